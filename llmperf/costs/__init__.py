@@ -1,0 +1,1 @@
+"""Closed forms on arrays: what an operator, a transfer or a launch takes on given hardware."""

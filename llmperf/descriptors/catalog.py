@@ -1,0 +1,262 @@
+"""The catalog: descriptors found by name, alias or path, in the package and in the user's own directories.
+
+Directories are searched in this order, the first find wins: those passed by the caller (``--catalog``), those in
+``LLMPERF_CATALOG``, ``./llmperf.d``, and the catalog that ships with the package. A file's stem is its name; its
+directory is its kind. Only the files that a scenario names are read; parsed files are kept as JSON, keyed by a hash
+of their content, in the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from llmperf.descriptors.documents import Document, parse_json, parse_yaml, read_bytes
+from llmperf.errors import InputError, Problem, nearest, shown
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "model": ("models",),
+    "hardware": ("chips", "systems"),
+    "achieved": ("achieved",),
+    "weights": ("weights",),
+    "kv_cache": ("kv_cache",),
+    "engine": ("engines",),
+    "scenario": ("scenarios",),
+}
+"""Kinds of descriptors and the directories that hold them."""
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_CACHE_VERSION = "1"
+MAX_EXTENDS = 8
+"""Longest chain of ``extends``."""
+
+
+def packaged() -> Path:
+    """The directory that holds ``hardware/`` and ``workloads/``: inside a wheel, or beside a checkout's package."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "catalog"
+    return inside if inside.is_dir() else package.parent
+
+
+def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
+    """Catalog directories, the strongest first.
+
+    Raises
+    ------
+    InputError
+        If a directory that the user names does not exist.
+    """
+    named = [Path(item) for item in extra]
+    named += [Path(item) for item in os.environ.get("LLMPERF_CATALOG", "").split(os.pathsep) if item]
+    absent = [Problem("is not a directory", file=str(item)) for item in named if not item.is_dir()]
+    if absent:
+        raise InputError(absent)
+    local = Path("llmperf.d")
+    return (*named, *([local] if local.is_dir() else []), packaged())
+
+
+def _folders(root: Path, kind: str) -> Iterator[Path]:
+    for folder in KINDS[kind]:
+        for parent in (root, root / "hardware", root / "workloads"):
+            if (parent / folder).is_dir():
+                yield parent / folder
+
+
+def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
+    """Name -> file of every descriptor of a kind; a stronger directory hides a weaker one's names."""
+    found: dict[str, Path] = {}
+    for root in directories(extra):
+        here: dict[str, Path] = {}
+        for folder in _folders(root, kind):
+            for path in sorted(folder.iterdir()):
+                if path.suffix not in _SUFFIXES:
+                    continue
+                if path.stem.lower() in here:
+                    raise InputError(Problem(f"has the same name as {here[path.stem.lower()]}", file=str(path)))
+                here[path.stem.lower()] = path
+        found = {**here, **found}
+    return found
+
+
+def _cache_directory() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "llmperf"
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+@lru_cache(maxsize=1024)
+def load_file(path: str) -> Document:
+    """Read a file, from the cache where its content has been parsed before.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or parsed.
+    """
+    content = read_bytes(Path(path))
+    if path.endswith(".json"):
+        return parse_json(content, path)
+    key = hashlib.sha256(_CACHE_VERSION.encode() + content).hexdigest()
+    cached = _cache_directory() / f"{key}.json"
+    try:
+        stored = json.loads(cached.read_bytes())
+        return Document(stored["data"], path, {str(k): int(v) for k, v in stored["lines"].items()})
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass  # absent or damaged: parse the file, which is the truth, and store it again
+    document = parse_yaml(content, path)
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a read-only home costs time, not answers
+        write_atomically(cached, json.dumps({"data": document.data, "lines": document.lines}))
+    return document
+
+
+def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
+    """Alias (lower case) -> name, for every descriptor of a kind.
+
+    Raises
+    ------
+    InputError
+        If one alias stands for two descriptors of one directory, or is the name of another.
+    """
+    names = files(kind, extra)
+    return dict(_aliases(tuple((name, str(path)) for name, path in names.items())))
+
+
+@lru_cache(maxsize=64)
+def _aliases(names: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+    owners: dict[str, str] = {}
+    known = dict(names)
+    twice: list[Problem] = []
+    for name, path in names:
+        data = load_file(path).data
+        given = data.get("aliases") if isinstance(data, Mapping) else None
+        for alias in given if isinstance(given, list) else ():
+            key = str(alias).lower()
+            other = key if key in known and key != name else owners.get(key, name)
+            if other != name:
+                twice.append(Problem(f"alias {shown(alias)} already stands for {other}", "aliases", path))
+            owners[key] = name
+    if twice:
+        raise InputError(twice)
+    return tuple(owners.items())
+
+
+def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> Path:
+    """The file of a descriptor by name or alias (upper and lower case alike).
+
+    Raises
+    ------
+    InputError
+        If there is none; suggests the nearest name.
+    """
+    names = files(kind, extra)
+    key = name.strip().lower()
+    if key in names:
+        return names[key]
+    by_alias = aliases(kind, extra)
+    if key in by_alias:
+        return names[by_alias[key]]
+    near = nearest(name, [*names, *by_alias])
+    allowed = tuple(sorted(names))
+    raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near))
+
+
+def is_path(text: str) -> bool:
+    """Whether a written reference is a file, not a name of the catalog."""
+    return "/" in text or os.sep in text or text.endswith(_SUFFIXES)
+
+
+def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> Document:
+    """The document of a descriptor by name, alias or file, with what it ``extends`` merged in.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    reference : str
+        A name, an alias, or a path (contains ``/`` or ends in .yaml, .yml or .json).
+    extra : tuple of str
+        The caller's catalog directories.
+    path : str
+        Path of the reference in the scenario, for messages.
+    """
+    chain: list[Document] = []
+    seen: set[str] = set()
+    while True:
+        file = str(_locate(kind, reference, extra, path))
+        if file in seen or len(chain) >= MAX_EXTENDS:
+            raise InputError(Problem("extends itself, or too many others", "extends", file))
+        seen.add(file)
+        document = load_file(file)
+        if not isinstance(document.data, Mapping):
+            raise InputError(Problem(f"must be a mapping, not {shown(document.data)}", file=file))
+        chain.append(document)
+        base = document.data.get("extends")
+        if base is None:
+            break
+        if not isinstance(base, str):
+            raise InputError(Problem(f"{shown(base)} is not a name", "extends", file))
+        reference = base
+        path = "extends"
+    data: dict[str, Any] = {}
+    for document in reversed(chain):
+        data = merge(data, {key: value for key, value in document.data.items() if key not in ("extends", "aliases")})
+    if "aliases" in chain[0].data:
+        data["aliases"] = chain[0].data["aliases"]
+    if kind != "scenario":
+        data.setdefault("name", Path(chain[0].file or "").stem)
+    return Document(data, chain[0].file, chain[0].lines)
+
+
+def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Path:
+    if not is_path(reference):
+        return find(kind, reference, extra, path)
+    file = Path(reference)
+    if file.is_file():
+        return file
+    if file.is_dir() and kind == "model" and (file / "config.json").is_file():
+        return file / "config.json"
+    alias = aliases(kind, extra).get(reference.lower())  # Hugging Face ids hold a slash, too
+    if alias is not None:
+        return files(kind, extra)[alias]
+    near = nearest(reference, aliases(kind, extra)) if not reference.endswith(_SUFFIXES) else None
+    allowed = (near,) if near else ()
+    raise InputError(
+        Problem(
+            f"no file, and no {kind} of the catalog, is called {shown(reference)}",
+            path,
+            allowed=allowed,
+            suggestion=near,
+        )
+    )
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` on top: mappings merge deeply, lists and scalars replace, None deletes."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

@@ -1,0 +1,265 @@
+"""Hardware: engines that compute, tiers that hold data, links that move it, and what is reached of each.
+
+A *chip* is one device. A *system* is a file that ``extends`` a chip and adds host tiers, links and the number of
+devices. Both are read into `Hardware`; peaks are dense, links count one direction of one device.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from llmperf.descriptors.fields import (
+    FORBID_UNKNOWN_KEYS,
+    Bandwidth,
+    Bytes,
+    Compute,
+    DollarRate,
+    Dollars,
+    Fraction,
+    Hertz,
+    NonNegative,
+    Positive,
+    Seconds,
+    Switch,
+    Text,
+    Watts,
+    Whole,
+)
+
+Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
+Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
+OperatorClass = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One kind of execution unit: its dense peak by dtype, and the tier it reads (None: the main tier)."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    kind: Literal["matrix", "vector"]
+    peaks: dict[Dtype, Compute]
+    reads: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """A place that holds data.
+
+    ``cache`` is the last-level cache, ``main`` the device memory, ``internal`` memory that only one engine
+    reads (PIM banks); ``host``, ``expansion`` (CXL) and ``storage`` are reached through the link `via`.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    kind: Literal["onchip", "cache", "main", "internal", "host", "expansion", "storage"]
+    capacity: Bytes | None = None
+    bandwidth: Bandwidth | None = None
+    via: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way out of the device: bandwidth of one direction of one device, and how many devices it joins."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    kind: Literal["scale_up", "scale_out", "host"]
+    bandwidth: Bandwidth
+    domain: Whole | None = None
+    in_switch_reduction: Switch = False
+
+
+@dataclass(frozen=True, slots=True)
+class GemmAchieved:
+    """What matrix products reach; see `llmperf.costs.gemm` for the form that these constants enter."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    compute: Fraction
+    memory: Fraction
+    latency: Seconds
+    k_latency: Seconds = 0.0
+    k_half: Positive = 1900.0
+    """Inner dimension at which the serial-K term has reached half of its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionPrefillAchieved:
+    """What prefill attention reaches; see `llmperf.costs.attention`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    compute: Fraction
+    memory: Fraction
+    latency: Seconds
+    blend: NonNegative = 1.2
+    """How far compute and memory time add: 0 as the root of squares, 2 in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class AttentionDecodeAchieved:
+    """What decode attention reaches; see `llmperf.costs.attention`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    compute: Fraction
+    memory: Fraction
+    latency: Seconds
+    wave: Seconds = 0.0
+    """Time of one wave of (sequence, KV head) pairs over the cores."""
+    split: Seconds = 0.0
+    """Time to combine the parts of a split KV cache, reached at 4096 tokens."""
+    query_tile: Whole = 16
+    """Rows that a group of query heads is padded to on the matrix engine."""
+
+
+@dataclass(frozen=True, slots=True)
+class ElementwiseAchieved:
+    """What norms, activations, rotary embedding and additions reach; see `llmperf.costs.elementwise`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    memory: Fraction
+    latency: Seconds
+
+
+@dataclass(frozen=True, slots=True)
+class MoeAchieved:
+    """What grouped (expert) products reach; see `llmperf.costs.moe`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    compute: Fraction
+    memory: Fraction
+    latency: Seconds
+    tile: Whole = 16
+    """Rows that an expert's tokens are rounded up to."""
+
+
+@dataclass(frozen=True, slots=True)
+class CollectiveAchieved:
+    """What collectives reach on a link level; see `llmperf.costs.collectives`."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    bandwidth: Fraction
+    latency: Seconds
+    root: Seconds = 0.0
+    """Protocol time of 1 MB on the wire; grows with the square root of the bytes."""
+    one_shot: Seconds | None = None
+    """Latency of a one-shot all-reduce kernel, where the link has one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferAchieved:
+    """What copies from host, expansion and storage tiers reach of the link or tier, whichever is slower."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    bandwidth: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Achieved:
+    """The efficiencies of a projection: those of a chip, or of its class; `basis` says where they come from."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    name: Text
+    basis: Literal["class default", "calibrated"]
+    gemm: dict[Literal["default", "fp32", "bf16", "fp16", "fp8", "fp4", "int8", "int4"], GemmAchieved]
+    """By compute dtype; ``default`` stands for those not named."""
+    attention_prefill: AttentionPrefillAchieved
+    attention_decode: AttentionDecodeAchieved
+    elementwise: ElementwiseAchieved
+    moe: MoeAchieved
+    scale_up: CollectiveAchieved
+    scale_out: CollectiveAchieved
+    transfer: TransferAchieved
+    launch: Seconds
+    """Host time to launch one operator eagerly."""
+    sources: dict[Text, Text] = field(default_factory=dict)
+    aliases: list[Text] = field(default_factory=list)
+    notes: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """A chip, or a system of equal chips."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    name: Text
+    kind: Kind
+    vendor: Text
+    engines: dict[Text, Engine]
+    tiers: dict[Text, Tier]
+    achieved: Achieved
+    sources: dict[Text, Text]
+    links: dict[Text, Link] = field(default_factory=dict)
+    aliases: list[Text] = field(default_factory=list)
+    year: Whole | None = None
+    generation: Text | None = None
+    devices: Whole | None = None
+    """Devices in the system; None: a bare chip, of which any number is assumed on its own links."""
+    cores: Whole | None = None
+    clock: Hertz | None = None
+    tdp: Watts | None = None
+    price: Dollars | None = None
+    rent: DollarRate | None = None
+    price_date: Text | None = None
+    placement: dict[OperatorClass, Text] = field(default_factory=dict)
+    """Operator classes that run on another engine than the first matrix or vector engine."""
+    concurrency: Fraction = 0.0
+    """Share of the shorter side hidden when two engines work at once (0: one waits for the other)."""
+    memory_order: list[Text] = field(default_factory=list)
+    """Tiers that hold weights and KV cache, in the order they fill; empty: the main tier alone."""
+    memory_overlap: Fraction = 0.0
+    """Share of a transfer from later tiers that hides behind computing."""
+    notes: Text | None = None
+
+    @property
+    def main(self) -> Tier:
+        """The device memory."""
+        return next(tier for tier in self.tiers.values() if tier.kind == "main")
+
+    @property
+    def cache(self) -> Tier | None:
+        """The last-level cache, or None where none is known."""
+        return next((tier for tier in self.tiers.values() if tier.kind == "cache"), None)
+
+    def link(self, kind: str) -> Link | None:
+        """The link of a level, or None."""
+        return next((link for link in self.links.values() if link.kind == kind), None)
+
+    def engine(self, operator_class: str, kind: str = "matrix") -> Engine | None:
+        """The engine that runs an operator class: the placed one, else the first of that kind."""
+        placed = self.placement.get(operator_class)  # type: ignore[call-overload]
+        if placed is not None:
+            return self.engines[placed]
+        return next((engine for engine in self.engines.values() if engine.kind == kind), None)
+
+
+def missing(hardware: Hardware) -> list[tuple[str, str]]:
+    """What a roofline needs and this hardware lacks: (path, what to add) pairs, empty when complete."""
+    lacks = []
+    main = [tier for tier in hardware.tiers.values() if tier.kind == "main"]
+    if len(main) != 1 or main[0].capacity is None or main[0].bandwidth is None:
+        lacks.append(("tiers", "needs exactly one tier of kind main, with capacity and bandwidth"))
+    if not any(engine.kind == "matrix" and engine.peaks for engine in hardware.engines.values()):
+        lacks.append(("engines", "needs an engine of kind matrix with a dense peak"))
+    return lacks
+
+
+def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
+    """What in a hardware's fields contradicts itself: (path, message) pairs."""
+    found = missing(hardware)
+    for name, engine in hardware.engines.items():
+        if engine.reads is not None and (
+            engine.reads not in hardware.tiers or hardware.tiers[engine.reads].bandwidth is None
+        ):
+            found.append((f"engines.{name}.reads", f"names no tier with a bandwidth: {engine.reads}"))
+    for name, tier in hardware.tiers.items():
+        if tier.via is not None and tier.via not in hardware.links:
+            found.append((f"tiers.{name}.via", f"names no link: {tier.via}"))
+        if tier.kind in ("host", "expansion", "storage") and tier.via is None and tier.bandwidth is None:
+            found.append((f"tiers.{name}", "needs the link it is reached through (via), or a bandwidth"))
+    for operator_class, name in hardware.placement.items():
+        if name not in hardware.engines:
+            found.append((f"placement.{operator_class}", f"names no engine: {name}"))
+    for name in hardware.memory_order:
+        if name not in hardware.tiers or hardware.tiers[name].capacity is None:
+            found.append(("memory_order", f"names no tier with a capacity: {name}"))
+    if hardware.memory_order and not found and hardware.tiers[hardware.memory_order[0]].kind != "main":
+        found.append(("memory_order", "must begin with the main tier"))
+    return found

@@ -1,0 +1,1 @@
+"""Importers: descriptors from files that other tools write."""

@@ -1,0 +1,462 @@
+"""From what a user writes (file, flags, keywords) to a `Scenario` of frozen descriptors, with arrays bound last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors import catalog
+from llmperf.descriptors import hardware as hardware_module
+from llmperf.descriptors import model as model_module
+from llmperf.descriptors.documents import Document
+from llmperf.descriptors.engine import ServingEngine
+from llmperf.descriptors.hardware import Achieved, Hardware
+from llmperf.descriptors.kv_cache import KvCacheFormat
+from llmperf.descriptors.model import Model
+from llmperf.descriptors.parallelism import Parallelism
+from llmperf.descriptors.placement import Placement
+from llmperf.descriptors.scenario import Plain, Scenario
+from llmperf.descriptors.validation import build
+from llmperf.descriptors.weights import WeightFormat
+from llmperf.descriptors.workload import Workload
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.numeric import anywhere
+
+COMPONENTS: dict[str, type[Any]] = {
+    "model": Model,
+    "hardware": Hardware,
+    "weights": WeightFormat,
+    "kv_cache": KvCacheFormat,
+    "engine": ServingEngine,
+}
+"""Keys of a scenario that name an entry of the catalog."""
+
+SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Placement, "workload": Workload}
+"""Keys of a scenario that are mappings of their own."""
+
+SCALARS = ("activations", "devices", "name", "description")
+
+DEFAULTS: dict[str, Any] = {"weights": "bf16", "kv_cache": "bf16", "engine": "generic"}
+
+FLAT: dict[str, str] = {
+    item.name: f"{section}.{item.name}"
+    for section, cls in SECTIONS.items()
+    for item in fields(cls)
+    if not (section == "placement" and item.name in ("weights", "kv_cache"))
+}
+"""Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
+
+NOT_YET = {"attention": "attention variants", "training": "training", "expect": "checks", "traffic": "serving traffic"}
+"""Keys that the contract reserves and this version does not answer; refused rather than ignored."""
+
+_KEYS = (*COMPONENTS, *SECTIONS, *SCALARS)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A scenario and what its resolution had to say.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        Its arrays are flat and have one length.
+    shape : tuple of int
+        The broadcast shape of the arrays; empty where all are plain numbers.
+    warnings : tuple of str
+        What an importer assumed.
+    """
+
+    scenario: Scenario
+    shape: tuple[int, ...]
+    warnings: tuple[str, ...]
+
+
+def written(
+    reference: Mapping[str, Any] | str | Path | None, overrides: Mapping[str, Any], extra: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], Document | None]:
+    """A scenario as plain nested data, from a mapping, a file or a name, with overrides on top.
+
+    Raises
+    ------
+    InputError
+        If a key of the overrides is unknown; names the nearest.
+    """
+    document: Document | None = None
+    if reference is None:
+        data: dict[str, Any] = {}
+    elif isinstance(reference, Mapping):
+        data = _flattened(reference)
+        if isinstance(base := data.pop("extends", None), str):
+            data = catalog.merge(catalog.load("scenario", base, extra, "extends").data, data)
+    else:
+        document = catalog.load("scenario", str(reference), extra)
+        data = dict(document.data)
+    return catalog.merge(data, _flattened(overrides)) if overrides else data, document
+
+
+def _flattened(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Short names and dotted paths to nested mappings."""
+    out: dict[str, Any] = {}
+    wrong = []
+    for key, value in given.items():
+        path = key if key in _KEYS or key == "extends" else FLAT.get(key, key)
+        head = path.partition(".")[0]
+        if head not in _KEYS and head != "extends":
+            wrong.append(_unknown(key))
+            continue
+        _put(out, path.split("."), value)
+    if wrong:
+        raise InputError(wrong)
+    return out
+
+
+def _unknown(key: str) -> Problem:
+    if key in NOT_YET:
+        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
+    allowed = (*_KEYS, *FLAT)
+    return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=nearest(key, allowed))
+
+
+def _put(out: dict[str, Any], keys: list[str], value: Any) -> None:
+    for key in keys[:-1]:
+        inner = out.get(key)
+        if isinstance(inner, str):  # a named component with an override of one of its values
+            inner = {"extends": inner}
+        out[key] = inner = dict(inner) if isinstance(inner, Mapping) else {}
+        out = inner
+    last = keys[-1]
+    if isinstance(value, Mapping) and isinstance(out.get(last), Mapping):
+        value = catalog.merge(out[last], value)
+    elif isinstance(value, str) and isinstance(out.get(last), Mapping):
+        value = {"extends": value, **out[last]}
+    out[last] = value
+
+
+def resolve(
+    reference: Mapping[str, Any] | str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    extra: tuple[str, ...] = (),
+) -> Resolved:
+    """Resolve a scenario.
+
+    Parameters
+    ----------
+    reference : mapping, str, path or None
+        A scenario as data, or the name or file of one.
+    overrides : mapping, optional
+        Keys on top: scenario keys, short names (``tp``, ``batch``) or dotted paths (``hardware.tiers.hbm.bandwidth``).
+        Numbers may be arrays; they broadcast against each other.
+    extra : tuple of str
+        Catalog directories that go before all others.
+
+    Raises
+    ------
+    InputError
+        With all faults of the scenario that can be found at once.
+    """
+    data, document = written(reference, overrides or {}, extra)
+    arrays: dict[str, Any] = {}
+    plain = _without_arrays(data, "", arrays)
+    shape = _shape(arrays)
+    scenario, warnings = _validated(plain, document, extra)
+    for path, array in arrays.items():
+        _check_extremes(plain, document, extra, path, array)
+    for path, array in arrays.items():
+        flat = np.ascontiguousarray(np.broadcast_to(np.asarray(array, dtype=float), shape)).reshape(-1)
+        scenario = _bind(scenario, path.split("."), flat)
+    if "devices" not in data and "devices" not in arrays:
+        used: Any = scenario.parallelism.devices
+        scenario = replace(scenario, devices=used)
+    check_together(scenario, document)
+    return Resolved(scenario, shape, warnings)
+
+
+def _without_arrays(data: Mapping[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
+    """`data` with every numeric array replaced by its first element; the arrays go to `arrays` by path."""
+    out: dict[str, Any] = {}
+    for key, value in data.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(value, Mapping):
+            out[key] = _without_arrays(value, path, arrays)
+        elif isinstance(value, np.ndarray):
+            array = value
+            if array.dtype.kind not in "iuf" or array.size == 0:
+                raise InputError(Problem(f"{shown(value)} is not an array of numbers", path))
+            if array.ndim == 0:
+                out[key] = array.item()
+                continue
+            arrays[path] = array
+            out[key] = array.reshape(-1)[0].item()
+        else:
+            out[key] = value.item() if isinstance(value, np.generic) else value
+    return out
+
+
+def _shape(arrays: Mapping[str, Any]) -> tuple[int, ...]:
+    try:
+        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+    except ValueError:
+        sizes = ", ".join(f"{path} {array.shape}" for path, array in arrays.items())
+        raise InputError(Problem(f"arrays do not broadcast against each other: {sizes}")) from None
+
+
+def _check_extremes(
+    data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...], path: str, array: Any
+) -> None:
+    """What a field allows is an interval of numbers or of whole numbers, so that the extremes stand for the rest."""
+    if not np.isfinite(array).all():
+        raise InputError(Problem("holds a number that is not finite", path))
+    whole = array == np.floor(array)
+    samples = [array.min().item(), array.max().item(), *(array[~whole][:1].tolist())]
+    keys = path.split(".")
+    for value in samples:
+        changed: dict[str, Any] = {}
+        _put(changed, keys, value)
+        _validated(catalog.merge(data, changed), document, extra)
+
+
+def _validated(
+    data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...]
+) -> tuple[Scenario, tuple[str, ...]]:
+    problems: list[Problem] = [_unknown(key) for key in data if key not in _KEYS]
+    if document is not None:
+        problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
+    parts: dict[str, Any] = {}
+    warnings: list[str] = []
+    given = dict(data)
+    imported: dict[str, str] = {}
+    for name in COMPONENTS:
+        value = given.get(name, imported.get(name, DEFAULTS.get(name)))
+        if value is None:
+            problems.append(_missing(name, document, extra))
+            continue
+        try:
+            parts[name], said, implied = _component(name, _frozen(value), extra)
+            warnings += said
+            imported.update(implied)
+        except InputError as error:
+            problems += [_located(problem, name, document) for problem in error.problems]
+    for name, cls in SECTIONS.items():
+        try:
+            lines = document.lines if document else {}
+            file = document.file if document else None
+            inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
+            parts[name] = build(cls, Document(given.get(name) or {}, file, inner), name)
+        except InputError as error:
+            problems += error.problems
+    problems += _scalars(given, parts, document)
+    if problems:
+        raise InputError(problems)
+    layout = parts["parallelism"]
+    if "devices" in given and not given.get("parallelism"):
+        parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
+    return Scenario(**parts), tuple(warnings)
+
+
+def _missing(name: str, document: Document | None, extra: tuple[str, ...]) -> Problem:
+    some = tuple(sorted(catalog.files(name, extra)))
+    return Problem(
+        "is missing", name, document.file if document else None, None, (), f"one of: {', '.join(some[:8])}, ..."
+    )
+
+
+def _located(problem: Problem, name: str, document: Document | None) -> Problem:
+    """A problem of a component, under the scenario's key and line where it has no file of its own."""
+    path = problem.path if problem.path.startswith(name) or problem.file else f"{name}.{problem.path}".rstrip(".")
+    if problem.file or document is None:
+        return replace(problem, path=path)
+    return replace(problem, path=path, file=document.file, line=document.line(path))
+
+
+def _scalars(given: dict[str, Any], parts: dict[str, Any], document: Document | None) -> list[Problem]:
+    """The keys of a scenario that are plain values."""
+    value = {key: given[key] for key in SCALARS if given.get(key) is not None}
+    if "weights" in parts:
+        value.setdefault("activations", parts["weights"].activations)
+    lines = document.lines if document else {}
+    try:
+        found = build(Plain, Document(value, document.file if document else None, lines))
+    except InputError as error:
+        return list(error.problems)
+    parts.update({key: getattr(found, key) for key in SCALARS})
+    return []
+
+
+def component(kind: str, reference: str, extra: tuple[str, ...] = ()) -> Any:
+    """One descriptor of the catalog by name, alias or file.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is wrong.
+    """
+    return _component(kind, reference, extra)[0]
+
+
+def _frozen(value: Any) -> Any:
+    """A hashable form of a component's reference, so that the same one is built once."""
+    if isinstance(value, Mapping):
+        return tuple((key, _frozen(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return ("[]", *(_frozen(item) for item in value))
+    return value
+
+
+def _thawed(value: Any) -> Any:
+    if isinstance(value, tuple):
+        if value[:1] == ("[]",):
+            return [_thawed(item) for item in value[1:]]
+        return {key: _thawed(item) for key, item in value}
+    return value
+
+
+@lru_cache(maxsize=512)
+def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> tuple[Any, list[str], dict[str, str]]:
+    """One component, built: (descriptor, warnings, formats that a model's config implies)."""
+    document = _document(name, _thawed(frozen), extra)
+    warnings: list[str] = []
+    implied: dict[str, str] = {}
+    if name == "model" and _is_config(document.data):
+        from llmperf.descriptors.importers.huggingface import from_config
+
+        imported = from_config(document.data, document.file)
+        document = Document(imported.model, document.file)
+        warnings = list(imported.warnings)
+        implied = {
+            key: value for key, value in (("weights", imported.weights), ("kv_cache", imported.kv_cache)) if value
+        }
+    if name == "hardware":
+        document = _with_achieved(document, extra)
+        return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), warnings, implied
+    if name == "model":
+        return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
+    return build(COMPONENTS[name], document, _prefix(name, document)), warnings, implied
+
+
+def _prefix(name: str, document: Document) -> str:
+    return "" if document.file else name
+
+
+def _is_config(data: Any) -> bool:
+    """Whether a model document is a Hugging Face config.json, not one of ours."""
+    return isinstance(data, Mapping) and ("model_type" in data or "architectures" in data or "ssm_cfg" in data)
+
+
+def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
+    if isinstance(value, str):
+        return catalog.load(name, value, extra, name)
+    if not isinstance(value, Mapping):
+        raise InputError(Problem(f"must be a name, a file or a mapping, not {shown(value)}", name))
+    base = value.get("extends")
+    own = {key: item for key, item in value.items() if key != "extends"}
+    if base is None:
+        default = DEFAULTS.get(name) if "name" not in own else None
+        if default is None:
+            return Document({"name": "inline", "sources": {"all": "inline"}, **own})
+        base = default
+    if not isinstance(base, str):
+        raise InputError(Problem(f"{shown(base)} is not a name", f"{name}.extends"))
+    document = catalog.load(name, base, extra, f"{name}.extends")
+    return Document(catalog.merge(document.data, own), None if own else document.file)
+
+
+def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
+    """The hardware with the efficiencies that it names in place of their name."""
+    value = document.data.get("achieved")
+    if value is None and "engines" in document.data:
+        raise InputError(
+            Problem(
+                "is missing",
+                "achieved",
+                document.file,
+                None,
+                tuple(catalog.files("achieved", extra)),
+                "efficiencies of its class",
+            )
+        )
+    if isinstance(value, str):
+        data = catalog.load("achieved", value, extra, "achieved").data
+    elif isinstance(value, Mapping) and isinstance(value.get("extends"), str):
+        own = {key: item for key, item in value.items() if key != "extends"}
+        data = catalog.merge(catalog.load("achieved", value["extends"], extra, "achieved.extends").data, own)
+    else:
+        return document
+    inner = build(Achieved, Document(data), "achieved")
+    del inner  # its faults are named under achieved; the whole is built again with the hardware
+    return Document({**document.data, "achieved": data}, document.file, document.lines)
+
+
+def _bind(value: Any, keys: list[str], array: Any) -> Any:
+    """`value` with the field at `keys` replaced by an array."""
+    key, rest = keys[0], keys[1:]
+    if isinstance(value, dict):
+        return {**value, key: _bind(value[key], rest, array) if rest else array}
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{key: _bind(getattr(value, key), rest, array) if rest else array})
+    raise InputError(Problem("no array can be bound here", ".".join(keys)))
+
+
+def check_together(scenario: Scenario, document: Document | None) -> None:
+    """Check what only shows when layout, hardware, model and workload are seen together.
+
+    Raises
+    ------
+    InputError
+        If the layout does not suit the hardware or the model, or the workload not the model.
+    """
+    found: list[tuple[str, str]] = []
+    layout, hardware, model, work = scenario.parallelism, scenario.hardware, scenario.model, scenario.workload
+    used = layout.devices
+    if anywhere(used != scenario.devices):
+        found.append(("devices", f"{_say(scenario.devices)} is not tp x pp x cp x dp x replicas = {_say(used)}"))
+    if hardware.devices is not None and anywhere(used > hardware.devices):
+        found.append(("parallelism", f"the layout uses {_say(used)} devices, {hardware.name} has {hardware.devices:g}"))
+    elif anywhere(used > 1) and not hardware.links:
+        found.append(("parallelism", f"{hardware.name} has no link to other devices"))
+    elif _leaves_domain(scenario):
+        found.append(
+            ("parallelism", f"the layout leaves the scale-up domain and {hardware.name} has no scale_out link")
+        )
+    heads = model.attention.heads if model.attention else 0
+    if heads and anywhere(layout.tp > heads):
+        found.append(("parallelism.tp", f"{_say(layout.tp)} is more than the {heads:g} attention heads"))
+    if anywhere(layout.pp > model.layers):
+        found.append(("parallelism.pp", f"{_say(layout.pp)} is more than the {model.layers:g} layers"))
+    if anywhere(layout.expert_group % layout.ep != 0):
+        found.append(
+            ("parallelism.ep", f"{_say(layout.ep)} does not divide tp x cp x dp = {_say(layout.expert_group)}")
+        )
+    if model.moe is None and anywhere(layout.ep > 1):
+        found.append(("parallelism.ep", f"{model.name} has no experts"))
+    elif model.moe is not None and anywhere(layout.ep > model.moe.experts):
+        found.append(("parallelism.ep", f"{_say(layout.ep)} is more than the {model.moe.experts:g} experts"))
+    if anywhere(work.input + work.output > model.max_context):
+        found.append(
+            (
+                "workload",
+                f"input + output = {_say(work.input + work.output)} is more than the "
+                f"{model.max_context:g} tokens that {model.name} allows",
+            )
+        )
+    if anywhere(work.shared_prefix >= work.input):
+        found.append(("workload.shared_prefix", "must be less than input: one new token at least is computed"))
+    if found:
+        file = document.file if document else None
+        raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])
+
+
+def _leaves_domain(scenario: Scenario) -> bool:
+    hardware, layout = scenario.hardware, scenario.parallelism
+    link = hardware.link("scale_up")
+    if link is None or link.domain is None or hardware.link("scale_out") is not None:
+        return False
+    return anywhere(layout.devices / layout.replicas > link.domain)
+
+
+def _say(value: Any) -> str:
+    return f"up to {np.max(value):g}" if isinstance(value, np.ndarray) else f"{value:g}"

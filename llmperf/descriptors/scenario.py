@@ -1,0 +1,48 @@
+"""A scenario: everything one estimate needs, resolved from names, mappings and arrays to frozen descriptors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from llmperf.descriptors.engine import ServingEngine
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Text, Whole
+from llmperf.descriptors.hardware import Hardware
+from llmperf.descriptors.kv_cache import KvCacheFormat
+from llmperf.descriptors.model import Model
+from llmperf.descriptors.parallelism import Parallelism
+from llmperf.descriptors.placement import Placement
+from llmperf.descriptors.weights import Compute, WeightFormat
+from llmperf.descriptors.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The keys of a scenario that are plain values."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    activations: Compute = "bf16"
+    devices: Whole | None = None
+    name: Text | None = None
+    description: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A model on hardware in given formats, layout, engine and workload.
+
+    Every number may be an array after resolution; all arrays broadcast against each other.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    model: Model
+    hardware: Hardware
+    weights: WeightFormat
+    kv_cache: KvCacheFormat
+    engine: ServingEngine
+    activations: Compute
+    parallelism: Parallelism = field(default_factory=Parallelism)
+    placement: Placement = field(default_factory=Placement)
+    workload: Workload = field(default_factory=Workload)
+    devices: Whole | None = None
+    name: Text | None = None
+    description: Text | None = None

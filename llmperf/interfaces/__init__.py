@@ -1,0 +1,1 @@
+"""What people and programs meet: Python results, the command line, the terminal."""

@@ -1,0 +1,77 @@
+"""The command line: one file a command, each a thin shell over a Python call."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+import typer
+
+from llmperf.errors import InputError, Problem
+
+WRONG_INPUT = 2
+"""Exit code of an input that cannot be answered."""
+
+_USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
+"""The command-line parser's base of all complaints, wherever the installed version keeps it."""
+
+
+def app() -> typer.Typer:
+    """The command-line application."""
+    from llmperf.interfaces.cli import estimate, list_, memory, ops, schema, show
+
+    application = typer.Typer(
+        name="llmperf",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        help="How fast, how big, what limits it: closed-form performance models of large language models.",
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (estimate, ops, memory, list_, show, schema):
+        module.register(application)
+    application.callback()(_version)
+    return application
+
+
+def _version(version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True)) -> None:
+    if version:
+        import llmperf
+
+        print(llmperf.__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; wrong input is one message each, exit code 2, and never a traceback."""
+    as_json = "--json" in sys.argv
+    try:
+        code = app()(standalone_mode=False)
+    except InputError as error:
+        _complain(error.problems, as_json)
+        code = WRONG_INPUT
+    except _USAGE_ERROR as error:
+        _complain((Problem(error.format_message().replace("\n", " ")),), as_json)
+        code = WRONG_INPUT
+    except typer.Abort:
+        code = 130
+    except BrokenPipeError:
+        # the reader has gone (head, a closed pager): say nothing, and keep Python from saying it at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(problems: tuple[Problem, ...], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"errors": [problem.to_dict() for problem in problems]}, indent=2))
+        return
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+
+
+def print_json(data: Any) -> None:
+    """Print plain data as JSON; NaN cannot occur."""
+    print(json.dumps(data, indent=2, allow_nan=False))

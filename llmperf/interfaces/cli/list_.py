@@ -1,0 +1,36 @@
+"""``llmperf list``: what the catalog holds."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from llmperf.interfaces.cli.options import CATALOG, JSON
+
+
+def list_(
+    kind: Annotated[str | None, typer.Argument(help="Only this kind.", metavar="[KIND]")] = None,
+    catalog: Annotated[list[str] | None, CATALOG] = None,
+    as_json: Annotated[bool, JSON] = False,
+) -> None:
+    """Which models, hardware, formats and engines are there?
+
+    Example: llmperf list hardware
+    """
+    from llmperf.interfaces.inventory import inventory
+
+    found = inventory(kind, tuple(catalog or ()))
+    if as_json:
+        from llmperf.interfaces.cli import print_json
+
+        print_json({"schema_version": 1, "catalog": found})
+        return
+    from llmperf.interfaces.console.inventory import show
+
+    show(found)
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command("list")(list_)

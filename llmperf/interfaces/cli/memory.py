@@ -1,0 +1,32 @@
+"""``llmperf memory``: what each device holds, and what would fit."""
+
+from __future__ import annotations
+
+import typer
+
+from llmperf.interfaces.cli.options import Request, scenario_command
+
+
+@scenario_command
+def memory(request: Request) -> None:
+    """What does each device hold, does it fit, and what would make it fit?
+
+    Example: llmperf memory --model llama-3.1-405b --hardware h100-sxm --tp 8 --weights fp8 --input 8000
+    """
+    from llmperf.descriptors.resolve import resolve
+    from llmperf.interfaces.results import answer, memory_dict
+
+    result = answer(resolve(request.scenario, request.overrides, request.catalog))
+    if request.as_json:
+        from llmperf.interfaces.cli import print_json
+
+        print_json(memory_dict(result))
+        return
+    from llmperf.interfaces.console.memory import show
+
+    show(result)
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command("memory")(memory)

@@ -1,0 +1,50 @@
+"""``llmperf ops``: the operator table of a step."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Annotated
+
+import typer
+
+from llmperf.interfaces.cli.options import Request, scenario_command
+
+
+class StepKind(str, Enum):
+    """Steps whose operators can be shown."""
+
+    prefill = "prefill"
+    decode = "decode"
+    mixed = "mixed"
+
+
+@scenario_command
+def ops(
+    request: Request,
+    phase: Annotated[
+        StepKind | None,
+        typer.Option(help="One step only; mixed: decoding sequences and a chunk of a prompt together."),
+    ] = None,
+) -> None:
+    """Which operators does a step run, how long does each take, and what limits it?
+
+    Example: llmperf ops --model mixtral-8x7b --hardware h100-sxm --tp 2 --batch 16 --phase decode
+    """
+    from llmperf.descriptors.resolve import resolve
+    from llmperf.interfaces.results import operators_dict
+
+    resolved = resolve(request.scenario, request.overrides, request.catalog)
+    data = operators_dict(resolved, [phase.value] if phase else ["prefill", "decode"])
+    if request.as_json:
+        from llmperf.interfaces.cli import print_json
+
+        print_json(data)
+        return
+    from llmperf.interfaces.console.ops import show
+
+    show(data)
+
+
+def register(application: typer.Typer) -> None:
+    """Add the command."""
+    application.command("ops")(ops)

@@ -1,0 +1,149 @@
+"""The options that every command on a scenario has, from one table."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import typer
+
+from llmperf.errors import InputError, Problem
+
+LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "Output and catalog"
+
+OPTIONS: tuple[tuple[str, str, str], ...] = (
+    ("model", "Scenario", "Model: catalog name, alias, or path of a descriptor or Hugging Face config.json."),
+    ("hardware", "Scenario", "Chip or system: catalog name, alias or path."),
+    ("devices", LAYOUT, "Devices; without a layout, all are used for tensor parallelism."),
+    ("tp", LAYOUT, "Tensor-parallel devices."),
+    ("pp", LAYOUT, "Pipeline stages."),
+    ("dp", LAYOUT, "Data-parallel ranks of the dense layers (attention data parallelism)."),
+    ("ep", LAYOUT, "Expert-parallel devices; divides tp x cp x dp."),
+    ("cp", LAYOUT, "Context-parallel devices."),
+    ("replicas", LAYOUT, "Independent copies side by side."),
+    ("weights", FORMATS, "Weight format: bf16, fp8, w8a8-int8, w4a16-g128, nvfp4, ..."),
+    ("activations", FORMATS, "Compute dtype of linear layers; by default the weight format's."),
+    ("kv_cache", FORMATS, "KV-cache format: bf16, fp8, int4, ..."),
+    ("engine", FORMATS, "Serving engine."),
+    ("tiers", FORMATS, "Memory tiers to fill in this order, separated by commas: hbm,dram."),
+    ("batch", WORKLOAD, "Sequences of the static batch, on the whole system."),
+    ("input", WORKLOAD, "Prompt tokens of a sequence."),
+    ("output", WORKLOAD, "Generated tokens of a sequence."),
+    ("shared_prefix", WORKLOAD, "Prompt tokens that all sequences share and that are cached."),
+)
+"""Keyword, panel of the help, help text."""
+
+
+@dataclass(slots=True)
+class Request:
+    """What the user asked for: the scenario, overrides, and how to answer."""
+
+    scenario: str | None
+    overrides: dict[str, Any]
+    catalog: tuple[str, ...]
+    as_json: bool
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def number(text: str) -> Any:
+    """A flag's text as a number where it is one; descriptors judge what may stand there."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
+
+
+def assignment(text: str) -> tuple[str, Any]:
+    """``path=value`` of ``--set``; the value is JSON, or else a text.
+
+    Raises
+    ------
+    InputError
+        If there is no path or no ``=``.
+    """
+    path, equals, value = text.partition("=")
+    if not equals or not path.strip():
+        raise InputError(Problem(f"{text[:60]!r} is not path=value", "--set", suggestion="--set workload.batch=8"))
+    try:
+        return path.strip(), json.loads(value, parse_constant=lambda constant: constant)
+    except (ValueError, RecursionError):
+        return path.strip(), value
+
+
+def scenario_command(function: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a scenario.
+
+    The wrapped function takes a `Request` first, then parameters of its own.
+    """
+    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+
+    def command(**given: Any) -> None:
+        names = [name for name, _, _ in OPTIONS]
+        overrides: dict[str, Any] = {}
+        for name in names:
+            text = given.pop(name)
+            if text is not None:
+                overrides[name] = [part for part in text.split(",") if part] if name == "tiers" else number(text)
+        for text in given.pop("assign") or ():
+            path, value = assignment(text)
+            overrides[path] = value
+        request = Request(given.pop("scenario"), overrides, tuple(given.pop("catalog") or ()), given.pop("as_json"))
+        function(request, **given)
+
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    parameters = [
+        _parameter(
+            "scenario",
+            Annotated[
+                str | None, typer.Argument(help="Scenario: a file, or a name of the catalog.", metavar="[SCENARIO]")
+            ],
+        )
+    ]
+    for name, panel, text in OPTIONS:
+        flag = "--" + name.replace("_", "-")
+        parameters.append(
+            _parameter(
+                name,
+                Annotated[
+                    str | None,
+                    typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT" if panel != LAYOUT else "N"),
+                ],
+            )
+        )
+    parameters += [
+        _parameter(
+            "assign",
+            Annotated[
+                list[str] | None,
+                typer.Option(
+                    "--set",
+                    help="Override any value: --set hardware.tiers.hbm.bandwidth='4 TB/s'.",
+                    metavar="PATH=VALUE",
+                    rich_help_panel=OTHER,
+                ),
+            ],
+        ),
+        _parameter("catalog", Annotated[list[str] | None, CATALOG]),
+        _parameter("as_json", Annotated[bool, JSON], default=False),
+    ]
+    parameters += [parameter.replace(kind=keyword) for parameter in own]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = function.__doc__
+    command.__name__ = function.__name__
+    return command
+
+
+def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+JSON = typer.Option("--json", help="Print JSON: SI units, null where there is no value.", rich_help_panel=OTHER)
+CATALOG = typer.Option(
+    "--catalog", help="Directory of descriptors that go before the packaged ones.", rich_help_panel=OTHER, metavar="DIR"
+)

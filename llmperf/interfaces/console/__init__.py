@@ -1,0 +1,1 @@
+"""Results on a terminal: tables of at most 100 columns."""

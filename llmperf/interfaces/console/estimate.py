@@ -1,0 +1,105 @@
+"""The estimate on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmperf.interfaces.console.memory import memory_table
+from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
+from llmperf.interfaces.results import Estimate
+from llmperf.outputs import RESOURCES, TIMES
+from llmperf.phases.breakdown import operators
+
+_DIMENSIONS = {"s": "time", "J": "energy"}
+_OPERATORS_SHOWN = 8
+
+
+def headline(result: Estimate) -> str:
+    """The scenario in one line."""
+    scenario = result.scenario
+    layout, work = scenario.parallelism, scenario.workload
+    parts = [
+        f"{name} {getattr(layout, name):g}"
+        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
+        if getattr(layout, name) != 1
+    ]
+    ways = f" ({', '.join(parts)})" if parts else ""
+    return (
+        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {layout.devices:g} x "
+        f"{scenario.hardware.name}{ways}: {work.batch:g} sequences of {work.input:g} in, {work.output:g} out"
+    )
+
+
+def show(result: Estimate) -> None:
+    """Print an estimate: times, limits, memory, and where the time goes."""
+    out = console()
+    out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    out.print(_times(result))
+    for phase, name in result.bottleneck.items():
+        out.print(f"{phase}: limited by [bold]{text(RESOURCES[name])}[/bold] ({name})")
+    out.print()
+    out.print(memory_table(result))
+    out.print(_verdict(result))
+    out.print()
+    out.print(_where(result))
+    basis = result.scenario.hardware.achieved
+    out.print(f"projection: {basis.basis} efficiencies ({text(basis.name)}); no measured error band yet")
+    for warning in result.warnings:
+        out.print(f"note: {text(warning)}")
+
+
+def _times(result: Estimate) -> Any:
+    made = table("", "bound", "roofline", "projection")
+    for output in TIMES:
+        if output.name == "itl_s":
+            continue  # equals TPOT where every step emits one token
+        values = [getattr(part, output.name) for part in (result.bound, result.roofline, result.projection)]
+        if all(value != value for value in values):
+            continue
+        shown = [
+            quantity(value, _DIMENSIONS[output.unit]) if output.unit in _DIMENSIONS else count(value)
+            for value in values
+        ]
+        made.add_row(output.label, *shown)
+    return made
+
+
+def _verdict(result: Estimate) -> str:
+    memory = result.memory
+    if memory.fits:
+        return (
+            f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, at most {count(memory.max_batch)} such sequences, "
+            f"or context {count(memory.max_context)} at this batch"
+        )
+    from llmperf.phases.remedies import remedies
+
+    found = remedies(result.scenario, result.evaluated[0])
+    return (
+        f"[bold]does not fit[/bold]: {quantity(memory.missing, 'bytes')} a device too much; the times above assume "
+        f"that it did. It would fit with one of: {text('; '.join(found))}"
+    )
+
+
+def _where(result: Estimate) -> Any:
+    part = result.evaluated[0]
+    first, then = operators(part.prefill), operators(part.decode)
+    made = table(
+        "operator", "in prefill", "", "limited by", "in decode", "", "limited by", title="Where the device time goes"
+    )
+    for index in (2, 3, 5, 6):
+        made.columns[index].justify = "left"
+    before = {row.name: row for row in first}
+    after = {row.name: row for row in then}
+    names = sorted(
+        {*before, *after},
+        key=lambda n: -(before[n].share if n in before else 0) - (after[n].share if n in after else 0),
+    )
+    for name in names[:_OPERATORS_SHOWN]:
+        cells = []
+        for rows in (before, after):
+            row = rows.get(name)
+            cells += ["", "", ""] if row is None else [f"{row.share:.1%}", bar(row.share, 12), row.limited_by]
+        made.add_row(name, *cells)
+    rest = [sum(rows[n].share for n in names[_OPERATORS_SHOWN:] if n in rows) for rows in (before, after)]
+    made.add_row("all others", f"{rest[0]:.1%}", bar(rest[0], 12), "", f"{rest[1]:.1%}", bar(rest[1], 12), "")
+    return made

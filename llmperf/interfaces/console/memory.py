@@ -1,0 +1,63 @@
+"""Memory on a terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmperf.interfaces.console.style import bar, console, count, gib, quantity, table, text
+from llmperf.interfaces.results import Estimate, memory_dict
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+
+
+def memory_table(result: Estimate) -> Any:
+    """Memory of the fullest device, by class."""
+    memory = result.memory
+    made = table("memory of one device", "GiB", "of its capacity", "")
+    made.columns[3].justify = "left"
+    for output in MEMORY_CLASSES:
+        value = getattr(memory, output.name)
+        if value:
+            share = value / memory.capacity
+            made.add_row(output.label, gib(value), f"{share:.1%}", bar(share))
+    for name in ("required", "usable", "capacity"):
+        value = getattr(memory, name)
+        made.add_row(name, gib(value), f"{value / memory.capacity:.1%}", bar(value / memory.capacity))
+    return made
+
+
+def show(result: Estimate) -> None:
+    """Print what devices hold, by stage and tier, and what would fit."""
+    from llmperf.interfaces.console.estimate import headline
+
+    out = console()
+    data = memory_dict(result)
+    out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    out.print(memory_table(result))
+    if len(data["stages"]) > 1:
+        made = table("pipeline stage", "weights GiB", "KV cache GiB", "required GiB")
+        for stage in data["stages"]:
+            made.add_row(stage["stage"], gib(stage["weights"]), gib(stage["kv_cache"]), gib(stage["required"]))
+        out.print(made)
+    for tier in data["tiers"]:
+        how = "streamed through its link" if tier["streamed"] else "read directly"
+        out.print(
+            f"tier {text(tier['tier'])}: {tier['weights_share']:.1%} of the weights ({gib(tier['weights'])} GiB), "
+            f"{tier['kv_cache_share']:.1%} of the KV cache ({gib(tier['kv_cache'])} GiB), {how}; "
+            f"{data['transfer_overlap']:.0%} of the transfer hides behind computing"
+        )
+    made = table("result", "value", "meaning")
+    made.columns[2].justify = "left"
+    made.columns[2].no_wrap = False
+    for output in CAPACITY[3:]:
+        value = getattr(result.memory, output.name)
+        shown = (
+            ("yes" if value else "no")
+            if output.name == "fits"
+            else (quantity(value, "bytes") if output.unit == "B" else count(value))
+        )
+        made.add_row(output.label, shown, output.description)
+    out.print(made)
+    if data["would_fit"]:
+        out.print(f"It would fit with one of: {text('; '.join(data['would_fit']))}")
+    for warning in data["warnings"]:
+        out.print(f"note: {text(warning)}")

@@ -1,0 +1,133 @@
+"""The catalog as a list, and one entry with its sources."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from llmperf.descriptors import catalog
+from llmperf.descriptors.model import active_parameters, parameters
+from llmperf.descriptors.resolve import component
+from llmperf.errors import InputError, Problem, nearest
+
+
+def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
+    """Name, aliases and a line of every entry, by kind.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+    """
+    if kind is not None and kind not in catalog.KINDS:
+        plural = kind.rstrip("s")
+        if plural not in catalog.KINDS:
+            raise InputError(
+                Problem(
+                    f"unknown kind {kind!r}",
+                    "kind",
+                    allowed=tuple(catalog.KINDS),
+                    suggestion=nearest(kind, catalog.KINDS),
+                )
+            )
+        kind = plural
+    kinds = [kind] if kind else list(catalog.KINDS)
+    return {each: [_line(each, name, extra) for name in sorted(catalog.files(each, extra))] for each in kinds}
+
+
+def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
+    document = catalog.load(kind, name, extra)
+    data = document.data
+    aliases = data.get("aliases") or []
+    line: dict[str, Any] = {"name": name, "aliases": [str(alias) for alias in aliases], "file": document.file}
+    if kind == "hardware":
+        line |= {
+            "kind": data.get("kind"),
+            "vendor": data.get("vendor"),
+            "year": data.get("year"),
+            "devices": data.get("devices"),
+        }
+    if kind == "model":
+        model = component("model", name, extra)
+        line |= {
+            "family": model.family,
+            "parameters": parameters(model),
+            "active_parameters": active_parameters(model),
+            "max_context": model.max_context,
+        }
+    if kind in ("weights", "kv_cache"):
+        line |= {"bits": data.get("bits"), "group": data.get("group")}
+    return line
+
+
+def entry(name: str, kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, Any]:
+    """One entry of the catalog: its data as written, its sources, and what follows from it.
+
+    Raises
+    ------
+    InputError
+        If no kind, or several, have an entry of that name.
+    """
+    if kind is not None and kind not in catalog.KINDS:
+        raise InputError(
+            Problem(
+                f"unknown kind {kind!r}",
+                "--kind",
+                allowed=tuple(catalog.KINDS),
+                suggestion=nearest(kind, catalog.KINDS),
+            )
+        )
+    kinds = [kind] if kind else list(catalog.KINDS)
+    found = [each for each in kinds if _has(each, name, extra)]
+    if not found:
+        names = [known for each in kinds for known in (*catalog.files(each, extra), *catalog.aliases(each, extra))]
+        raise InputError(
+            Problem(
+                f"nothing in the catalog is called {name!r}",
+                "name",
+                allowed=(),
+                suggestion=f"nearest: {nearest(name, names)}" if nearest(name, names) else "see llmperf list",
+            )
+        )
+    if len(found) > 1:
+        raise InputError(
+            Problem(f"{name!r} is the name of several entries; say which with --kind", "name", allowed=tuple(found))
+        )
+    return _entry(found[0], name, extra)
+
+
+def _has(kind: str, name: str, extra: tuple[str, ...]) -> bool:
+    if catalog.is_path(name):
+        try:
+            catalog.load(kind, name, extra)
+        except InputError:
+            return False
+        return kind in ("model", "hardware")
+    key = name.strip().lower()
+    return key in catalog.files(kind, extra) or key in catalog.aliases(kind, extra)
+
+
+def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
+    document = catalog.load(kind, name, extra)
+    data = {key: value for key, value in document.data.items() if key not in ("sources", "aliases", "notes")}
+    out: dict[str, Any] = {
+        "kind": kind,
+        "name": data.pop("name", name),
+        "file": document.file,
+        "aliases": [str(alias) for alias in document.data.get("aliases") or []],
+        "values": data,
+        "sources": document.data.get("sources") or {},
+        "notes": document.data.get("notes"),
+    }
+    if kind == "model":
+        model = component(kind, name, extra)
+        out["derived"] = {
+            "parameters": parameters(model),
+            "active_parameters": active_parameters(model),
+            "active_parameters_no_input_embedding": active_parameters(model, input_embedding=False),
+        }
+        out["values"] = {
+            key: value for key, value in asdict(model).items() if key not in ("name", "sources", "aliases", "notes")
+        }
+        out["sources"] = model.sources
+    return out

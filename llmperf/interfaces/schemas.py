@@ -1,0 +1,81 @@
+"""JSON Schemas of what a user writes, and the table of outputs as data."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from llmperf.descriptors.hardware import Achieved
+from llmperf.descriptors.resolve import COMPONENTS, SECTIONS
+from llmperf.descriptors.scenario import Plain
+from llmperf.descriptors.validation import adapter
+from llmperf.errors import InputError, Problem, nearest
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def schema_of(kind: str) -> dict[str, Any]:
+    """JSON Schema of a scenario, or of one kind of descriptor.
+
+    Raises
+    ------
+    InputError
+        If there is no such kind.
+    """
+    known = {**COMPONENTS, **SECTIONS, "achieved": Achieved}
+    if kind == "scenario":
+        return _scenario()
+    if kind not in known:
+        allowed = ("scenario", *known, "outputs")
+        raise InputError(Problem(f"unknown kind {kind!r}", "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
+    return {"$schema": DIALECT, **_written(kind, adapter(known[kind]).json_schema())}
+
+
+def _written(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """A descriptor's schema as its file is written: the name comes from the file, efficiencies by name."""
+    schema["properties"] = {"extends": {"type": "string"}, **schema["properties"]}
+    required = [key for key in schema.get("required", []) if key != "name"]
+    if required:
+        # a file that extends another need not repeat what that one says
+        schema.pop("required", None)
+        schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
+    if kind == "hardware":
+        schema["properties"]["achieved"] = {"anyOf": [{"type": "string"}, schema["properties"]["achieved"]]}
+    return schema
+
+
+def _scenario() -> dict[str, Any]:
+    properties: dict[str, Any] = {"extends": {"type": "string", "description": "a scenario that this one overrides"}}
+    definitions: dict[str, Any] = {}
+    for name, cls in COMPONENTS.items():
+        inner = adapter(cls).json_schema()
+        definitions.update(inner.pop("$defs", {}))
+        inner.pop("required", None)
+        inner["properties"] = {"extends": {"type": "string"}, **inner["properties"]}
+        if name == "hardware":
+            inner["properties"]["achieved"] = {"anyOf": [{"type": "string"}, inner["properties"]["achieved"]]}
+        properties[name] = {"anyOf": [{"type": "string", "description": "a catalog name, an alias or a file"}, inner]}
+    for name, cls in SECTIONS.items():
+        inner = adapter(cls).json_schema()
+        definitions.update(inner.pop("$defs", {}))
+        properties[name] = inner
+    properties |= adapter(Plain).json_schema()["properties"]
+    return {
+        "$schema": DIALECT,
+        "title": "Scenario",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+        "$defs": definitions,
+    }
+
+
+def outputs() -> dict[str, Any]:
+    """The table of outputs as data."""
+    return {
+        "schema_version": 1,
+        "by_definition": {"definitions": ["bound", "roofline", "projection"], "outputs": [asdict(o) for o in TIMES]},
+        "memory_bytes_per_device": [asdict(o) for o in (*MEMORY_CLASSES, *CAPACITY)],
+        "bottleneck": RESOURCES,
+    }

@@ -1,0 +1,88 @@
+"""Arithmetic that serves one number or an array alike; plain numbers stay plain, which keeps one estimate fast."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Real = float | Array
+"""A number, or a one-dimensional array of numbers: one a configuration."""
+
+
+def least(a: Real, b: Real) -> Real:
+    """The smaller of two, element by element."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.minimum(a, b)
+    return a if a < b else b
+
+
+def most(a: Real, b: Real) -> Real:
+    """The larger of two, element by element."""
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        return np.maximum(a, b)
+    return a if a > b else b
+
+
+def ceil_div(a: Real, b: Real) -> Real:
+    """``a / b`` rounded up."""
+    return -(-a // b)
+
+
+def root(a: Real) -> Real:
+    """The square root."""
+    return np.sqrt(a) if isinstance(a, np.ndarray) else math.sqrt(a)
+
+
+def log(a: Real) -> Real:
+    """The natural logarithm."""
+    return np.log(a) if isinstance(a, np.ndarray) else math.log(a)
+
+
+def choose(condition: Any, a: Real, b: Real) -> Real:
+    """`a` where the condition holds, else `b`."""
+    if isinstance(condition, np.ndarray) and condition.size > 1:
+        return np.where(condition, a, b)
+    return a if condition else b
+
+
+def everywhere(condition: Any) -> bool:
+    """Whether a condition holds for every configuration."""
+    return bool(condition.all()) if isinstance(condition, np.ndarray) else bool(condition)
+
+
+def anywhere(condition: Any) -> bool:
+    """Whether a condition holds for some configuration."""
+    return bool(condition.any()) if isinstance(condition, np.ndarray) else bool(condition)
+
+
+def stack(rows: Sequence[Real]) -> Array:
+    """Rows one above the other: shape (rows, configurations), one configuration where all are plain numbers."""
+    try:
+        out = np.array(rows, dtype=float)
+    except ValueError:  # numbers beside arrays: repeat the numbers
+        out = np.empty((len(rows), max(row.size for row in rows if isinstance(row, np.ndarray))))
+        for index, row in enumerate(rows):
+            out[index] = row
+    return out if out.ndim == 2 else out.reshape(-1, 1)
+
+
+def weighted_sum(weights: Array, values: Array) -> Array:
+    """Sum over rows of ``weights * values``.
+
+    Parameters
+    ----------
+    weights : ndarray, (..., rows, configurations or 1)
+    values : ndarray, (rows or 1, configurations or 1)
+
+    Returns
+    -------
+    ndarray, (..., configurations)
+    """
+    if weights.shape[-1] == 1 and values.shape[0] == weights.shape[-2]:
+        return np.asarray(weights[..., 0] @ values)
+    return np.asarray(np.add.reduce(weights * values, axis=-2))

@@ -1,0 +1,177 @@
+"""Attention layers as operators: projections, rotary embedding, attention over prompts and over the KV cache."""
+
+from __future__ import annotations
+
+from llmperf.descriptors.model import Attention, Mla
+from llmperf.numeric import Real, least, most
+from llmperf.operators.build import Build, Layers
+from llmperf.operators.table import Row
+
+SOFTMAX_FLOPS = 5.0
+"""Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
+
+
+def kv_bytes_per_token(build: Build) -> Real:
+    """Bytes that one token of one attention layer keeps in the KV cache of one device. [B]"""
+    model = build.model
+    if model.mla:
+        return (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * build.formats.kv
+    if model.attention is None:
+        return 0.0
+    return 2.0 * build.shards.kv_heads * model.attention.head_dim * build.formats.kv
+
+
+def add(build: Build, layers: Layers) -> None:
+    """All operators of the model's attention layers."""
+    attention, mla = build.model.attention, build.model.mla
+    if attention is None:
+        return
+    if mla:
+        _latent_projections(build, layers, mla)
+    else:
+        _projections(build, layers, attention)
+    windowed = attention.windowed_layers
+    if windowed < layers.repeat:
+        _scores(build, "attention", build.spread(layers.repeat - windowed), attention, None)
+    if windowed:
+        _scores(build, "attention_windowed", build.spread(windowed), attention, attention.window)
+
+
+def _projections(build: Build, layers: Layers, attention: Attention) -> None:
+    """Query, key, value and output projections of multi-head and grouped-query attention."""
+    shards, model, tokens = build.shards, build.model, build.tokens
+    query = shards.heads * attention.head_dim
+    keys = shards.kv_heads * attention.head_dim
+    width = query + 2.0 * keys
+    build.quantize(layers, (model.hidden, query), tokens)
+    build.gemm("qkv", layers, tokens, width, model.hidden, bias=width if model.bias.qkv else 0.0)
+    if attention.qk_norm:
+        norm = 2.0 * attention.head_dim * build.formats.kept
+        build.elementwise(
+            "qk_norm", layers, 2.0 * tokens * (query + keys) * build.formats.hidden, 4.0 * tokens * (query + keys), norm
+        )
+    if not model.learned_positions:
+        _rotary(build, layers, tokens * (query + keys))
+    build.gemm("o", layers, tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)
+
+
+def _rotary(build: Build, layers: Layers, elements: Real) -> None:
+    build.elementwise("rope", layers, 2.0 * elements * build.formats.hidden, 3.0 * elements)
+
+
+def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
+    """Projections of latent attention (DeepSeek-V2, arXiv:2405.04434, sec. 2.1.2).
+
+    The up-projection of the latent costs the same whether it expands keys and values of a prompt or, absorbed, maps
+    queries and outputs of a decode step: one row serves both.
+    """
+    shards, model, tokens, kept = build.shards, build.model, build.tokens, build.formats.kept
+    heads = shards.heads
+    query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
+    latent = mla.kv_lora_rank + mla.qk_rope_head_dim
+    norms = mla.kv_lora_rank + mla.q_lora_rank
+    inputs = (model.hidden, mla.q_lora_rank, mla.kv_lora_rank, heads * mla.v_head_dim)
+    build.quantize(layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
+    if mla.q_lora_rank:
+        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden)
+        build.gemm("q_b", layers, tokens, query, mla.q_lora_rank)
+    else:
+        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden)
+    build.elementwise(
+        "latent_norm", layers, 2.0 * tokens * norms * build.formats.hidden, 4.0 * tokens * norms, norms * kept
+    )
+    build.gemm("kv_b", layers, tokens, heads * (mla.qk_nope_head_dim + mla.v_head_dim), mla.kv_lora_rank)
+    _rotary(build, layers, tokens * (heads + 1.0) * mla.qk_rope_head_dim)
+    build.gemm("o", layers, tokens, model.hidden, heads * mla.v_head_dim)
+
+
+def _scores(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> None:
+    if build.prefills:
+        build.add("attention.prefill", _prefill(build, name, layers, attention, window))
+    if build.decodes:
+        build.add("attention.decode", _decode(build, name, layers, attention, window))
+
+
+def _widths(build: Build, attention: Attention, absorbed: bool) -> tuple[Real, Real]:
+    """Widths of a key and of a value that the score and the output product see."""
+    mla = build.model.mla
+    if mla is None:
+        return attention.head_dim, attention.head_dim
+    if absorbed:
+        return mla.kv_lora_rank + mla.qk_rope_head_dim, mla.kv_lora_rank
+    return mla.qk_nope_head_dim + mla.qk_rope_head_dim, mla.v_head_dim
+
+
+def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> Row:
+    """Causal attention of prompt tokens; a context-parallel rank has its share of the queries."""
+    step, shards, formats = build.step, build.shards, build.formats
+    key, value = _widths(build, attention, absorbed=False)
+    pairs = step.prompts * step.pairs(window) / shards.cp
+    heads = shards.heads
+    kv_heads = heads if build.model.mla else shards.kv_heads
+    tokens = build.prompt_tokens
+    read = step.prompts * step.keys(window) * kv_heads * (key + value) * formats.hidden
+    per_token = kv_bytes_per_token(build)
+    return Row(
+        name,
+        layers.repeat,
+        layers.stages,
+        formats.attention,
+        flops=2.0 * heads * pairs * (key + value),
+        vector_flops=SOFTMAX_FLOPS * heads * pairs,
+        kv_write=tokens * per_token,
+        activation_bytes=tokens * heads * (key + value) * formats.hidden + read,
+    )
+
+
+def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> Row:
+    """One new query a sequence over its cached keys and values; a context-parallel rank reads its share of them."""
+    step, shards, formats = build.step, build.shards, build.formats
+    key, value = _widths(build, attention, absorbed=True)
+    context = step.decode_context(window) / shards.cp
+    heads = shards.heads
+    kv_heads = 1.0 if build.model.mla else shards.kv_heads
+    per_token = kv_bytes_per_token(build)
+    scores = step.sequences * context * heads
+    elements = per_token / formats.kv
+    return Row(
+        name,
+        layers.repeat,
+        layers.stages,
+        formats.attention,
+        flops=2.0 * scores * (key + value),
+        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * context * elements * formats.kv_dequantize,
+        kv_read=step.sequences * context * per_token,
+        kv_write=step.sequences * per_token,
+        kv_repeated=most(step.sequences - 1.0, 0.0) * least(step.shared / shards.cp, context) * per_token,
+        activation_bytes=step.sequences * heads * (key + value) * formats.hidden,
+        waves=step.sequences * kv_heads,
+        group=heads / kv_heads,
+        context=context,
+    )
+
+
+def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
+    """What context parallelism communicates: keys and values of prompts, partial outputs of decode steps."""
+    shards, formats = build.shards, build.formats
+    if isinstance(shards.cp, int | float) and shards.cp == 1:
+        return
+    if build.prefills:
+        build.collective(
+            "cp_kv",
+            layers,
+            "all_gather",
+            build.prompt_tokens * shards.cp * kv_bytes_per_token(build),
+            shards.cp,
+            shards.tp,
+        )
+    if build.decodes:
+        value = _widths(build, attention, absorbed=True)[1]
+        build.collective(
+            "cp_output",
+            layers,
+            "all_reduce",
+            build.step.sequences * shards.heads * value * formats.hidden,
+            shards.cp,
+            shards.tp,
+        )

@@ -1,0 +1,169 @@
+"""What every part of a model needs to add its operators to a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from llmperf.descriptors.model import Model
+from llmperf.numeric import Real, ceil_div, least, most
+from llmperf.operators.formats import Formats
+from llmperf.operators.layout import Shards, Stages
+from llmperf.operators.step import Step
+from llmperf.operators.table import Collective, Kind, Row
+
+
+@dataclass(frozen=True, slots=True)
+class Layers:
+    """A class of layers: how many the whole model has, and how many each looked-at stage."""
+
+    repeat: Real
+    stages: tuple[Real, ...]
+
+    def times(self, factor: float) -> Layers:
+        """The same layers with `factor` equal operators in each."""
+        return Layers(self.repeat * factor, tuple(count * factor for count in self.stages))
+
+
+def join(*layers: Layers) -> Layers:
+    """Layers of several classes that hold an equal operator."""
+    return Layers(sum(part.repeat for part in layers), tuple(map(sum, zip(*(p.stages for p in layers), strict=True))))
+
+
+@dataclass(slots=True)
+class Build:
+    """A table being filled for one step on one device.
+
+    Attributes
+    ----------
+    domain : number
+        Devices that the scale-up link joins. [1]
+    """
+
+    model: Model
+    shards: Shards
+    stages: Stages
+    formats: Formats
+    step: Step
+    domain: Real
+    rows: dict[Kind, list[Row]] = field(default_factory=dict)
+
+    @property
+    def prompt_tokens(self) -> Real:
+        """Prompt tokens on one device of a context-parallel group. [1]"""
+        return self.step.prompts * self.step.query / self.shards.cp
+
+    @property
+    def tokens(self) -> Real:
+        """Tokens that linear layers see on one device. [1]"""
+        return self.prompt_tokens + self.step.sequences
+
+    @property
+    def prefills(self) -> bool:
+        """Whether the step holds prompt tokens."""
+        return not (isinstance(self.step.prompts, float) and self.step.prompts == 0.0)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the step holds decoding sequences."""
+        return not (isinstance(self.step.sequences, float) and self.step.sequences == 0.0)
+
+    def spread(self, count: Real) -> Layers:
+        """Layers spread evenly over the model."""
+        return Layers(count, self.stages.spread(count))
+
+    def once(self, where: str) -> Layers:
+        """An operator of the first or the last stage."""
+        return Layers(1.0, self.stages.once(where))
+
+    def add(self, kind: Kind, row: Row) -> None:
+        """Append a row."""
+        self.rows.setdefault(kind, []).append(row)
+
+    def gemm(
+        self,
+        name: str,
+        layers: Layers,
+        m: Real,
+        n: Real,
+        k: Real,
+        *,
+        bias: Real = 0.0,
+        kept: bool = False,
+        stored: Real = 1.0,
+    ) -> None:
+        """A linear layer: m tokens, k inputs, n outputs; `kept` stay in 16 bit, `stored` is 0 for shared weights."""
+        formats = self.formats
+        element = formats.kept if kept else formats.weight
+        source = formats.hidden if kept else formats.input
+        weights = n * k * element + bias * formats.kept
+        self.add(
+            "gemm",
+            Row(
+                name,
+                layers.repeat,
+                layers.stages,
+                formats.attention if kept else formats.linear,
+                flops=2.0 * m * n * k,
+                vector_flops=0.0 if kept else n * k * formats.dequantize,
+                weight_bytes=weights,
+                resident_bytes=weights * stored,
+                activation_bytes=m * (k * source + n * formats.hidden),
+                m=m,
+                n=n,
+                k=k,
+            ),
+        )
+
+    def elementwise(
+        self,
+        name: str,
+        layers: Layers,
+        activation_bytes: Real,
+        flops: Real = 0.0,
+        weight_bytes: Real = 0.0,
+        resident_bytes: Real | None = None,
+    ) -> None:
+        """An operator that streams activations through the vector engine."""
+        self.add(
+            "elementwise",
+            Row(
+                name,
+                layers.repeat,
+                layers.stages,
+                self.formats.attention,
+                vector_flops=flops,
+                weight_bytes=weight_bytes,
+                resident_bytes=resident_bytes,
+                activation_bytes=activation_bytes,
+            ),
+        )
+
+    def quantize(self, layers: Layers, widths: Sequence[Real], tokens: Real) -> None:
+        """The pass that quantizes inputs of linear layers, one for each input width."""
+        if self.formats.quantizes:
+            width = sum(widths) / len(widths)
+            self.elementwise(
+                "quantize",
+                layers.times(len(widths)),
+                tokens * width * (self.formats.hidden + self.formats.input),
+                4.0 * tokens * width,
+            )
+
+    def collective(
+        self, name: str, layers: Layers, operation: Collective, message: Real, ranks: Real, stride: Real = 1.0
+    ) -> None:
+        """A collective of `ranks` devices that stand `stride` devices apart."""
+        inside = most(least(ranks, self.domain // stride), 1.0)
+        self.add(
+            "collective",
+            Row(
+                name,
+                layers.repeat,
+                layers.stages,
+                operation=operation,
+                message=message,
+                ranks_up=inside,
+                ranks_out=ceil_div(ranks, inside),
+            ),
+        )

@@ -1,0 +1,69 @@
+"""Bytes of an element in the formats of a scenario, as the operators need them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmperf.descriptors.kv_cache import KvCacheFormat
+from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
+from llmperf.descriptors.weights import WeightFormat
+from llmperf.descriptors.weights import element_bytes as weight_element_bytes
+from llmperf.numeric import Real
+
+DTYPE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
+"""Bytes of one element of a compute dtype. [B]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Formats:
+    """Element sizes and compute dtypes.
+
+    Attributes
+    ----------
+    weight : number or array
+        Bytes of a linear layer's weight, scales and zeros included. [B]
+    kept : number or array
+        Bytes of a weight that stays unquantized. [B]
+    kv : number or array
+        Bytes of a cached element, scales included. [B]
+    linear, attention : str
+        Compute dtype of linear layers, and of attention, the output head and the router.
+    dequantize, kv_dequantize : number or array
+        Vector operations to dequantize one weight, one cached element. [FLOP]
+    """
+
+    weight: Real
+    kept: Real
+    kv: Real
+    linear: str
+    attention: str
+    dequantize: Real
+    kv_dequantize: Real
+
+    @property
+    def input(self) -> float:
+        """Bytes of one input element of a linear layer. [B]"""
+        return DTYPE_BYTES[self.linear]
+
+    @property
+    def hidden(self) -> float:
+        """Bytes of one element of the hidden state between operators. [B]"""
+        return DTYPE_BYTES[self.attention]
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether inputs of linear layers are quantized on the fly."""
+        return self.input < self.hidden
+
+
+def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attention: str) -> Formats:
+    """Element sizes of a weight and a KV-cache format, computed in the given dtypes."""
+    return Formats(
+        weight_element_bytes(weights),
+        weights.kept_bits / 8,
+        kv_element_bytes(kv_cache),
+        linear,
+        attention,
+        weights.dequantize_flops if weights.weight_only else 0.0,
+        kv_cache.dequantize_flops,
+    )

@@ -1,0 +1,120 @@
+"""Mixture-of-experts layers as operators: router, dispatch, grouped products of the experts hit, combine."""
+
+from __future__ import annotations
+
+from llmperf.descriptors.model import Moe
+from llmperf.numeric import Real, anywhere, least, log, most, root
+from llmperf.operators.build import Build, Layers
+from llmperf.operators.table import Row
+
+
+def experts_hit(experts: Real, top_k: Real, tokens: Real, diversity: Real) -> Real:
+    """Expected distinct experts of `tokens` tokens that choose uniformly.
+
+    Parameters
+    ----------
+    experts, top_k : number or array
+        Experts of a layer, and experts a token chooses. [1]
+    tokens : number or array
+        Tokens of the whole expert-parallel group. [1]
+    diversity : number or array
+        0: all tokens choose alike; 1: independently. [1]
+
+    Returns
+    -------
+    number or array
+        ``E (1 - (1 - k/E)^T)``, T the number of independent choices; between `top_k` and `experts`. [1]
+    """
+    independent = 1.0 + most(tokens - 1.0, 0.0) * diversity
+    return experts * (1.0 - (1.0 - top_k / experts) ** independent)
+
+
+def hottest(mean: Real, ranks: Real, ceiling: Real) -> Real:
+    """Expected load of the most loaded of `ranks` ranks whose loads scatter around `mean` like counts.
+
+    Notes
+    -----
+    The expected maximum of n normal variates is about ``mean + sigma sqrt(2 ln n)``; sigma^2 of a count that falls
+    on one of n ranks is ``mean (1 - 1/n)``. No rank can get more than `ceiling`.
+    """
+    return least(mean + root(2.0 * log(ranks) * mean * (1.0 - 1.0 / ranks)), most(ceiling, mean))
+
+
+def add(build: Build, layers: Layers) -> None:
+    """All operators of the model's MoE layers but the all-reduce of the layer's output."""
+    moe, model, shards, formats = build.model.moe, build.model, build.shards, build.formats
+    if moe is None:
+        return
+    tokens = build.tokens
+    build.gemm(
+        "router", layers, tokens, moe.experts, model.hidden, bias=moe.experts if moe.router_bias else 0.0, kept=True
+    )
+    if moe.shared_experts:
+        width = shards.shared_ffn
+        matrices = model.mlp_matrices - 1
+        build.quantize(layers, (model.hidden, width), tokens)
+        build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden)
+        build.elementwise(
+            "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
+        )
+        build.gemm("shared_down", layers, tokens, model.hidden, width)
+    group = (build.prompt_tokens * shards.cp + build.step.sequences) * shards.dp
+    assignments = group * moe.top_k / shards.ep
+    # padding for the hottest rank is part of the projection only: a bound must not assume bad luck
+    load = assignments
+    if anywhere(shards.ep > 1):
+        load = hottest(assignments, shards.ep, group * least(moe.top_k, shards.experts))
+    _experts(build, layers, moe, group, assignments, load)
+    _exchange(build, layers, moe)
+
+
+def _experts(build: Build, layers: Layers, moe: Moe, group: Real, rows: Real, load: Real) -> None:
+    """The two grouped products, the activation between them, and the permutation around them."""
+    model, shards, formats = build.model, build.shards, build.formats
+    hit = shards.experts * experts_hit(moe.experts, moe.top_k, group, build.step.diversity) / moe.experts
+    matrices = model.mlp_matrices - 1
+    width = shards.expert_ffn
+    build.elementwise("moe_permute", layers, 2.0 * rows * model.hidden * formats.hidden)
+    build.quantize(layers, (model.hidden, width), rows)
+    for name, n, k in (("moe_gate_up", matrices * width, model.hidden), ("moe_down", model.hidden, width)):
+        element = n * k * formats.weight
+        build.add(
+            "moe",
+            Row(
+                name,
+                layers.repeat,
+                layers.stages,
+                formats.linear,
+                flops=2.0 * rows * n * k,
+                vector_flops=hit * n * k * formats.dequantize,
+                weight_bytes=hit * element,
+                resident_bytes=shards.experts * element,
+                activation_bytes=rows * (k * formats.input + n * formats.hidden),
+                m=load / hit,
+                n=n,
+                k=k,
+                padded_flops=2.0 * load * n * k,
+            ),
+        )
+        if name == "moe_gate_up":
+            build.elementwise(
+                "moe_activation", layers, (matrices + 1) * rows * width * formats.hidden, 5.0 * rows * width
+            )
+    build.elementwise(
+        "moe_combine", layers, (rows + build.tokens) * model.hidden * formats.hidden, 2.0 * rows * model.hidden
+    )
+
+
+def _exchange(build: Build, layers: Layers, moe: Moe) -> None:
+    """Tokens to the ranks of their experts and back, where attention is data-parallel or context-parallel.
+
+    A token goes once to each rank that holds any of its experts: ``ep (1 - (1 - 1/ep)^k)`` ranks expected.
+    """
+    shards, hidden, formats = build.shards, build.model.hidden, build.formats
+    if not anywhere(shards.dp * shards.cp > 1):
+        return
+    ranks = shards.dp * shards.cp * shards.tp
+    own = build.tokens / shards.tp  # after the attention's all-reduce, each tp rank sends its share of the tokens
+    copies = shards.ep * (1.0 - (1.0 - 1.0 / shards.ep) ** moe.top_k) * shards.moe_tp
+    build.collective("moe_dispatch", layers, "all_to_all", own * copies * hidden * formats.input, ranks)
+    build.collective("moe_return", layers, "all_to_all", own * copies * hidden * formats.hidden, ranks)

@@ -1,0 +1,76 @@
+"""One step of a serving engine: how many prompt tokens and decoding sequences pass through the model together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmperf.numeric import Real, choose
+
+
+def attended(tokens: Real, window: Real | None) -> Real:
+    """Query-key pairs of a causal sequence of `tokens` queries, each seeing at most `window` keys, itself included.
+
+    Notes
+    -----
+    ``sum_{i=1..n} min(i, w) = n (n + 1) / 2`` up to the window and ``w (w + 1) / 2 + (n - w) w`` beyond.
+    """
+    full = 0.5 * tokens * (tokens + 1)
+    if window is None:
+        return full
+    return choose(tokens > window, 0.5 * window * (window + 1) + (tokens - window) * window, full)
+
+
+def mean_context(shortest: Real, steps: Real, window: Real | None) -> Real:
+    """Mean tokens read by the decode steps whose contexts are ``shortest + 1 .. shortest + steps``."""
+    if window is None:
+        return shortest + 0.5 * (steps + 1)
+    return (attended(shortest + steps, window) - attended(shortest, window)) / steps
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one replica's dense layers (one data-parallel rank) compute in one step; every field may be an array.
+
+    Attributes
+    ----------
+    prompts : number or array
+        Prompts, or chunks of prompts, prefilled in the step. [1]
+    query : number or array
+        Tokens of each of them. [1]
+    before : number or array
+        Tokens of such a prompt at its begin that are cached already (a shared prefix). [1]
+    length : number or array
+        Length of the prompts after their last chunk, the cached prefix included. [1]
+    sequences : number or array
+        Sequences that decode one token. [1]
+    context, steps : number or array
+        The decode steps read contexts ``context + 1 .. context + steps``; the step stands for their mean. [1]
+    shared : number or array
+        Tokens at the begin of every decoding sequence that are the same cached prefix. [1]
+    diversity : number or array
+        How independently tokens choose experts, 0-1. [1]
+    """
+
+    prompts: Real = 0.0
+    query: Real = 0.0
+    before: Real = 0.0
+    length: Real = 0.0
+    sequences: Real = 0.0
+    context: Real = 0.0
+    steps: Real = 1.0
+    shared: Real = 0.0
+    diversity: Real = 1.0
+
+    def pairs(self, window: Real | None) -> Real:
+        """Query-key pairs of one prompt in this step, averaged over the chunks of the prompt. [1]"""
+        whole = attended(self.length, window) - attended(self.before, window)
+        return whole * self.query / (self.length - self.before)
+
+    def keys(self, window: Real | None) -> Real:
+        """Keys that one prompt's queries of this step read, averaged over the chunks of the prompt. [1]"""
+        mean = self.before + 0.5 * (self.length - self.before + self.query)
+        return mean if window is None else choose(mean > window + self.query, window + self.query, mean)
+
+    def decode_context(self, window: Real | None) -> Real:
+        """Keys that a decoding sequence reads in this step, the new one included. [1]"""
+        return mean_context(self.context, self.steps, window)

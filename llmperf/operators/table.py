@@ -1,0 +1,193 @@
+"""The operator table: one block of arrays for each kind of operator.
+
+Every array has the shape (operators, configurations); one row stands for all equal operators of the model, `repeat`
+says how many there are. Work and bytes are those of ONE operator on ONE device (the most loaded one).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Literal
+
+import numpy as np
+
+from llmperf.numeric import Array, Real, stack, weighted_sum
+
+Kind = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise", "collective"]
+Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
+
+
+@dataclass(slots=True)
+class Row:
+    """One distinct operator while a table is being filled; units as in `Block`."""
+
+    name: str
+    repeat: Real
+    stages: tuple[Real, ...]
+    dtype: str = "bf16"
+    flops: Real = 0.0
+    vector_flops: Real = 0.0
+    weight_bytes: Real = 0.0
+    resident_bytes: Real | None = None
+    kv_read: Real = 0.0
+    kv_write: Real = 0.0
+    kv_repeated: Real = 0.0
+    activation_bytes: Real = 0.0
+    m: Real = 0.0
+    n: Real = 0.0
+    k: Real = 0.0
+    padded_flops: Real | None = None
+    waves: Real = 0.0
+    group: Real = 1.0
+    context: Real = 0.0
+    operation: Collective = "all_reduce"
+    message: Real = 0.0
+    ranks_up: Real = 1.0
+    ranks_out: Real = 1.0
+
+
+@dataclass(slots=True)
+class Block:
+    """All operators of one kind.
+
+    Attributes
+    ----------
+    names, dtypes : tuple of str
+        Name and compute dtype of each operator.
+    repeat : ndarray, (operators, configurations)
+        How often the operator runs in the whole model. [1]
+    stages : ndarray, (stages, operators, configurations)
+        How often it runs in the first, a middle and the last pipeline stage (one stage: the whole model). [1]
+    flops, vector_flops : ndarray
+        Floating-point operations on the matrix engine and on the vector engine. [FLOP]
+    weight_bytes, resident_bytes : ndarray
+        Weights that one run reads, and weights that must be stored for it (all experts, the whole embedding). [B]
+    kv_read, kv_write, activation_bytes : ndarray
+        KV cache or recurrent state read and written; activations read and written. [B]
+    kv_repeated : ndarray
+        The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
+    m, n, k : ndarray
+        Dimensions of a matrix product (``gemm``, ``moe``). [1]
+    padded_flops : ndarray
+        Operations of the rank with most tokens (``moe``). [FLOP]
+    waves, group, context : ndarray
+        Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence. [1]
+    operations : tuple of str
+        ``collective``: what is communicated.
+    message, ranks_up, ranks_out : ndarray
+        ``collective``: bytes of the whole message on a device; ranks inside a scale-up domain, and domains. [B], [1]
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    dtypes: tuple[str, ...]
+    operations: tuple[Collective, ...]
+    repeat: Array
+    stages: Array
+    flops: Array
+    vector_flops: Array
+    weight_bytes: Array
+    resident_bytes: Array
+    kv_read: Array
+    kv_write: Array
+    kv_repeated: Array
+    activation_bytes: Array
+    m: Array
+    n: Array
+    k: Array
+    padded_flops: Array
+    waves: Array
+    group: Array
+    context: Array
+    message: Array
+    ranks_up: Array
+    ranks_out: Array
+
+    @property
+    def kv_bytes(self) -> Array:
+        """KV cache or state that one operator reads and writes. [B]"""
+        return self.kv_read + self.kv_write
+
+    @property
+    def bytes(self) -> Array:
+        """Bytes that one operator moves to and from memory. [B]"""
+        return self.weight_bytes + self.kv_bytes + self.activation_bytes
+
+
+_UNUSED = np.zeros((1, 1))
+_WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
+_USES: dict[Kind, tuple[str, ...]] = {
+    "gemm": (*_WORK, "m", "n", "k"),
+    "moe": (*_WORK, "m", "n", "k", "padded_flops"),
+    "attention.prefill": (*_WORK[:2], "kv_read", "kv_write", "activation_bytes"),
+    "attention.decode": (
+        *_WORK[:2],
+        "kv_read",
+        "kv_write",
+        "kv_repeated",
+        "activation_bytes",
+        "waves",
+        "group",
+        "context",
+    ),
+    "recurrent": (*_WORK, "kv_read", "kv_write"),
+    "elementwise": _WORK[1:],
+    "collective": ("message", "ranks_up", "ranks_out"),
+}
+"""The columns that each kind fills; the others stay one zero, so that they cost nothing."""
+_COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
+
+
+def block(kind: Kind, rows: list[Row]) -> Block:
+    """Stack rows of one kind into arrays."""
+    uses = _USES[kind]
+    for row in rows:
+        if row.resident_bytes is None:
+            row.resident_bytes = row.weight_bytes
+        if row.padded_flops is None:
+            row.padded_flops = row.flops
+    columns = dict.fromkeys(_COLUMNS, _UNUSED)
+    names = ("repeat", *uses)
+    try:  # all plain numbers: one array for all columns
+        whole = np.array([[getattr(row, name) for row in rows] for name in names], dtype=float)
+        columns.update(zip(names, whole[:, :, None] if whole.ndim == 2 else whole, strict=True))
+    except ValueError:
+        columns.update({name: stack([getattr(row, name) for row in rows]) for name in names})
+    stages = columns["repeat"][None]
+    if len(rows[0].stages) > 1:
+        each = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
+        stages = np.stack(np.broadcast_arrays(*each))
+    return Block(
+        kind,
+        tuple(row.name for row in rows),
+        tuple(row.dtype for row in rows),
+        tuple(row.operation for row in rows),
+        stages=stages,
+        **columns,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The operators of one step, by kind."""
+
+    blocks: tuple[Block, ...]
+
+    def __iter__(self) -> Iterator[Block]:
+        return iter(self.blocks)
+
+    def total(self, column: str) -> Array:
+        """A column summed over all operators of the whole model on one device of each stage: (configurations,)."""
+        parts = [weighted_sum(b.repeat, getattr(b, column)) for b in self.blocks]
+        return np.asarray(sum(parts), dtype=float)
+
+    def by_stage(self, column: str) -> Array:
+        """A column summed over the operators of each stage: (stages, configurations)."""
+        parts = [weighted_sum(b.stages, getattr(b, column)) for b in self.blocks if getattr(b, column) is not _UNUSED]
+        return np.asarray(sum(parts), dtype=float)
+
+
+def table(rows: dict[Kind, list[Row]]) -> Table:
+    """A table of the kinds that have rows."""
+    return Table(tuple(block(kind, found) for kind, found in rows.items() if found))

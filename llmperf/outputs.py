@@ -1,0 +1,101 @@
+"""The one table of outputs: what every result is called, its unit, and which direction is better.
+
+JSON output, terminal tables, the schema and everything that names a result read it from here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One result: its name, SI unit, whether ``lower`` or ``higher`` is better, a short label, and what it means."""
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher", ""]
+    label: str
+    description: str
+
+
+TIMES = (
+    Output(
+        "ttft_s", "s", "lower", "TTFT, last sequence", "time until the last sequence of the batch has its first token"
+    ),
+    Output("ttft_mean_s", "s", "lower", "TTFT, mean", "mean over sequences of the time to the first token"),
+    Output("tpot_s", "s", "lower", "TPOT", "mean time of each further token: (e2e - ttft) / (output - 1)"),
+    Output("itl_s", "s", "lower", "ITL", "mean interval between emitted chunks of tokens"),
+    Output("e2e_s", "s", "lower", "end to end", "time until the last sequence is complete"),
+    Output("output_tokens_per_s", "1/s", "higher", "output tokens/s", "generated tokens of the batch over e2e"),
+    Output("total_tokens_per_s", "1/s", "higher", "all tokens/s", "prompt and generated tokens of the batch over e2e"),
+    Output(
+        "energy_j", "J", "lower", "energy", "energy of all devices over e2e at their rated power: an upper estimate"
+    ),
+    Output("energy_per_output_token_j", "J", "lower", "energy per output token", "energy_j over generated tokens"),
+)
+"""Results that a bound, a roofline and a projection each have; an unprefixed name means the projection."""
+
+MEMORY_CLASSES = (
+    Output("weights", "B", "lower", "weights", "weights"),
+    Output("kv_cache", "B", "lower", "KV cache and states", "KV cache and recurrent states of the requested workload"),
+    Output("activations", "B", "lower", "activations", "peak activations of the largest step"),
+    Output("context", "B", "lower", "context and buffers", "device context and communication buffers"),
+    Output("graphs", "B", "lower", "captured graphs", "captured graphs"),
+)
+"""Classes of memory of one device, the fullest pipeline stage."""
+
+CAPACITY = (
+    Output("capacity", "B", "higher", "capacity", "memory of one device"),
+    Output("usable", "B", "higher", "usable", "part of it that may be used"),
+    Output("required", "B", "lower", "required", "what the workload needs on the fullest device, in all tiers"),
+    Output("missing", "B", "lower", "missing", "what found no place; 0 where it fits"),
+    Output("fits", "", "higher", "fits", "whether the requested workload has a place"),
+    Output("kv_pool_tokens", "1", "higher", "KV pool, tokens", "tokens whose KV cache the whole system can hold"),
+    Output(
+        "max_batch",
+        "1",
+        "higher",
+        "largest batch",
+        "most sequences of input + output tokens that the whole system can hold",
+    ),
+    Output(
+        "max_context",
+        "1",
+        "higher",
+        "longest context",
+        "longest sequence at the requested batch, at most what the model allows",
+    ),
+    Output(
+        "max_concurrency_at_max_context",
+        "1",
+        "higher",
+        "largest batch at full context",
+        "most sequences of the model's maximum context",
+    ),
+)
+"""Results about memory."""
+
+RESOURCES = {
+    "compute.matrix": "matrix engines",
+    "compute.vector": "vector engine",
+    "memory.main": "device memory",
+    "memory.cache": "last-level cache",
+    "memory.internal": "memory inside the PIM banks",
+    "memory.host": "host memory",
+    "memory.expansion": "expansion (CXL) memory",
+    "memory.storage": "storage",
+    "link.scale_up": "link between devices of a domain",
+    "link.scale_out": "network between domains",
+    "link.host": "link to the host",
+    "host": "host time: launches, scheduling",
+    "latency": "fixed time of operators and collectives",
+    "capacity": "memory capacity: the workload does not fit",
+}
+"""What can limit a phase."""
+
+
+def projected() -> tuple[Output, ...]:
+    """Every scalar output that a user may name without a prefix."""
+    return (*TIMES, *CAPACITY)

@@ -1,0 +1,47 @@
+"""Decode: the mean time of one more token for every sequence of a static batch."""
+
+from __future__ import annotations
+
+from llmperf.costs.machine import Machine
+from llmperf.costs.step import price
+from llmperf.numeric import most
+from llmperf.operators.table import Table
+from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.prefill import Phase
+from llmperf.phases.setup import Setup
+from llmperf.phases.timing import busiest_stage, demands, pipelined_bound, step_time
+
+
+def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
+    """Mean time of a decode step over the steps of the workload.
+
+    Parameters
+    ----------
+    setup : Setup
+    table : Table
+        Operators of the decode step at the mean context of all steps.
+    placed : Placed
+        Where weights and KV cache lie.
+
+    Notes
+    -----
+    Times are evaluated at the mean context of the steps (windows taken into account): all forms are nearly affine in
+    the context, and the bytes are exactly so. In a pipeline, a token's micro-batch passes through all stages, and the
+    micro-batches follow each other: the longer of the two counts.
+    """
+    scenario, parts_of_batch = setup.scenario, setup.micro_batches()
+    costs = price(table, Machine(scenario.hardware, placed.elsewhere))
+    moved = transfers(scenario, placed, costs)
+    step = setup.decode_step()
+    time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=scenario.engine.graphs)
+    # every micro-batch reads the stage's weights anew: they are consecutive tokens of other sequences
+    once = demands(setup, costs, moved, placed.elsewhere, 1.0)
+    fastest = most(pipelined_bound(once, 1.0), parts_of_batch * busiest_stage(once))
+    return Phase(
+        fastest,
+        most(time.roofline.total, parts_of_batch * time.roofline.busiest),
+        most(time.projection.total, parts_of_batch * time.projection.busiest),
+        time.waits,
+        costs,
+        parts_of_batch,
+    )

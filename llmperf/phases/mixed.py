@@ -1,0 +1,41 @@
+"""A mixed step: decoding sequences, and a chunk of a prompt in what they leave of the token budget."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from llmperf.costs.machine import Machine
+from llmperf.costs.step import price
+from llmperf.numeric import least, most
+from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.prefill import Phase
+from llmperf.phases.setup import Setup
+from llmperf.phases.timing import demands, pipelined_bound, step_time
+
+
+def mixed(setup: Setup, placed: Placed) -> Phase:
+    """One step of continuous batching (Sarathi-Serve, arXiv:2403.02310, sec. 4.2: stall-free batches).
+
+    Parameters
+    ----------
+    setup : Setup
+    placed : Placed
+        Where weights and KV cache lie.
+    """
+    scenario = setup.scenario
+    decoding = setup.decode_step()
+    left = most(scenario.engine.token_budget - decoding.sequences, 1.0)
+    new = setup.new_tokens()
+    query = least(new, left)
+    step = replace(
+        decoding,
+        prompts=most(left // query, 1.0),
+        query=query,
+        before=setup.cached_tokens(),
+        length=scenario.workload.input,
+    )
+    costs = price(setup.table(step), Machine(scenario.hardware, placed.elsewhere))
+    moved = transfers(scenario, placed, costs)
+    time = step_time(setup, costs, moved, placed.overlap, step.sequences + step.prompts, captured=False)
+    parts = demands(setup, costs, moved, placed.elsewhere, 1.0)
+    return Phase(pipelined_bound(parts, 1.0), time.roofline.total, time.projection.total, time.waits, costs, 1.0)

@@ -1,0 +1,211 @@
+"""Placement: which share of weights and KV cache lies in which memory tier, and what moving it costs.
+
+What fits stays in the main memory, weights first; the rest goes to the next tiers in their order. A tier that is
+reached through a link is streamed through that link in every step; one without a link (CXL memory of a host
+processor) is read directly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmperf.costs.machine import MEMORY
+from llmperf.costs.step import StepCosts, Sum, combine
+from llmperf.descriptors.hardware import Hardware, Tier
+from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem, nearest
+from llmperf.numeric import Real, least, most
+from llmperf.phases.memory import TINY, Memory
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one tier behind the main memory holds: shares of weights and KV cache, and bytes of each. [1], [B]"""
+
+    name: str
+    tier: Tier
+    weights: Real
+    kv_cache: Real
+    weights_bytes: Real
+    kv_bytes: Real
+
+    @property
+    def streamed(self) -> bool:
+        """Whether its content passes a link to the device in every step."""
+        return self.tier.via is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where weights and KV cache lie.
+
+    Attributes
+    ----------
+    shares : tuple of Share
+        Tiers behind the main memory, in their order; empty when all stays on the device.
+    missing : number or array
+        Bytes of one device that found no place. [B]
+    room : number or array
+        Bytes of one device that are left for KV cache, in all tiers. [B]
+    overlap : number
+        Share of a transfer that hides behind computing. [1]
+    """
+
+    shares: tuple[Share, ...]
+    missing: Real
+    room: Real
+    overlap: Real
+
+    @property
+    def elsewhere(self) -> tuple[Real, Real]:
+        """Shares of weights and KV cache that are read from other tiers directly. [1]"""
+        weights: Real = 0.0
+        kv: Real = 0.0
+        for share in self.shares:
+            if not share.streamed:
+                weights, kv = weights + share.weights, kv + share.kv_cache
+        return weights, kv
+
+
+def tier_order(scenario: Scenario) -> list[str]:
+    """Tiers that hold weights and KV cache, the main memory first.
+
+    Raises
+    ------
+    InputError
+        If the placement names a tier that the hardware lacks or whose capacity is unknown.
+    """
+    hardware = scenario.hardware
+    main = next(name for name, tier in hardware.tiers.items() if tier.kind == "main")
+    named = scenario.placement.tiers
+    if named is None:
+        return list(hardware.memory_order) or [main]
+    usable = tuple(name for name, tier in hardware.tiers.items() if tier.kind not in ("cache", "onchip", "internal"))
+    wrong = [name for name in named if name not in usable]
+    if wrong:
+        raise InputError(
+            [
+                Problem(
+                    f"{hardware.name} has no memory tier called {name}",
+                    "placement.tiers",
+                    allowed=usable,
+                    suggestion=nearest(name, usable),
+                )
+                for name in wrong
+            ]
+        )
+    unknown = [name for name in named if hardware.tiers[name].capacity is None]
+    if unknown:
+        raise InputError([Problem(f"the capacity of {name} is not known", "placement.tiers") for name in unknown])
+    return [main, *[name for name in named if name != main]]
+
+
+def place(scenario: Scenario, need: Memory) -> Placed:
+    """Fill the tiers.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    need : Memory
+        What one device needs (`llmperf.phases.memory.memory`).
+    """
+    hardware, wanted = scenario.hardware, scenario.placement
+    order = tier_order(scenario)
+    weights, kv = need.weights.max(axis=0), need.kv_cache.max(axis=0)
+    room = need.usable - need.fixed
+    left_weights = most(weights - most(room, 0.0), 0.0)
+    if wanted.weights is not None:
+        left_weights = most(left_weights, weights * (1.0 - wanted.weights))
+    room_kv = room - (weights - left_weights)
+    left_kv = most(kv - most(room_kv, 0.0), 0.0)
+    if wanted.kv_cache is not None:
+        left_kv = most(left_kv, kv * (1.0 - wanted.kv_cache))
+    shares = []
+    total_room = room_kv
+    for name in order[1:]:
+        tier = hardware.tiers[name]
+        capacity = (tier.capacity or 0.0) / _sharers(scenario)
+        moved = least(left_weights, capacity)
+        moved_kv = least(left_kv, capacity - moved)
+        shares.append(Share(name, tier, moved / weights, moved_kv / most(kv, TINY), moved, moved_kv))
+        total_room = total_room + capacity - moved
+        left_weights, left_kv = left_weights - moved, left_kv - moved_kv
+    overlap = next(
+        value
+        for value in (wanted.overlap, scenario.engine.memory_overlap, hardware.memory_overlap)
+        if value is not None
+    )
+    missing = left_weights + left_kv + most(-room, 0.0)
+    return Placed(tuple(shares), missing, total_room, overlap)
+
+
+def _sharers(scenario: Scenario) -> Real:
+    """Devices that share a host's memory: those that are used, up to the devices of one system. [1]"""
+    hardware, used = scenario.hardware, scenario.parallelism.devices
+    return used if hardware.devices is None else least(used, hardware.devices)
+
+
+def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Real]:
+    """Rate of each resource on the way from a tier to one device. [B/s]"""
+    rates: dict[str, Real] = {}
+    if share.tier.bandwidth is not None:
+        rates[MEMORY[share.tier.kind]] = share.tier.bandwidth / sharers
+    if share.tier.via is not None:
+        rates["link.host"] = hardware.links[share.tier.via].bandwidth
+    return rates
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What one step moves from the tiers behind the main memory.
+
+    Attributes
+    ----------
+    streamed, direct : dict of str to Sum
+        Projected time of transfers through links, and of direct reads, by the resource that is slowest on the way. [s]
+    demands : dict of str to Sum
+        Time of each resource at its peak. [s]
+    """
+
+    streamed: dict[str, Sum]
+    direct: dict[str, Sum]
+    demands: dict[str, Sum]
+
+
+def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
+    """Transfers of one priced step."""
+    fraction = scenario.hardware.achieved.transfer.bandwidth
+    out = Transfer({}, {}, {})
+    for share in placed.shares:
+        moved = _moved(share, costs)
+        rates = bandwidths(scenario.hardware, share, _sharers(scenario))
+        slowest = min(rates, key=lambda resource: float(np.min(rates[resource])))
+        for resource, rate in rates.items():
+            _put(out.demands, resource, combine(lambda size, rate=rate: size / rate, moved))
+        reached = _lowest(rates) * fraction
+        into = out.streamed if share.streamed else out.direct
+        _put(into, slowest, combine(lambda size, reached=reached: size / reached, moved))
+    return out
+
+
+def _lowest(rates: dict[str, Real]) -> Real:
+    out: Real = np.inf
+    for rate in rates.values():
+        out = least(out, rate)
+    return out
+
+
+def _put(into: dict[str, Sum], resource: str, part: Sum) -> None:
+    into[resource] = into[resource] + part if resource in into else part
+
+
+def _moved(share: Share, costs: StepCosts) -> Sum:
+    """Bytes of a step that come from one tier."""
+    parts = [combine(lambda size: share.weights * size, item) for item in costs.weights.values()]
+    parts += [combine(lambda size: share.kv_cache * size, item) for item in costs.kv.values()]
+    out = parts[0]
+    for part in parts[1:]:
+        out = out + part
+    return out

@@ -1,0 +1,81 @@
+"""Prefill: the prompts of a static batch, until the last of them has its first token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmperf.costs.machine import Machine
+from llmperf.costs.step import StepCosts, price
+from llmperf.numeric import Real, least
+from llmperf.operators.table import Table
+from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.setup import Setup
+from llmperf.phases.timing import demands, pipelined, pipelined_bound, step_time
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase: times in seconds, by what they wait for, and the priced step that they are made of.
+
+    Attributes
+    ----------
+    bound, roofline, projection : number or array
+        Time of the phase (prefill), or of one token (decode). [s]
+    mean : number or array
+        Prefill: mean time to the first token of a sequence, by projection, roofline and bound. [s]
+    waits : dict of str to number or array
+        Projected time by what it waits for, in one step. [s]
+    steps : number or array
+        Steps of the phase, or micro-batches of one token. [1]
+    """
+
+    bound: Real
+    roofline: Real
+    projection: Real
+    waits: dict[str, Real]
+    costs: StepCosts
+    steps: Real
+    mean: tuple[Real, Real, Real] = (0.0, 0.0, 0.0)
+
+
+def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
+    """Time until every sequence of the batch has its first token.
+
+    Parameters
+    ----------
+    setup : Setup
+    table : Table
+        Operators of the mean prefill step.
+    placed : Placed
+        Where weights and KV cache lie.
+
+    Notes
+    -----
+    Prompts longer than the engine's token budget, or more than it holds, take several steps; those follow each other
+    through a pipeline. The bound reads the weights once for all of them.
+    """
+    scenario, steps = setup.scenario, setup.prefill_steps()
+    machine = Machine(scenario.hardware, placed.elsewhere)
+    costs = price(table, machine)
+    moved = transfers(scenario, placed, costs)
+    time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step().prompts, captured=False)
+    parts = demands(setup, costs, moved, placed.elsewhere, steps)
+    fastest = pipelined_bound(parts, steps)
+    request = scenario.engine.request_time
+    groups = least(setup.sequences, steps)
+    middle = steps * (groups + 1.0) / (2.0 * groups)  # the step in which a sequence's first token comes, on average
+    ideal = pipelined(time.roofline.total, time.roofline.busiest, steps)
+    ideal_mean = pipelined(time.roofline.total, time.roofline.busiest, middle)
+    return Phase(
+        fastest,
+        ideal,
+        request + pipelined(time.projection.total, time.projection.busiest, steps),
+        {**time.waits, "host": time.waits["host"] + request / steps},
+        costs,
+        steps,
+        (
+            request + pipelined(time.projection.total, time.projection.busiest, middle),
+            ideal_mean,
+            fastest * middle / steps,
+        ),
+    )

@@ -1,0 +1,114 @@
+"""A scenario prepared for evaluation: what is the same in prefill, decode and memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmperf.costs.machine import Machine, compute_dtype, dtypes
+from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem
+from llmperf.numeric import Real, ceil_div, choose, least, most
+from llmperf.operators.formats import Formats, formats
+from llmperf.operators.layout import Shards, Stages, shards, stages
+from llmperf.operators.step import Step
+from llmperf.operators.table import Table
+from llmperf.operators.transformer import operators
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """A scenario with its layout, formats and machine.
+
+    Attributes
+    ----------
+    sequences : number or array
+        Sequences of the most loaded data-parallel rank. [1]
+    """
+
+    scenario: Scenario
+    machine: Machine
+    shards: Shards
+    stages: Stages
+    formats: Formats
+    sequences: Real
+
+    def table(self, step: Step) -> Table:
+        """The operators of a step."""
+        domain = self.machine.domain()
+        return operators(self.scenario.model, self.shards, self.stages, self.formats, step, domain)
+
+    def micro_batches(self) -> Real:
+        """Parts that a decoding batch is cut into to keep the stages of a pipeline busy. [1]"""
+        layout = self.scenario.parallelism
+        if layout.micro_batches is not None:
+            return layout.micro_batches
+        return least(layout.pp, self.sequences)
+
+    def new_tokens(self) -> Real:
+        """Tokens of a prompt that are not cached before it arrives. [1]"""
+        return self.scenario.workload.input - self.cached_tokens()
+
+    def cached_tokens(self) -> Real:
+        """Tokens of a prompt that are cached before it arrives. [1]"""
+        return self.scenario.workload.shared_prefix if self.scenario.engine.shared_prefix_cache else 0.0
+
+    def prefill_steps(self) -> Real:
+        """Steps (or micro-batches) that all prompts of a rank are prefilled in. [1]"""
+        tokens = self.sequences * self.new_tokens()
+        steps = ceil_div(tokens, self.scenario.engine.token_budget)
+        layout = self.scenario.parallelism
+        return most(steps, choose(layout.pp > 1, self.micro_batches(), 1.0))
+
+    def prefill_step(self) -> Step:
+        """The mean step of prefill."""
+        work, new = self.scenario.workload, self.new_tokens()
+        tokens = self.sequences * new / self.prefill_steps()
+        query = least(new, tokens)
+        return Step(
+            prompts=tokens / query,
+            query=query,
+            before=self.cached_tokens(),
+            length=work.input,
+            diversity=work.routing_diversity,
+        )
+
+    def decode_step(self) -> Step:
+        """The mean decode step of one micro-batch."""
+        work = self.scenario.workload
+        return Step(
+            sequences=self.sequences / self.micro_batches(),
+            context=work.input,
+            steps=most(work.output - 1.0, 1.0),
+            shared=work.shared_prefix,
+            diversity=work.routing_diversity,
+        )
+
+
+def setup(scenario: Scenario) -> Setup:
+    """Prepare a scenario.
+
+    Raises
+    ------
+    InputError
+        If the hardware has no engine for the formats.
+    """
+    model, layout, hardware = scenario.model, scenario.parallelism, scenario.hardware
+    linear = compute_dtype(hardware, scenario.activations)
+    if linear is None:
+        raise InputError(
+            Problem(
+                f"{hardware.name} has no engine for {scenario.activations} ({scenario.weights.name} weights)",
+                "weights",
+                allowed=tuple(dtypes(hardware)),
+                suggestion="a format that computes in one of these",
+            )
+        )
+    attention = compute_dtype(hardware, "bf16", "attention.prefill") or linear
+    return Setup(
+        scenario,
+        Machine(hardware),
+        shards(model, layout),
+        stages(model.layers, layout.pp),
+        formats(scenario.weights, scenario.kv_cache, linear, attention),
+        ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
+    )
