@@ -9,6 +9,10 @@ from typing import Any
 
 MAX_SHOWN = 60
 """Characters of a user's value that a message repeats; the rest is cut."""
+MAX_PROBLEMS = 50
+"""Faults of one input that are listed; more would hide the first ones."""
+MAX_ALLOWED = 16
+"""Longest list of allowed values that a message spells out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +41,48 @@ class Problem:
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        where = self.file or ""
+        said = self.to_dict()
+        where: str = said["file"] or ""
         if self.line is not None:
             where += f":{self.line}"
-        parts = [part for part in (where, self.path) if part]
-        text = (": ".join(parts) + ": " if parts else "") + self.message
+        parts = [part for part in (where, said["path"]) if part]
+        text: str = (": ".join(parts) + ": " if parts else "") + said["message"]
         if self.suggestion:
-            text += f" (did you mean {self.suggestion}?)" if self.allowed else f" ({self.suggestion})"
-        if self.allowed and len(self.allowed) <= 16:
-            text += f"; allowed: {', '.join(self.allowed)}"
+            text += f" (did you mean {said['suggestion']}?)" if self.allowed else f" ({said['suggestion']})"
+        if self.allowed and len(self.allowed) <= MAX_ALLOWED:
+            text += f"; allowed: {', '.join(said['allowed'])}"
         return text
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for ``--json``."""
-        return {**asdict(self), "allowed": list(self.allowed)}
+        """Plain data for ``--json``; foreign text is printable and cut."""
+        return {
+            **asdict(self),
+            "message": _clean(self.message, 1000),
+            "path": _clean(self.path, 200),
+            # of a long path the end says which file is meant
+            "file": None if self.file is None else _clean(self.file[-300:], 300),
+            "allowed": [_clean(item, 200) for item in self.allowed],
+            "suggestion": None if self.suggestion is None else _clean(self.suggestion, 300),
+        }
+
+
+def _clean(text: str, most: int) -> str:
+    """`text` on one line, without control characters, cut at `most` characters."""
+    cut = text[:most]
+    safe = cut if cut.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in cut)
+    return safe + "..." if len(text) > most else safe
 
 
 class InputError(ValueError):
-    """The input is wrong; `problems` lists every fault found, at least one."""
+    """The input is wrong; `problems` lists every fault found, at least one and at most `MAX_PROBLEMS`."""
 
     def __init__(self, problems: Problem | str | Sequence[Problem]) -> None:
         if isinstance(problems, str):
             problems = Problem(problems)
-        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        found = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        if len(found) > MAX_PROBLEMS:
+            found = (*found[: MAX_PROBLEMS - 1], Problem(f"and {len(found) - MAX_PROBLEMS + 1} more faults"))
+        self.problems: tuple[Problem, ...] = found
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
@@ -73,7 +96,10 @@ def repr_bounded(value: object) -> str:
     """``repr`` that stays small for huge or deep values."""
     import reprlib
 
-    return reprlib.repr(value)
+    try:
+        return reprlib.repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        return f"a {type(value).__name__} too long to show"
 
 
 def nearest(name: str, allowed: Iterable[str]) -> str | None:

@@ -31,7 +31,11 @@ TIMES = (
     Output("output_tokens_per_s", "1/s", "higher", "output tokens/s", "generated tokens of the batch over e2e"),
     Output("total_tokens_per_s", "1/s", "higher", "all tokens/s", "prompt and generated tokens of the batch over e2e"),
     Output(
-        "energy_j", "J", "lower", "energy", "energy of all devices over e2e at their rated power: an upper estimate"
+        "energy_j",
+        "J",
+        "lower",
+        "energy",
+        "energy of all devices over e2e at their rated power, an upper estimate; the projection only",
     ),
     Output("energy_per_output_token_j", "J", "lower", "energy per output token", "energy_j over generated tokens"),
 )

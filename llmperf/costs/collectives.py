@@ -12,7 +12,9 @@ MEGABYTE = 1e6
 """Bytes on the wire at which the protocol time `root` is stated. [B]"""
 
 
-def wire_bytes(operations: Sequence[str], message: Array, ranks_up: Array, ranks_out: Array) -> tuple[Array, Array]:
+def wire_bytes(
+    operations: Sequence[str], message: Array, message_out: Array, ranks_up: Array, ranks_out: Array
+) -> tuple[Array, Array]:
     """Bytes that one device must send on each link level.
 
     Parameters
@@ -21,6 +23,8 @@ def wire_bytes(operations: Sequence[str], message: Array, ranks_up: Array, ranks
         For each row: ``all_reduce``, ``all_gather``, ``reduce_scatter``, ``all_to_all`` or ``p2p``.
     message : ndarray, (rows, configurations)
         Bytes of the buffer on a device: the vector that is reduced, the gathered result, the tokens that leave. [B]
+    message_out : ndarray
+        All-to-all: bytes if each token is sent once to each domain that wants it, and forwarded inside. [B]
     ranks_up, ranks_out : ndarray
         Ranks inside a scale-up domain, and domains. [1]
 
@@ -44,8 +48,9 @@ def wire_bytes(operations: Sequence[str], message: Array, ranks_up: Array, ranks
             up[row] = np.where(domains > 1.0, 0.0, sent)
             out[row] = sent - up[row]
         elif operation == "all_to_all":
-            up[row] = sent * (inside - 1.0) / (inside * domains)
-            out[row] = sent * (domains - 1.0) / domains
+            once = message_out[row if len(message_out) > 1 else 0]
+            up[row] = sent * (inside - 1.0) / inside
+            out[row] = once * (domains - 1.0) / domains
     return up, out
 
 

@@ -21,7 +21,7 @@ class Sum:
 
     Attributes
     ----------
-    stages : ndarray, (stages, configurations), or a number for one configuration without a pipeline
+    stages : ndarray, (stages, configurations), or without a pipeline a number, or (configurations,)
         The quantity in each stage.
     whole : ndarray, (configurations,), or None
         The quantity in the whole model, where that differs from the one stage.
@@ -35,7 +35,7 @@ class Sum:
         """The quantity of the whole model: a number, or (configurations,)."""
         if self.whole is not None:
             return self.whole
-        return self.stages[0] if isinstance(self.stages, np.ndarray) else self.stages
+        return self.stages[0] if np.ndim(self.stages) == 2 else self.stages
 
     @property
     def busiest(self) -> Any:
@@ -90,7 +90,7 @@ class StepCosts:
         Projected time by what it waits for. [s]
     demands : dict of str to Sum
         Time of each compute engine and link at its peak. [s]
-    weights, kv : dict of str to Sum
+    weights, kv_reads, kv_writes : dict of str to Sum
         Distinct bytes of weights and of KV cache or states that each memory must move. [B]
     launches : Sum
         Operators of the step. [1]
@@ -103,7 +103,8 @@ class StepCosts:
     limits: dict[str, Sum] = field(default_factory=dict)
     demands: dict[str, Sum] = field(default_factory=dict)
     weights: dict[str, Sum] = field(default_factory=dict)
-    kv: dict[str, Sum] = field(default_factory=dict)
+    kv_reads: dict[str, Sum] = field(default_factory=dict)
+    kv_writes: dict[str, Sum] = field(default_factory=dict)
     launches: Sum = field(default_factory=lambda: Sum(0.0))
     priced: list[Priced] = field(default_factory=list)
 
@@ -137,7 +138,8 @@ def price(table: Table, machine: Machine) -> StepCosts:
         if block.kind != "collective":
             entries += [
                 (costs.weights, priced.memory, block.weight_bytes),
-                (costs.kv, priced.memory, block.kv_bytes - block.kv_repeated),
+                (costs.kv_reads, priced.memory, block.kv_read - block.kv_repeated),
+                (costs.kv_writes, priced.memory, block.kv_write),
             ]
         *parts, launched = _sums(block, [*(entry[2] for entry in entries), np.ones_like(block.repeat)])
         for (into, name, _), part in zip(entries, parts, strict=True):
@@ -215,10 +217,11 @@ def _moe(block: Block, machine: Machine) -> Priced:
     compute, demands = _compute_demands(block, machine)
     memory = machine.delivered(block) / machine.bandwidth(block.kind)
     achieved = machine.hardware.achieved.moe
+    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes, 1.0), 1.0)
     fits = [machine.gemm(dtype) for dtype in block.dtypes]
     padded = block.padded_flops / machine.peaks(block.kind, block.dtypes) * moe.padded_share(block.m, achieved.tile)
     reached = padded / achieved.compute
-    slowed = memory / achieved.memory
+    slowed = memory * hottest / achieved.memory
     fixed = np.full_like(slowed, achieved.latency)
     tail, half = stack([fit.k_latency for fit in fits]), stack([fit.k_half for fit in fits])
     time = gemm.time(_reached(reached, demands), slowed, block.k, fixed, tail, half)
@@ -284,7 +287,10 @@ def _elementwise(block: Block, machine: Machine) -> Priced:
 def _collective(block: Block, machine: Machine) -> Priced:
     up_link, out_link = machine.link("scale_up"), machine.link("scale_out")
     achieved = machine.hardware.achieved
-    up, out = collectives.wire_bytes(block.operations, block.message, block.ranks_up, block.ranks_out)
+    up, out = collectives.wire_bytes(
+        block.operations, block.message, block.message_out, block.ranks_up, block.ranks_out
+    )
+    needed = np.array(block.required)[:, None]
     reduces = np.array([operation == "all_reduce" for operation in block.operations])[:, None]
     demands: dict[str, Array] = {}
     limits: dict[str, Array] = {}
@@ -299,14 +305,14 @@ def _collective(block: Block, machine: Machine) -> Priced:
         # a switch that adds lets each device send its vector once; how much a library gains from that is part of the
         # reached bandwidth
         least = np.where(reduces, np.minimum(up, block.message), up) if up_link.in_switch_reduction else up
-        demands["link.scale_up"] = least / up_link.bandwidth
+        demands["link.scale_up"] = np.where(needed, least, 0.0) / up_link.bandwidth
         limits["link.scale_up"] = sending = np.minimum(up / rate, spent)
         time, latency = spent, spent - sending
     if out_link is not None and (out > 0.0).any():
         fit = achieved.scale_out
         rate = out_link.bandwidth * fit.bandwidth
         spent = collectives.time(out, rate, fit.latency, fit.root)
-        demands["link.scale_out"] = out / out_link.bandwidth
+        demands["link.scale_out"] = np.where(needed, out, 0.0) / out_link.bandwidth
         limits["link.scale_out"] = sending = out / rate
         time, latency = time + spent, latency + spent - sending
     limits["latency"] = latency

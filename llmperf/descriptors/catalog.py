@@ -14,11 +14,12 @@ import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.descriptors.documents import Document, parse_json, parse_yaml, read_bytes
+from llmperf.descriptors.documents import Document, irregular, parse_json, parse_yaml, read_bytes
 from llmperf.errors import InputError, Problem, nearest, shown
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -75,6 +76,7 @@ def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
     for root in directories(extra):
         here: dict[str, Path] = {}
         for folder in _folders(root, kind):
+            _touch(folder)
             for path in sorted(folder.iterdir()):
                 if path.suffix not in _SUFFIXES:
                     continue
@@ -103,15 +105,49 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-@lru_cache(maxsize=1024)
+def state(path: str) -> tuple[int, int]:
+    """What changes when a file or directory does: (time of change, size); zeros where there is none."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return (0, 0)
+    return (found.st_mtime_ns, found.st_size)
+
+
+_touched: list[str] | None = None
+"""Files and directories that were read while a descriptor is built; None when nobody asks."""
+
+
+@contextlib.contextmanager
+def touching() -> Iterator[list[str]]:
+    """Collect the files and directories outside the package that are read within."""
+    global _touched
+    before, _touched = _touched, []
+    try:
+        yield _touched
+    finally:
+        _touched = before
+
+
+def _touch(path: str | Path) -> None:
+    if _touched is not None and not str(path).startswith(str(packaged())):
+        _touched.append(str(path))
+
+
 def load_file(path: str) -> Document:
-    """Read a file, from the cache where its content has been parsed before.
+    """Read a file, from memory or the cache where the same content has been parsed before.
 
     Raises
     ------
     InputError
         If the file cannot be read or parsed.
     """
+    _touch(path)
+    return _load_file(path, state(path))
+
+
+@lru_cache(maxsize=1024)
+def _load_file(path: str, version: tuple[int, int]) -> Document:  # noqa: ARG001 (part of the key)
     content = read_bytes(Path(path))
     if path.endswith(".json"):
         return parse_json(content, path)
@@ -137,15 +173,17 @@ def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
         If one alias stands for two descriptors of one directory, or is the name of another.
     """
     names = files(kind, extra)
-    return dict(_aliases(tuple((name, str(path)) for name, path in names.items())))
+    for path in names.values():
+        _touch(path)
+    return dict(_aliases(tuple((name, str(path), state(str(path))) for name, path in names.items())))
 
 
 @lru_cache(maxsize=64)
-def _aliases(names: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
+def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> tuple[tuple[str, str], ...]:
     owners: dict[str, str] = {}
-    known = dict(names)
+    known = {name for name, _, _ in names}
     twice: list[Problem] = []
-    for name, path in names:
+    for name, path, _ in names:
         data = load_file(path).data
         given = data.get("aliases") if isinstance(data, Mapping) else None
         for alias in given if isinstance(given, list) else ():
@@ -201,7 +239,15 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
     chain: list[Document] = []
     seen: set[str] = set()
     while True:
-        file = str(_locate(kind, reference, extra, path))
+        try:
+            file = str(_locate(kind, reference, extra, path))
+        except InputError as error:
+            if not chain:
+                raise
+            last = chain[-1]
+            raise InputError(
+                [replace(p, file=p.file or last.file, line=last.line("extends")) for p in error.problems]
+            ) from None
         if file in seen or len(chain) >= MAX_EXTENDS:
             raise InputError(Problem("extends itself, or too many others", "extends", file))
         seen.add(file)
@@ -213,9 +259,8 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
         if base is None:
             break
         if not isinstance(base, str):
-            raise InputError(Problem(f"{shown(base)} is not a name", "extends", file))
-        reference = base
-        path = "extends"
+            raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
+        reference, path = beside(base, file), "extends"
     data: dict[str, Any] = {}
     for document in reversed(chain):
         data = merge(data, {key: value for key, value in document.data.items() if key not in ("extends", "aliases")})
@@ -226,27 +271,39 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
     return Document(data, chain[0].file, chain[0].lines)
 
 
+def beside(reference: str, file: str | None) -> str:
+    """A relative path that a file names, taken from that file's directory where it is found there."""
+    if file is None or not is_path(reference) or Path(reference).is_absolute():
+        return reference
+    near = Path(file).parent / reference
+    return str(near) if _exists(near) else reference
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than the system allows, or with a NUL in it
+        return False
+
+
 def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Path:
     if not is_path(reference):
         return find(kind, reference, extra, path)
     file = Path(reference)
-    if file.is_file():
+    if _exists(file):
+        config = file / "config.json"
+        if kind == "model" and file.is_dir() and config.is_file():
+            return config
+        if not file.is_file():
+            raise InputError(Problem(irregular(file), path, reference))
         return file
-    if file.is_dir() and kind == "model" and (file / "config.json").is_file():
-        return file / "config.json"
-    alias = aliases(kind, extra).get(reference.lower())  # Hugging Face ids hold a slash, too
+    known = aliases(kind, extra)
+    alias = known.get(reference.lower())  # Hugging Face ids hold a slash, too
     if alias is not None:
         return files(kind, extra)[alias]
-    near = nearest(reference, aliases(kind, extra)) if not reference.endswith(_SUFFIXES) else None
-    allowed = (near,) if near else ()
-    raise InputError(
-        Problem(
-            f"no file, and no {kind} of the catalog, is called {shown(reference)}",
-            path,
-            allowed=allowed,
-            suggestion=near,
-        )
-    )
+    near = None if reference.endswith(_SUFFIXES) else nearest(reference, known)
+    text = f"no such file, and no {kind} of the catalog has this name"
+    raise InputError(Problem(text, path, reference, None, (near,) if near else (), near))
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

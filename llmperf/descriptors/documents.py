@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data of one file, and the line on which each dotted path stands."""
+    """Data of one file, and the line on which each dotted path stands (an empty path: the whole)."""
 
     data: Any
     file: str | None = None
@@ -41,7 +42,7 @@ class Document:
             if path in self.lines:
                 return self.lines[path]
             path = path.rpartition(".")[0]
-        return None
+        return self.lines.get("")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -55,7 +56,7 @@ def read_bytes(path: Path) -> bytes:
     file = str(path)
     try:
         if not path.is_file():
-            raise InputError(Problem("no such file" if not path.exists() else "is not a regular file", file=file))
+            raise InputError(Problem(irregular(path), file=file))
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
@@ -67,6 +68,13 @@ def read_bytes(path: Path) -> bytes:
     if b"\0" in content:
         raise InputError(Problem("is a binary file, not text", file=file))
     return content
+
+
+def irregular(path: Path) -> str:
+    """Why a path is not a file that can be read."""
+    if path.is_dir():
+        return "is a directory, not a file"
+    return "is not a regular file" if path.exists() else "no such file"
 
 
 def read(path: Path) -> Document:
@@ -83,30 +91,53 @@ def _text(content: bytes, file: str) -> str:
 
 
 def parse_json(content: bytes, file: str) -> Document:
-    """JSON text to a `Document`; NaN and Infinity, which JSON does not know, are refused."""
+    """JSON text to a `Document`.
+
+    Raises
+    ------
+    InputError
+        On a syntax error, NaN or Infinity (which JSON does not know), a duplicate key, more than `MAX_DEPTH` levels
+        or `MAX_NODES` values.
+    """
+    nodes = 0
 
     def refuse(constant: str) -> float:
         raise InputError(Problem(f"{constant} is not a JSON number", file=file))
 
+    def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        nonlocal nodes
+        nodes += len(pairs)
+        if nodes > MAX_NODES:
+            raise InputError(Problem(f"holds more than {MAX_NODES} values", file=file))
+        out = dict(pairs)
+        if len(out) < len(pairs):
+            keys = [key for key, _ in pairs]
+            twice = next(key for key in keys if keys.count(key) > 1)
+            raise InputError(Problem("this key stands twice", twice, file))
+        return out
+
     try:
-        data = json.loads(_text(content, file), parse_constant=refuse)
+        data = json.loads(_text(content, file), parse_constant=refuse, object_pairs_hook=mapping)
+    except InputError:
+        raise
     except json.JSONDecodeError as error:
         raise InputError(Problem(f"is not JSON: {error.msg}", file=file, line=error.lineno)) from None
     except RecursionError:
         raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file)) from None
     except ValueError:
         raise InputError(Problem("holds a number too long to read", file=file)) from None
-    if _depth_exceeds(data, MAX_DEPTH):
+    if deeper_than(data, MAX_DEPTH):
         raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file))
     return Document(data, file)
 
 
-def _depth_exceeds(data: Any, depth: int) -> bool:
-    if not isinstance(data, dict | list):
+def deeper_than(data: Any, depth: int) -> bool:
+    """Whether mappings and lists are nested more than `depth` levels deep."""
+    if not isinstance(data, Mapping | list | tuple):
         return False
     if depth == 0:
         return True
-    return any(_depth_exceeds(value, depth - 1) for value in (data.values() if isinstance(data, dict) else data))
+    return any(deeper_than(value, depth - 1) for value in (data.values() if isinstance(data, Mapping) else data))
 
 
 def parse_yaml(content: bytes, file: str) -> Document:

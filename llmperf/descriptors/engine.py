@@ -12,7 +12,6 @@ from llmperf.descriptors.fields import (
     Switch,
     Text,
     Whole,
-    WholeOrZero,
 )
 
 
@@ -41,13 +40,9 @@ class ServingEngine:
     """Memory of the device context and communication buffers."""
     graph_memory: BytesOrZero = 0.0
     """Memory of captured graphs."""
-    fused_all_reduce: Switch = True
-    """Small all-reduces use a one-shot kernel where the link allows it."""
     memory_overlap: Fraction | None = None
     """Share of transfers from later memory tiers that hides behind computing (None: the hardware's)."""
     shared_prefix_cache: Switch = True
     """A cached shared prefix is not computed again."""
-    max_batch: WholeOrZero = 0
-    """Most sequences of one step; 0: no limit."""
     aliases: list[Text] = field(default_factory=list)
     notes: Text | None = None

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_COUNT = 1e15
 """Counts above this are typing errors, and would lose integer precision in a float."""
 
+SMALLEST, LARGEST = 1e-20, 1e25
+"""Quantities beyond these are typing errors, and would overflow what is computed from them."""
+
 MAX_NAME = 1000
 """Characters of a text."""
 
@@ -74,6 +77,8 @@ class Quantity(_Marker):
         number = units.parse(value, self.dimension)
         if number < 0 or (number == 0 and not self.zero):
             raise ValueError(f"{shown(value)} must be {'zero or more' if self.zero else 'more than zero'}")
+        if number and not SMALLEST <= number <= LARGEST:
+            raise ValueError(f"{shown(value)} must lie between {SMALLEST:g} and {LARGEST:g}")
         return number
 
     def json_schema(self) -> dict[str, Any]:
@@ -110,7 +115,7 @@ class Number(_Marker):
     """A finite number between `least` and `most`; fractions may also be written in per cent."""
 
     least: float = 0.0
-    most: float = math.inf
+    most: float = 1e15
 
     def check(self, value: Any) -> float:
         number = units.parse(value, "fraction")
@@ -158,6 +163,9 @@ Switch = Annotated[bool, Flag()]
 Whole = Annotated[float, Count(1)]
 WholeOrZero = Annotated[float, Count(0)]
 Fraction = Annotated[float, Number(0.0, 1.0)]
+Share = Annotated[float, Number(1e-6, 1.0)]
+"""A fraction that something is divided by."""
+Bits = Annotated[float, Number(0.01, 64.0)]
 Positive = Annotated[float, Number(1e-12)]
 NonNegative = Annotated[float, Number(0.0)]
 Bytes = Annotated[float, Quantity("bytes")]

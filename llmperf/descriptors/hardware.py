@@ -6,6 +6,7 @@ devices. Both are read into `Hardware`; peaks are dense, links count one directi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -21,6 +22,7 @@ from llmperf.descriptors.fields import (
     NonNegative,
     Positive,
     Seconds,
+    Share,
     Switch,
     Text,
     Watts,
@@ -73,8 +75,8 @@ class GemmAchieved:
     """What matrix products reach; see `llmperf.costs.gemm` for the form that these constants enter."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Fraction
-    memory: Fraction
+    compute: Share
+    memory: Share
     latency: Seconds
     k_latency: Seconds = 0.0
     k_half: Positive = 1900.0
@@ -86,8 +88,8 @@ class AttentionPrefillAchieved:
     """What prefill attention reaches; see `llmperf.costs.attention`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Fraction
-    memory: Fraction
+    compute: Share
+    memory: Share
     latency: Seconds
     blend: NonNegative = 1.2
     """How far compute and memory time add: 0 as the root of squares, 2 in full."""
@@ -98,8 +100,8 @@ class AttentionDecodeAchieved:
     """What decode attention reaches; see `llmperf.costs.attention`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Fraction
-    memory: Fraction
+    compute: Share
+    memory: Share
     latency: Seconds
     wave: Seconds = 0.0
     """Time of one wave of (sequence, KV head) pairs over the cores."""
@@ -114,7 +116,7 @@ class ElementwiseAchieved:
     """What norms, activations, rotary embedding and additions reach; see `llmperf.costs.elementwise`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    memory: Fraction
+    memory: Share
     latency: Seconds
 
 
@@ -123,8 +125,8 @@ class MoeAchieved:
     """What grouped (expert) products reach; see `llmperf.costs.moe`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Fraction
-    memory: Fraction
+    compute: Share
+    memory: Share
     latency: Seconds
     tile: Whole = 16
     """Rows that an expert's tokens are rounded up to."""
@@ -135,7 +137,7 @@ class CollectiveAchieved:
     """What collectives reach on a link level; see `llmperf.costs.collectives`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    bandwidth: Fraction
+    bandwidth: Share
     latency: Seconds
     root: Seconds = 0.0
     """Protocol time of 1 MB on the wire; grows with the square root of the bytes."""
@@ -148,7 +150,7 @@ class TransferAchieved:
     """What copies from host, expansion and storage tiers reach of the link or tier, whichever is slower."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    bandwidth: Fraction
+    bandwidth: Share
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +243,10 @@ def missing(hardware: Hardware) -> list[tuple[str, str]]:
     return lacks
 
 
+def _names(parts: Mapping[str, object]) -> str:
+    return ", ".join(parts) or "none"
+
+
 def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
     """What in a hardware's fields contradicts itself: (path, message) pairs."""
     found = missing(hardware)
@@ -248,18 +254,23 @@ def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
         if engine.reads is not None and (
             engine.reads not in hardware.tiers or hardware.tiers[engine.reads].bandwidth is None
         ):
-            found.append((f"engines.{name}.reads", f"names no tier with a bandwidth: {engine.reads}"))
+            found.append(
+                (
+                    f"engines.{name}.reads",
+                    f"{engine.reads} is no tier with a bandwidth; tiers: {_names(hardware.tiers)}",
+                )
+            )
     for name, tier in hardware.tiers.items():
         if tier.via is not None and tier.via not in hardware.links:
-            found.append((f"tiers.{name}.via", f"names no link: {tier.via}"))
+            found.append((f"tiers.{name}.via", f"{tier.via} is no link; links: {_names(hardware.links)}"))
         if tier.kind in ("host", "expansion", "storage") and tier.via is None and tier.bandwidth is None:
             found.append((f"tiers.{name}", "needs the link it is reached through (via), or a bandwidth"))
     for operator_class, name in hardware.placement.items():
         if name not in hardware.engines:
-            found.append((f"placement.{operator_class}", f"names no engine: {name}"))
+            found.append((f"placement.{operator_class}", f"{name} is no engine; engines: {_names(hardware.engines)}"))
     for name in hardware.memory_order:
         if name not in hardware.tiers or hardware.tiers[name].capacity is None:
-            found.append(("memory_order", f"names no tier with a capacity: {name}"))
+            found.append(("memory_order", f"{name} is no tier with a capacity; tiers: {_names(hardware.tiers)}"))
     if hardware.memory_order and not found and hardware.tiers[hardware.memory_order[0]].kind != "main":
         found.append(("memory_order", "must begin with the main tier"))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, NonNegative, Positive, Real, Text, Whole
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Bits, NonNegative, Real, Text, Whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class KvCacheFormat:
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
-    bits: Positive
+    bits: Bits
     sources: dict[Text, Text]
     group: Whole | None = None
     scale_bits: NonNegative = 0

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,9 @@ import numpy as np
 from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import model as model_module
-from llmperf.descriptors.documents import Document
+from llmperf.descriptors.documents import MAX_DEPTH, Document, deeper_than
 from llmperf.descriptors.engine import ServingEngine
-from llmperf.descriptors.hardware import Achieved, Hardware
+from llmperf.descriptors.hardware import Hardware
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
@@ -53,6 +54,9 @@ FLAT: dict[str, str] = {
 
 NOT_YET = {"attention": "attention variants", "training": "training", "expect": "checks", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
+
+MAX_CONFIGURATIONS = 20_000_000
+"""Configurations of one call: about 3 GB of results."""
 
 _KEYS = (*COMPONENTS, *SECTIONS, *SCALARS)
 
@@ -92,11 +96,26 @@ def written(
     elif isinstance(reference, Mapping):
         data = _flattened(reference)
         if isinstance(base := data.pop("extends", None), str):
-            data = catalog.merge(catalog.load("scenario", base, extra, "extends").data, data)
+            data = _over(catalog.load("scenario", base, extra, "extends").data, data)
     else:
         document = catalog.load("scenario", str(reference), extra)
-        data = dict(document.data)
-    return catalog.merge(data, _flattened(overrides)) if overrides else data, document
+        data = {
+            key: catalog.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
+            for key, value in document.data.items()
+        }
+    return _over(data, _flattened(overrides)) if overrides else data, document
+
+
+def _over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario with another on top; the name of a component and values of it, one in each, come together."""
+    out = catalog.merge(base, over)
+    for name in COMPONENTS:
+        below, above = base.get(name), over.get(name)
+        if isinstance(below, str) and isinstance(above, Mapping) and not {"extends", "name"} & set(above):
+            out[name] = {"extends": below, **above}
+        elif isinstance(above, str) and isinstance(below, Mapping) and not {"extends", "name"} & set(below):
+            out[name] = {**below, "extends": above}
+    return out
 
 
 def _flattened(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -104,6 +123,12 @@ def _flattened(given: Mapping[str, Any]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     wrong = []
     for key, value in given.items():
+        if not isinstance(key, str):
+            wrong.append(Problem(f"the key {shown(key)} is not a text"))
+            continue
+        if key.count(".") > MAX_DEPTH or deeper_than(value, MAX_DEPTH):
+            wrong.append(Problem(f"is nested deeper than {MAX_DEPTH} levels", key))
+            continue
         path = key if key in _KEYS or key == "extends" else FLAT.get(key, key)
         head = path.partition(".")[0]
         if head not in _KEYS and head != "extends":
@@ -159,6 +184,8 @@ def resolve(
     InputError
         With all faults of the scenario that can be found at once.
     """
+    if isinstance(extra, str | Path):
+        extra = (str(extra),)
     data, document = written(reference, overrides or {}, extra)
     arrays: dict[str, Any] = {}
     plain = _without_arrays(data, "", arrays)
@@ -199,10 +226,14 @@ def _without_arrays(data: Mapping[str, Any], prefix: str, arrays: dict[str, Any]
 
 def _shape(arrays: Mapping[str, Any]) -> tuple[int, ...]:
     try:
-        return np.broadcast_shapes(*(array.shape for array in arrays.values()))
+        shape = np.broadcast_shapes(*(array.shape for array in arrays.values()))
     except ValueError:
         sizes = ", ".join(f"{path} {array.shape}" for path, array in arrays.items())
         raise InputError(Problem(f"arrays do not broadcast against each other: {sizes}")) from None
+    if math.prod(shape) > MAX_CONFIGURATIONS:
+        text = f"the arrays span {math.prod(shape):,} configurations, more than {MAX_CONFIGURATIONS:,} at once"
+        raise InputError(Problem(text, ", ".join(arrays)))
+    return shape
 
 
 def _check_extremes(
@@ -236,7 +267,7 @@ def _validated(
             problems.append(_missing(name, document, extra))
             continue
         try:
-            parts[name], said, implied = _component(name, _frozen(value), extra)
+            parts[name], said, implied = _component(name, _frozen(value, name), extra)
             warnings += said
             imported.update(implied)
         except InputError as error:
@@ -246,14 +277,17 @@ def _validated(
             lines = document.lines if document else {}
             file = document.file if document else None
             inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
-            parts[name] = build(cls, Document(given.get(name) or {}, file, inner), name)
+            if name in lines:
+                inner[""] = lines[name]
+            section = given.get(name)
+            parts[name] = build(cls, Document({} if section is None else section, file, inner), name)
         except InputError as error:
             problems += error.problems
     problems += _scalars(given, parts, document)
     if problems:
         raise InputError(problems)
     layout = parts["parallelism"]
-    if "devices" in given and not given.get("parallelism"):
+    if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
     return Scenario(**parts), tuple(warnings)
 
@@ -298,13 +332,15 @@ def component(kind: str, reference: str, extra: tuple[str, ...] = ()) -> Any:
     return _component(kind, reference, extra)[0]
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: Any, path: str) -> Any:
     """A hashable form of a component's reference, so that the same one is built once."""
     if isinstance(value, Mapping):
-        return tuple((key, _frozen(item)) for key, item in value.items())
-    if isinstance(value, list):
-        return ("[]", *(_frozen(item) for item in value))
-    return value
+        return tuple((key, _frozen(item, f"{path}.{key}")) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ("[]", *(_frozen(item, path) for item in value))
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise InputError(Problem(f"{shown(value)} is no name, number, list or mapping", path))
 
 
 def _thawed(value: Any) -> Any:
@@ -315,9 +351,29 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-@lru_cache(maxsize=512)
-def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> tuple[Any, list[str], dict[str, str]]:
-    """One component, built: (descriptor, warnings, formats that a model's config implies)."""
+Built = tuple[Any, list[str], dict[str, str]]
+"""A descriptor, what its importer warned of, and the formats that a model's config implies."""
+
+_built: dict[Any, tuple[Built, list[tuple[str, tuple[int, int]]]]] = {}
+"""Built descriptors, with the state of the user's files and directories that went into each."""
+_MOST_BUILT = 512
+
+
+def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
+    """One component, built anew only when the reference, or a file of the user's behind it, is another."""
+    key = (name, frozen, extra, os.environ.get("LLMPERF_CATALOG"), str(Path.cwd()))
+    known = _built.get(key)
+    if known is not None and all(catalog.state(path) == before for path, before in known[1]):
+        return known[0]
+    with catalog.touching() as touched:
+        built = _build(name, frozen, extra)
+    if len(_built) >= _MOST_BUILT:
+        _built.clear()
+    _built[key] = (built, [(path, catalog.state(path)) for path in dict.fromkeys([*touched, "llmperf.d"])])
+    return built
+
+
+def _build(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
     document = _document(name, _thawed(frozen), extra)
     warnings: list[str] = []
     implied: dict[str, str] = {}
@@ -362,6 +418,9 @@ def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
     if not isinstance(base, str):
         raise InputError(Problem(f"{shown(base)} is not a name", f"{name}.extends"))
     document = catalog.load(name, base, extra, f"{name}.extends")
+    inner = own.get("achieved")
+    if isinstance(inner, Mapping) and "extends" not in inner and isinstance(document.data.get("achieved"), str):
+        own["achieved"] = {"extends": document.data["achieved"], **inner}
     return Document(catalog.merge(document.data, own), None if own else document.file)
 
 
@@ -379,15 +438,17 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
                 "efficiencies of its class",
             )
         )
-    if isinstance(value, str):
-        data = catalog.load("achieved", value, extra, "achieved").data
-    elif isinstance(value, Mapping) and isinstance(value.get("extends"), str):
+    own = {}
+    if isinstance(value, Mapping):
         own = {key: item for key, item in value.items() if key != "extends"}
-        data = catalog.merge(catalog.load("achieved", value["extends"], extra, "achieved.extends").data, own)
-    else:
+        value = value.get("extends")
+    if not isinstance(value, str):
         return document
-    inner = build(Achieved, Document(data), "achieved")
-    del inner  # its faults are named under achieved; the whole is built again with the hardware
+    try:
+        data = catalog.merge(catalog.load("achieved", value, extra, "achieved").data, own)
+    except InputError as error:
+        file, line = document.file, document.line("achieved")
+        raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None
     return Document({**document.data, "achieved": data}, document.file, document.lines)
 
 

@@ -51,8 +51,9 @@ def build(
     """
     from pydantic import ValidationError
 
-    if not isinstance(document.data, Mapping):
-        raise InputError(Problem(f"must be a mapping, not {shown(document.data)}", prefix, document.file))
+    if not isinstance(document.data, Mapping) or not all(isinstance(key, str) for key in document.data):
+        text = f"must be a mapping, not {shown(document.data)}"
+        raise InputError(Problem(text, prefix, document.file, document.line("")))
     try:
         value: T = adapter(cls).validate_python(document.data)
     except ValidationError as error:
@@ -86,8 +87,8 @@ def _problems(cls: type[Any], document: Document, prefix: str, errors: list[Any]
 
 
 def _is_label(part: Any) -> bool:
-    """Pydantic puts names of union members and validators into a location; they are no keys."""
-    return isinstance(part, str) and (part == "[key]" or "[" in part or part in ("dict", "list", "none"))
+    """Pydantic marks a wrong key of a mapping by this word after the key; it is no key itself."""
+    return bool(part == "[key]")
 
 
 def _explained(cls: type[Any], keys: list[str], error: Any) -> tuple[str, tuple[str, ...], str | None]:

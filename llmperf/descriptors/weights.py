@@ -7,8 +7,8 @@ from typing import Literal
 
 from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
+    Bits,
     NonNegative,
-    Positive,
     Real,
     Switch,
     Text,
@@ -30,7 +30,7 @@ class WeightFormat:
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
-    bits: Positive
+    bits: Bits
     sources: dict[Text, Text]
     activations: Compute = "bf16"
     weight_only: Switch = False

@@ -37,12 +37,21 @@ def _written(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
     schema["properties"] = {"extends": {"type": "string"}, **schema["properties"]}
     required = [key for key in schema.get("required", []) if key != "name"]
     if required:
-        # a file that extends another need not repeat what that one says
-        schema.pop("required", None)
+        # a file that extends another need not repeat what that one says, at no depth
+        _make_optional(schema)
         schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
     if kind == "hardware":
         schema["properties"]["achieved"] = {"anyOf": [{"type": "string"}, schema["properties"]["achieved"]]}
     return schema
+
+
+def _make_optional(schema: Any) -> None:
+    """Drop every list of required keys."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("required"), list):
+            del schema["required"]
+        for inner in schema.values():
+            _make_optional(inner)
 
 
 def _scenario() -> dict[str, Any]:
@@ -50,8 +59,8 @@ def _scenario() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     for name, cls in COMPONENTS.items():
         inner = adapter(cls).json_schema()
+        _make_optional(inner)
         definitions.update(inner.pop("$defs", {}))
-        inner.pop("required", None)
         inner["properties"] = {"extends": {"type": "string"}, **inner["properties"]}
         if name == "hardware":
             inner["properties"]["achieved"] = {"anyOf": [{"type": "string"}, inner["properties"]["achieved"]]}

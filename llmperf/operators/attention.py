@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from llmperf.descriptors.model import Attention, Mla
-from llmperf.numeric import Real, least, most
-from llmperf.operators.build import Build, Layers
+from llmperf.numeric import Real, anywhere, least, most
+from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.table import Row
 
 SOFTMAX_FLOPS = 5.0
@@ -143,7 +143,9 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         vector_flops=SOFTMAX_FLOPS * scores + step.sequences * context * elements * formats.kv_dequantize,
         kv_read=step.sequences * context * per_token,
         kv_write=step.sequences * per_token,
-        kv_repeated=most(step.sequences - 1.0, 0.0) * least(step.shared / shards.cp, context) * per_token,
+        kv_repeated=most(step.sequences - 1.0, 0.0)
+        * least(step.decode_shared(window) / shards.cp, context)
+        * per_token,
         activation_bytes=step.sequences * heads * (key + value) * formats.hidden,
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
@@ -154,8 +156,9 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
 def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
     """What context parallelism communicates: keys and values of prompts, partial outputs of decode steps."""
     shards, formats = build.shards, build.formats
-    if isinstance(shards.cp, int | float) and shards.cp == 1:
+    if not anywhere(shards.cp > 1):
         return
+    layers = only(layers, shards.cp > 1)
     if build.prefills:
         build.collective(
             "cp_kv",
@@ -166,7 +169,8 @@ def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
             shards.tp,
         )
     if build.decodes:
-        value = _widths(build, attention, absorbed=True)[1]
+        # the up-projection of values is linear: latent attention sums its outputs behind it, which are narrower
+        value = build.model.mla.v_head_dim if build.model.mla else attention.head_dim
         build.collective(
             "cp_output",
             layers,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmperf.descriptors.model import Model
-from llmperf.numeric import Real, ceil_div, least, most
+from llmperf.numeric import Real, ceil_div, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards, Stages
 from llmperf.operators.step import Step
@@ -23,6 +24,11 @@ class Layers:
     def times(self, factor: float) -> Layers:
         """The same layers with `factor` equal operators in each."""
         return Layers(self.repeat * factor, tuple(count * factor for count in self.stages))
+
+
+def only(layers: Layers, condition: Any) -> Layers:
+    """The same layers where the condition holds, none elsewhere."""
+    return Layers(choose(condition, layers.repeat, 0.0), tuple(choose(condition, n, 0.0) for n in layers.stages))
 
 
 def join(*layers: Layers) -> Layers:
@@ -150,11 +156,24 @@ class Build:
                 4.0 * tokens * width,
             )
 
+    def inside(self, ranks: Real, stride: Real = 1.0) -> Real:
+        """How many of `ranks` devices, `stride` apart, a scale-up domain holds. [1]"""
+        return most(least(ranks, self.domain // stride), 1.0)
+
     def collective(
-        self, name: str, layers: Layers, operation: Collective, message: Real, ranks: Real, stride: Real = 1.0
+        self,
+        name: str,
+        layers: Layers,
+        operation: Collective,
+        message: Real,
+        ranks: Real,
+        stride: Real = 1.0,
+        *,
+        message_out: Real = 0.0,
+        required: bool = True,
     ) -> None:
         """A collective of `ranks` devices that stand `stride` devices apart."""
-        inside = most(least(ranks, self.domain // stride), 1.0)
+        inside = self.inside(ranks, stride)
         self.add(
             "collective",
             Row(
@@ -163,6 +182,8 @@ class Build:
                 layers.stages,
                 operation=operation,
                 message=message,
+                message_out=message_out,
+                required=required,
                 ranks_up=inside,
                 ranks_out=ceil_div(ranks, inside),
             ),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from llmperf.descriptors.model import Moe
-from llmperf.numeric import Real, anywhere, least, log, most, root
-from llmperf.operators.build import Build, Layers
+from llmperf.numeric import Real, anywhere, ceil_div, least, log, most, root
+from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.table import Row
 
 
@@ -58,20 +60,32 @@ def add(build: Build, layers: Layers) -> None:
             "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
         )
         build.gemm("shared_down", layers, tokens, model.hidden, width)
-    group = (build.prompt_tokens * shards.cp + build.step.sequences) * shards.dp
+    group = build.step.group
     assignments = group * moe.top_k / shards.ep
-    # padding for the hottest rank is part of the projection only: a bound must not assume bad luck
-    load = assignments
+    hit = shards.experts * experts_hit(moe.experts, moe.top_k, group, build.step.diversity) / moe.experts
+    # what the most loaded rank has more is part of the projection only: a bound must not assume bad luck
+    load, most_hit = assignments, hit
     if anywhere(shards.ep > 1):
         load = hottest(assignments, shards.ep, group * least(moe.top_k, shards.experts))
-    _experts(build, layers, moe, group, assignments, load)
+        most_hit = hottest(hit, shards.ep, least(shards.experts, group * moe.top_k))
+    _experts(build, layers, Load(assignments, hit, load, most_hit))
     _exchange(build, layers, moe)
 
 
-def _experts(build: Build, layers: Layers, moe: Moe, group: Real, rows: Real, load: Real) -> None:
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Tokens' choices and distinct experts of a rank: the mean, and those of the most loaded rank. [1]"""
+
+    rows: Real
+    hit: Real
+    most_rows: Real
+    most_hit: Real
+
+
+def _experts(build: Build, layers: Layers, load: Load) -> None:
     """The two grouped products, the activation between them, and the permutation around them."""
     model, shards, formats = build.model, build.shards, build.formats
-    hit = shards.experts * experts_hit(moe.experts, moe.top_k, group, build.step.diversity) / moe.experts
+    rows = load.rows
     matrices = model.mlp_matrices - 1
     width = shards.expert_ffn
     build.elementwise("moe_permute", layers, 2.0 * rows * model.hidden * formats.hidden)
@@ -86,14 +100,15 @@ def _experts(build: Build, layers: Layers, moe: Moe, group: Real, rows: Real, lo
                 layers.stages,
                 formats.linear,
                 flops=2.0 * rows * n * k,
-                vector_flops=hit * n * k * formats.dequantize,
-                weight_bytes=hit * element,
+                vector_flops=load.hit * n * k * formats.dequantize,
+                weight_bytes=load.hit * element,
                 resident_bytes=shards.experts * element,
                 activation_bytes=rows * (k * formats.input + n * formats.hidden),
-                m=load / hit,
+                m=load.most_rows / load.most_hit,
                 n=n,
                 k=k,
-                padded_flops=2.0 * load * n * k,
+                padded_flops=2.0 * load.most_rows * n * k,
+                padded_bytes=load.most_hit * element,
             ),
         )
         if name == "moe_gate_up":
@@ -108,13 +123,19 @@ def _experts(build: Build, layers: Layers, moe: Moe, group: Real, rows: Real, lo
 def _exchange(build: Build, layers: Layers, moe: Moe) -> None:
     """Tokens to the ranks of their experts and back, where attention is data-parallel or context-parallel.
 
-    A token goes once to each rank that holds any of its experts: ``ep (1 - (1 - 1/ep)^k)`` ranks expected.
+    A token goes once to each rank that holds any of its experts, ``ep (1 - (1 - 1/ep)^k)`` ranks expected, and once to
+    each domain of ranks, from where it is forwarded (DeepSeek-V3, arXiv:2412.19437, sec. 3.2.2).
     """
     shards, hidden, formats = build.shards, build.model.hidden, build.formats
     if not anywhere(shards.dp * shards.cp > 1):
         return
+    layers = only(layers, shards.dp * shards.cp > 1)
     ranks = shards.dp * shards.cp * shards.tp
-    own = build.tokens / shards.tp  # after the attention's all-reduce, each tp rank sends its share of the tokens
+    domains = ceil_div(ranks, build.inside(ranks))
+    # after the attention's all-reduce every tp rank sends its share; decoding tokens are on all cp ranks
+    own = build.prompt_tokens / shards.tp + build.step.sequences / (shards.tp * shards.cp)
     copies = shards.ep * (1.0 - (1.0 - 1.0 / shards.ep) ** moe.top_k) * shards.moe_tp
-    build.collective("moe_dispatch", layers, "all_to_all", own * copies * hidden * formats.input, ranks)
-    build.collective("moe_return", layers, "all_to_all", own * copies * hidden * formats.hidden, ranks)
+    copies_out = domains * (1.0 - (1.0 - 1.0 / domains) ** moe.top_k)
+    for name, element in (("moe_dispatch", formats.input), ("moe_return", formats.hidden)):
+        token = own * hidden * element
+        build.collective(name, layers, "all_to_all", token * copies, ranks, message_out=token * copies_out)

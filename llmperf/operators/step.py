@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmperf.numeric import Real, choose
+from llmperf.numeric import Real, choose, least, most
 
 
 def attended(tokens: Real, window: Real | None) -> Real:
@@ -45,6 +45,8 @@ class Step:
         Sequences that decode one token. [1]
     context, steps : number or array
         The decode steps read contexts ``context + 1 .. context + steps``; the step stands for their mean. [1]
+    group : number or array
+        Tokens of all data-parallel ranks together, which share the experts: their mean, not rounded up. [1]
     shared : number or array
         Tokens at the begin of every decoding sequence that are the same cached prefix. [1]
     diversity : number or array
@@ -58,6 +60,7 @@ class Step:
     sequences: Real = 0.0
     context: Real = 0.0
     steps: Real = 1.0
+    group: Real = 1.0
     shared: Real = 0.0
     diversity: Real = 1.0
 
@@ -70,6 +73,13 @@ class Step:
         """Keys that one prompt's queries of this step read, averaged over the chunks of the prompt. [1]"""
         mean = self.before + 0.5 * (self.length - self.before + self.query)
         return mean if window is None else choose(mean > window + self.query, window + self.query, mean)
+
+    def decode_shared(self, window: Real | None) -> Real:
+        """Keys among them that belong to the prefix that all sequences share. [1]"""
+        if window is None:
+            return self.shared
+        private = self.context + 0.5 * (self.steps + 1) - self.shared
+        return least(most(window - private, 0.0), self.shared)
 
     def decode_context(self, window: Real | None) -> Real:
         """Keys that a decoding sequence reads in this step, the new one included. [1]"""

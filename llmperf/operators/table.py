@@ -38,11 +38,14 @@ class Row:
     n: Real = 0.0
     k: Real = 0.0
     padded_flops: Real | None = None
+    padded_bytes: Real = 0.0
     waves: Real = 0.0
     group: Real = 1.0
     context: Real = 0.0
     operation: Collective = "all_reduce"
     message: Real = 0.0
+    message_out: Real = 0.0
+    required: bool = True
     ranks_up: Real = 1.0
     ranks_out: Real = 1.0
 
@@ -69,20 +72,24 @@ class Block:
         The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
     m, n, k : ndarray
         Dimensions of a matrix product (``gemm``, ``moe``). [1]
-    padded_flops : ndarray
-        Operations of the rank with most tokens (``moe``). [FLOP]
+    padded_flops, padded_bytes : ndarray
+        ``moe``: operations of the rank with most tokens, weights that the rank with most experts reads. [FLOP], [B]
     waves, group, context : ndarray
         Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence. [1]
     operations : tuple of str
         ``collective``: what is communicated.
-    message, ranks_up, ranks_out : ndarray
-        ``collective``: bytes of the whole message on a device; ranks inside a scale-up domain, and domains. [B], [1]
+    message, message_out, ranks_up, ranks_out : ndarray
+        ``collective``: bytes of the whole message on a device, those of an all-to-all that are sent once to each other
+        domain; ranks inside a scale-up domain, and domains. [B], [B], [1], [1]
+    required : tuple of bool
+        ``collective``: whether no execution can do without.
     """
 
     kind: Kind
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
     operations: tuple[Collective, ...]
+    required: tuple[bool, ...]
     repeat: Array
     stages: Array
     flops: Array
@@ -97,10 +104,12 @@ class Block:
     n: Array
     k: Array
     padded_flops: Array
+    padded_bytes: Array
     waves: Array
     group: Array
     context: Array
     message: Array
+    message_out: Array
     ranks_up: Array
     ranks_out: Array
 
@@ -119,7 +128,7 @@ _UNUSED = np.zeros((1, 1))
 _WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
 _USES: dict[Kind, tuple[str, ...]] = {
     "gemm": (*_WORK, "m", "n", "k"),
-    "moe": (*_WORK, "m", "n", "k", "padded_flops"),
+    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes"),
     "attention.prefill": (*_WORK[:2], "kv_read", "kv_write", "activation_bytes"),
     "attention.decode": (
         *_WORK[:2],
@@ -133,7 +142,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
     ),
     "recurrent": (*_WORK, "kv_read", "kv_write"),
     "elementwise": _WORK[1:],
-    "collective": ("message", "ranks_up", "ranks_out"),
+    "collective": ("message", "message_out", "ranks_up", "ranks_out"),
 }
 """The columns that each kind fills; the others stay one zero, so that they cost nothing."""
 _COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
@@ -163,6 +172,7 @@ def block(kind: Kind, rows: list[Row]) -> Block:
         tuple(row.name for row in rows),
         tuple(row.dtype for row in rows),
         tuple(row.operation for row in rows),
+        tuple(row.required for row in rows),
         stages=stages,
         **columns,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, choose
 from llmperf.operators import attention, moe, recurrent
-from llmperf.operators.build import Build, Layers, join
+from llmperf.operators.build import Build, Layers, join, only
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards, Stages
 from llmperf.operators.step import Step
@@ -105,10 +105,13 @@ def _reductions(build: Build, attending: Layers, recurrent_layers: Layers, dense
     shards = build.shards
     message = build.tokens * build.model.hidden * build.formats.hidden
     if anywhere(shards.tp > 1):
-        parts = [attending, recurrent_layers, dense]
-        if not anywhere(shards.dp * shards.cp > 1):
-            parts.append(sparse)  # else the expert exchange brings the sum home
-        build.collective("tp_all_reduce", join(*parts), "all_reduce", message, shards.tp)
+        # where tokens are exchanged with other ranks, the exchange brings the sum of the experts home
+        home = only(sparse, shards.dp * shards.cp <= 1)
+        layers = only(join(attending, recurrent_layers, dense, home), shards.tp > 1)
+        build.collective("tp_all_reduce", layers, "all_reduce", message, shards.tp)
+        # a table that every rank holds whole would need none
+        looked_up = only(build.once("first"), shards.tp > 1)
+        build.collective("embedding_all_reduce", looked_up, "all_reduce", message, shards.tp, required=False)
     if build.stages.number > 1:
         boundaries = build.stages.boundaries()
         build.collective(
@@ -142,6 +145,6 @@ def _head(build: Build) -> None:
         stored=stored,
     )
     if anywhere(shards.tp > 1):
-        build.collective(
-            "logits_gather", last, "all_gather", rows * shards.vocab * shards.tp * formats.hidden, shards.tp
-        )
+        logits = rows * shards.vocab * shards.tp * formats.hidden
+        # choosing the next token needs but a few of them from each rank
+        build.collective("logits_gather", only(last, shards.tp > 1), "all_gather", logits, shards.tp, required=False)

@@ -6,10 +6,11 @@ from llmperf.costs.machine import Machine
 from llmperf.costs.step import price
 from llmperf.numeric import most
 from llmperf.operators.table import Table
+from llmperf.phases.bounds import fastest
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import busiest_stage, demands, pipelined_bound, step_time
+from llmperf.phases.timing import step_time
 
 
 def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
@@ -34,11 +35,8 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
     moved = transfers(scenario, placed, costs)
     step = setup.decode_step()
     time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=scenario.engine.graphs)
-    # every micro-batch reads the stage's weights anew: they are consecutive tokens of other sequences
-    once = demands(setup, costs, moved, placed.elsewhere, 1.0)
-    fastest = most(pipelined_bound(once, 1.0), parts_of_batch * busiest_stage(once))
     return Phase(
-        fastest,
+        fastest(setup, costs, moved, placed.elsewhere, parts_of_batch),
         most(time.roofline.total, parts_of_batch * time.roofline.busiest),
         most(time.projection.total, parts_of_batch * time.projection.busiest),
         time.waits,

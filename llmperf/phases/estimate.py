@@ -100,17 +100,17 @@ def evaluate(scenario: Scenario) -> Evaluated:
         filling,
         stepping,
         _footprint(prepared, need, placed),
-        _metrics(scenario, filling.bound, filling.mean[2], stepping.bound),
-        _metrics(scenario, filling.roofline, filling.mean[1], stepping.roofline),
-        _metrics(scenario, filling.projection, filling.mean[0], stepping.projection),
+        _metrics(scenario, filling.bound, filling.mean[2], stepping.bound, None),
+        _metrics(scenario, filling.roofline, filling.mean[1], stepping.roofline, None),
+        _metrics(scenario, filling.projection, filling.mean[0], stepping.projection, scenario.hardware.tdp),
     )
 
 
-def _metrics(scenario: Scenario, ttft: Real, mean: Real, step: Real) -> Metrics:
+def _metrics(scenario: Scenario, ttft: Real, mean: Real, step: Real, watts: Real | None) -> Metrics:
+    """Results of one definition; without a power (no bound of it is known) they have no energy."""
     work = scenario.workload
     e2e = ttft + (work.output - 1.0) * step
     generated = work.batch * work.output
-    watts = scenario.hardware.tdp
     energy = np.nan if watts is None else e2e * watts * scenario.parallelism.devices
     tpot = choose(work.output > 1, step, np.nan)
     return Metrics(
@@ -138,7 +138,8 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
     room = most(placed.room, 0.0)
     token = bytes_per_token(need, tokens)
     block = scenario.engine.kv_block
-    padded = -(-tokens // block) * block
+    cached = prepared.cached_tokens()
+    padded = -(-(tokens - cached) // block) * block + cached
     longest = scenario.model.max_context
     return Footprint(
         weights,
@@ -152,9 +153,9 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
         placed.missing,
         placed.missing <= 0.0,
         choose(np.asarray(token > 0.0), room / most(token, TINY) // 1.0 * copies, np.nan),
-        most_sequences(need, room, padded) * copies,
-        longest_context(scenario.model, need, room, prepared.sequences),
-        most_sequences(need, room, longest) * copies,
+        most_sequences(prepared, need, room, padded) * copies,
+        longest_context(prepared, need, room),
+        most_sequences(prepared, need, room, longest) * copies,
     )
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.model import Model
 from llmperf.numeric import Array, Real, ceil_div, choose, least, most
 from llmperf.operators.attention import kv_bytes_per_token
 from llmperf.operators.build import Build
@@ -39,12 +38,21 @@ class Sequence:
     window: Real
     state: tuple[Real, ...]
 
-    def bytes(self, tokens: Real) -> tuple[Real, ...]:
-        """Bytes of a sequence of `tokens` tokens in each stage. [B]"""
-        kept = least(tokens, self.window)
+    def bytes(self, tokens: Real, shared: Real = 0.0) -> tuple[Real, ...]:
+        """Bytes that a sequence of `tokens` tokens keeps for itself in each stage, a prefix being shared. [B]"""
+        private = tokens - shared
+        kept = least(private, self.window)
         return tuple(
-            self.token * (full * tokens + windowed * kept) + state
+            self.token * (full * private + windowed * kept) + state
             for full, windowed, state in zip(self.full, self.windowed, self.state, strict=True)
+        )
+
+    def prefix(self, tokens: Real, shared: Real) -> tuple[Real, ...]:
+        """Bytes of the shared prefix that sequences of `tokens` tokens still read, once for all, in each stage. [B]"""
+        kept = least(most(self.window - (tokens - shared), 0.0), shared)
+        return tuple(
+            self.token * (full * shared + windowed * kept)
+            for full, windowed in zip(self.full, self.windowed, strict=True)
         )
 
     def longest(self, room: Real) -> Real:
@@ -86,6 +94,10 @@ class Memory:
         Weights, and KV cache and states of the requested workload, in whatever tier. [B]
     activations, context, graphs : number or array
         Peak activations of the largest step; device context and communication buffers; captured graphs. [B]
+    reserved : number or array
+        Peak activations of a step that fills the engine's token budget, which a pool of KV cache must leave. [B]
+    per_decoding : number or array
+        Peak activations of a decode step, for each of its sequences. [B]
     capacity, usable : number or array
         Memory of the device, and the part that may be used. [B]
     """
@@ -93,6 +105,8 @@ class Memory:
     weights: Array
     kv_cache: Array
     activations: Real
+    reserved: Real
+    per_decoding: Real
     context: Real
     graphs: Real
     capacity: Real
@@ -117,23 +131,24 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     scenario = setup.scenario
     engine, work, main = scenario.engine, scenario.workload, scenario.hardware.main
     per_sequence = sequence(setup)
-    block = engine.kv_block
-    private = ceil_div(work.input + work.output - setup.cached_tokens(), block) * block
-    whole = per_sequence.bytes(private + setup.cached_tokens())
-    shared = per_sequence.bytes(setup.cached_tokens())
-    state = per_sequence.state
+    block, cached = engine.kv_block, setup.cached_tokens()
+    tokens = ceil_div(work.input + work.output - cached, block) * block + cached
     kv = [
-        setup.sequences * (all_ - prefix + fixed) + (prefix - fixed)
-        for all_, prefix, fixed in zip(whole, shared, state, strict=True)
+        setup.sequences * own + once
+        for own, once in zip(per_sequence.bytes(tokens, cached), per_sequence.prefix(tokens, cached), strict=True)
     ]
     weights = prefill.by_stage("resident_bytes")
-    activations = most(peak_activations(setup, prefill), peak_activations(setup, decode))
+    filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
+    step = setup.prefill_step()
+    filled = step.prompts * step.query
     assert main.capacity is not None
     width = max((np.size(part) for part in kv), default=1)
     return Memory(
         weights,
         np.array([np.broadcast_to(part, (width,)) for part in kv], dtype=float),
-        activations,
+        most(filling, stepping),
+        most(stepping, filling * most(engine.token_budget / filled, 1.0)),
+        stepping / setup.sequences,
         engine.context_memory,
         engine.graph_memory if engine.graphs else 0.0,
         main.capacity,
@@ -153,16 +168,31 @@ def peak_activations(setup: Setup, table: Table) -> Array:
     return np.asarray(out + residual)
 
 
-def longest_context(model: Model, need: Memory, room: Real, sequences: Real) -> Real:
-    """Longest sequence that `sequences` of them may have, the model's own limit included. [1]"""
-    return least(need.per_sequence.longest(room / sequences) // 1.0, model.max_context)
+def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
+    """Longest sequence that the requested batch may have, in whole blocks, the model's own limit included. [1]"""
+    cached, block = setup.cached_tokens(), setup.scenario.engine.kv_block
+    left = room - _largest(need.per_sequence.prefix(cached, cached))
+    private = need.per_sequence.longest(most(left, 0.0) / setup.sequences)
+    return least(private // block * block + cached, setup.scenario.model.max_context)
 
 
-def most_sequences(need: Memory, room: Real, tokens: Real) -> Real:
-    """Most sequences of `tokens` tokens that fit into `room` on every stage. [1]"""
+def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real:
+    """Most sequences of `tokens` tokens that fit into `room` on every stage, their activations included. [1]"""
+    cached = setup.cached_tokens()
     out: Real = np.inf
-    for size in need.per_sequence.bytes(tokens):
-        out = least(out, room / most(size, TINY) // 1.0)
+    kept = need.per_sequence
+    for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
+        left = room - once
+        # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
+        decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
+        out = least(out, least(left / most(own, TINY), decoding) // 1.0)
+    return most(out, 0.0)
+
+
+def _largest(parts: tuple[Real, ...]) -> Real:
+    out: Real = 0.0
+    for part in parts:
+        out = most(out, part)
     return out
 
 

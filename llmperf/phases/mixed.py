@@ -7,10 +7,11 @@ from dataclasses import replace
 from llmperf.costs.machine import Machine
 from llmperf.costs.step import price
 from llmperf.numeric import least, most
+from llmperf.phases.bounds import fastest
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import demands, pipelined_bound, step_time
+from llmperf.phases.timing import step_time
 
 
 def mixed(setup: Setup, placed: Placed) -> Phase:
@@ -33,9 +34,10 @@ def mixed(setup: Setup, placed: Placed) -> Phase:
         query=query,
         before=setup.cached_tokens(),
         length=scenario.workload.input,
+        group=decoding.group + most(left // query, 1.0) * query * setup.shards.dp,
     )
     costs = price(setup.table(step), Machine(scenario.hardware, placed.elsewhere))
     moved = transfers(scenario, placed, costs)
     time = step_time(setup, costs, moved, placed.overlap, step.sequences + step.prompts, captured=False)
-    parts = demands(setup, costs, moved, placed.elsewhere, 1.0)
-    return Phase(pipelined_bound(parts, 1.0), time.roofline.total, time.projection.total, time.waits, costs, 1.0)
+    bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)
+    return Phase(bound, time.roofline.total, time.projection.total, time.waits, costs, 1.0)

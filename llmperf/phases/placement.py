@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from llmperf.costs.machine import MEMORY
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.hardware import Hardware, Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.numeric import Real, least, most
+from llmperf.numeric import Real, anywhere, least, most
 from llmperf.phases.memory import TINY, Memory
 
 
@@ -48,7 +46,7 @@ class Placed:
     missing : number or array
         Bytes of one device that found no place. [B]
     room : number or array
-        Bytes of one device that are left for KV cache, in all tiers. [B]
+        Bytes of one device that are left for KV cache, in all tiers, when steps fill the token budget. [B]
     overlap : number
         Share of a transfer that hides behind computing. [1]
     """
@@ -83,6 +81,11 @@ def tier_order(scenario: Scenario) -> list[str]:
     if named is None:
         return list(hardware.memory_order) or [main]
     usable = tuple(name for name, tier in hardware.tiers.items() if tier.kind not in ("cache", "onchip", "internal"))
+    if not named:
+        raise InputError(Problem("names no tier", "placement.tiers", allowed=usable))
+    twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
+    if twice:
+        raise InputError(Problem(f"{', '.join(twice)} stands twice", "placement.tiers", allowed=usable))
     wrong = [name for name in named if name not in usable]
     if wrong:
         raise InputError(
@@ -113,6 +116,10 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     """
     hardware, wanted = scenario.hardware, scenario.placement
     order = tier_order(scenario)
+    for name, share in (("weights", wanted.weights), ("kv_cache", wanted.kv_cache)):
+        if share is not None and anywhere(share < 1.0) and len(order) == 1:
+            text = f"a part of it must go to another tier, and {hardware.name} has none that is named"
+            raise InputError(Problem(text, f"placement.{name}", suggestion="name them: placement.tiers"))
     weights, kv = need.weights.max(axis=0), need.kv_cache.max(axis=0)
     room = need.usable - need.fixed
     left_weights = most(weights - most(room, 0.0), 0.0)
@@ -138,7 +145,7 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         if value is not None
     )
     missing = left_weights + left_kv + most(-room, 0.0)
-    return Placed(tuple(shares), missing, total_room, overlap)
+    return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
 
 
 def _sharers(scenario: Scenario) -> Real:
@@ -159,53 +166,47 @@ def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Rea
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What one step moves from the tiers behind the main memory.
+    """What one step moves from the tiers behind the main memory, as time of each resource on the way. [s]
 
     Attributes
     ----------
     streamed, direct : dict of str to Sum
-        Projected time of transfers through links, and of direct reads, by the resource that is slowest on the way. [s]
-    demands : dict of str to Sum
-        Time of each resource at its peak. [s]
+        At the reached rates: transfers through links, and reads without one.
+    weights, kv : dict of str to Sum
+        At the peak rates: what weights need, and what KV cache needs. A link carries both directions at once; what
+        leaves the device is called ``link.host:out``.
     """
 
     streamed: dict[str, Sum]
     direct: dict[str, Sum]
-    demands: dict[str, Sum]
+    weights: dict[str, Sum]
+    kv: dict[str, Sum]
 
 
 def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
     """Transfers of one priced step."""
     fraction = scenario.hardware.achieved.transfer.bandwidth
-    out = Transfer({}, {}, {})
+    out = Transfer({}, {}, {}, {})
     for share in placed.shares:
-        moved = _moved(share, costs)
-        rates = bandwidths(scenario.hardware, share, _sharers(scenario))
-        slowest = min(rates, key=lambda resource: float(np.min(rates[resource])))
-        for resource, rate in rates.items():
-            _put(out.demands, resource, combine(lambda size, rate=rate: size / rate, moved))
-        reached = _lowest(rates) * fraction
-        into = out.streamed if share.streamed else out.direct
-        _put(into, slowest, combine(lambda size, reached=reached: size / reached, moved))
+        weights = _share_of(share.weights, costs.weights)
+        reads, writes = _share_of(share.kv_cache, costs.kv_reads), _share_of(share.kv_cache, costs.kv_writes)
+        moved = weights + reads + writes
+        for resource, rate in bandwidths(scenario.hardware, share, _sharers(scenario)).items():
+            _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
+            _put(out.weights, resource, weights, rate)
+            _put(out.kv, resource, reads, rate)
+            _put(out.kv, f"{resource}:out" if resource.startswith("link.") else resource, writes, rate)
     return out
 
 
-def _lowest(rates: dict[str, Real]) -> Real:
-    out: Real = np.inf
-    for rate in rates.values():
-        out = least(out, rate)
-    return out
-
-
-def _put(into: dict[str, Sum], resource: str, part: Sum) -> None:
+def _put(into: dict[str, Sum], resource: str, moved: Sum, rate: Real) -> None:
+    part = combine(lambda size: size / rate, moved)
     into[resource] = into[resource] + part if resource in into else part
 
 
-def _moved(share: Share, costs: StepCosts) -> Sum:
-    """Bytes of a step that come from one tier."""
-    parts = [combine(lambda size: share.weights * size, item) for item in costs.weights.values()]
-    parts += [combine(lambda size: share.kv_cache * size, item) for item in costs.kv.values()]
-    out = parts[0]
-    for part in parts[1:]:
+def _share_of(fraction: Real, parts: dict[str, Sum]) -> Sum:
+    whole = list(parts.values())
+    out = whole[0]
+    for part in whole[1:]:
         out = out + part
-    return out
+    return combine(lambda size: fraction * size, out)

@@ -8,9 +8,10 @@ from llmperf.costs.machine import Machine
 from llmperf.costs.step import StepCosts, price
 from llmperf.numeric import Real, least
 from llmperf.operators.table import Table
+from llmperf.phases.bounds import fastest
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import demands, pipelined, pipelined_bound, step_time
+from llmperf.phases.timing import pipelined, step_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,15 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     costs = price(table, machine)
     moved = transfers(scenario, placed, costs)
     time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step().prompts, captured=False)
-    parts = demands(setup, costs, moved, placed.elsewhere, steps)
-    fastest = pipelined_bound(parts, steps)
+    bound = fastest(setup, costs, moved, placed.elsewhere, steps)
     request = scenario.engine.request_time
     groups = least(setup.sequences, steps)
     middle = steps * (groups + 1.0) / (2.0 * groups)  # the step in which a sequence's first token comes, on average
     ideal = pipelined(time.roofline.total, time.roofline.busiest, steps)
     ideal_mean = pipelined(time.roofline.total, time.roofline.busiest, middle)
+    first_in_turn = (setup.sequences + 1.0) / (2.0 * setup.sequences)  # one sequence after the other is best on average
     return Phase(
-        fastest,
+        bound,
         ideal,
         request + pipelined(time.projection.total, time.projection.busiest, steps),
         {**time.waits, "host": time.waits["host"] + request / steps},
@@ -76,6 +77,6 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
         (
             request + pipelined(time.projection.total, time.projection.busiest, middle),
             ideal_mean,
-            fastest * middle / steps,
+            bound * first_in_turn,
         ),
     )

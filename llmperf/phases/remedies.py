@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from llmperf.descriptors.resolve import check_together, component
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
@@ -30,14 +32,14 @@ def remedies(scenario: Scenario, evaluated: Evaluated) -> list[str]:
 def _fits(scenario: Scenario) -> bool:
     try:
         check_together(scenario, None)
-        return bool(evaluate(scenario).footprint.fits)
+        return bool(np.all(evaluate(scenario).footprint.fits))
     except InputError:
         return False
 
 
 def _changes(scenario: Scenario, evaluated: Evaluated) -> Iterator[tuple[str, Scenario]]:
     layout, work = scenario.parallelism, scenario.workload
-    batch = float(evaluated.footprint.max_batch)
+    batch = float(np.max(evaluated.footprint.max_batch))
     if batch >= 1:
         yield f"--batch {batch:.0f}", replace(scenario, workload=replace(work, batch=batch))
     for name, most in (("tp", 64), ("pp", 64)):

@@ -37,6 +37,10 @@ class Setup:
         domain = self.machine.domain()
         return operators(self.scenario.model, self.shards, self.stages, self.formats, step, domain)
 
+    def _copy(self) -> Real:
+        """Mean sequences of one copy of the model, all data-parallel ranks together. [1]"""
+        return most(self.scenario.workload.batch / self.scenario.parallelism.replicas, 1.0)
+
     def micro_batches(self) -> Real:
         """Parts that a decoding batch is cut into to keep the stages of a pipeline busy. [1]"""
         layout = self.scenario.parallelism
@@ -64,11 +68,13 @@ class Setup:
         work, new = self.scenario.workload, self.new_tokens()
         tokens = self.sequences * new / self.prefill_steps()
         query = least(new, tokens)
+        group = self._copy() * new / self.prefill_steps()
         return Step(
             prompts=tokens / query,
             query=query,
             before=self.cached_tokens(),
             length=work.input,
+            group=group,
             diversity=work.routing_diversity,
         )
 
@@ -79,7 +85,8 @@ class Setup:
             sequences=self.sequences / self.micro_batches(),
             context=work.input,
             steps=most(work.output - 1.0, 1.0),
-            shared=work.shared_prefix,
+            group=self._copy() / self.micro_batches(),
+            shared=self.cached_tokens(),
             diversity=work.routing_diversity,
         )
 

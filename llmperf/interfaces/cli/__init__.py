@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import import_module
 from typing import Any
 
 import typer
@@ -18,10 +19,25 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 """The command-line parser's base of all complaints, wherever the installed version keeps it."""
 
 
-def app() -> typer.Typer:
-    """The command-line application."""
-    from llmperf.interfaces.cli import estimate, list_, memory, ops, schema, show
+COMMANDS = {
+    "estimate": "estimate",
+    "ops": "ops",
+    "memory": "memory",
+    "list": "list_",
+    "show": "show",
+    "schema": "schema",
+}
+"""Command -> module of this package."""
 
+
+def app(only: str | None = None) -> typer.Typer:
+    """The command-line application.
+
+    Parameters
+    ----------
+    only : str, optional
+        The one command that is going to run: building the others takes longer than an estimate.
+    """
     application = typer.Typer(
         name="llmperf",
         no_args_is_help=True,
@@ -30,8 +46,9 @@ def app() -> typer.Typer:
         help="How fast, how big, what limits it: closed-form performance models of large language models.",
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (estimate, ops, memory, list_, show, schema):
-        module.register(application)
+    for command, module in COMMANDS.items():
+        if only in (None, command):
+            import_module(f"{__name__}.{module}").register(application)
     application.callback()(_version)
     return application
 
@@ -47,8 +64,9 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 def main() -> None:
     """Run the command line; wrong input is one message each, exit code 2, and never a traceback."""
     as_json = "--json" in sys.argv
+    named = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
-        code = app()(standalone_mode=False)
+        code = app(named if named in COMMANDS else None)(standalone_mode=False)
     except InputError as error:
         _complain(error.problems, as_json)
         code = WRONG_INPUT
@@ -61,6 +79,9 @@ def main() -> None:
         # the reader has gone (head, a closed pager): say nothing, and keep Python from saying it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        _complain((Problem(f"cannot write the answer: {error.strerror or error}"),), as_json=False)
+        code = WRONG_INPUT
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -1,0 +1,73 @@
+"""The bound of a phase: what no system beats, whatever its engine does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmperf.costs.roofline import bound, main_memory_bytes
+from llmperf.costs.step import StepCosts, Sum, combine
+from llmperf.numeric import Real, most
+from llmperf.phases.placement import Transfer
+from llmperf.phases.setup import Setup
+
+
+def demands(
+    setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple[Real, Real], passes: Real
+) -> dict[str, Sum]:
+    """Time of every resource for `passes` steps that share their weights. [s]
+
+    Parameters
+    ----------
+    setup : Setup
+    costs : StepCosts
+        One priced step.
+    transfer : Transfer
+        What that step moves from tiers behind the main memory.
+    elsewhere : tuple of two numbers or arrays
+        Shares of weights and KV cache that the main memory need not deliver. [1]
+    passes : number or array
+        Steps; 0 leaves what must be moved however little is computed. [1]
+
+    Returns
+    -------
+    dict of str to Sum
+        Weights need to be read once, whatever the steps; what the last-level cache can hold need not be read at all.
+    """
+    hardware, machine = setup.scenario.hardware, setup.machine
+    found = {name: combine(lambda time: time * passes, part) for name, part in costs.demands.items()}
+    for name, part in transfer.kv.items():
+        found[name] = combine(lambda time: time * passes, part)
+    for name, part in transfer.weights.items():
+        found[name] = found[name] + part if name in found else part
+    cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
+    kinds = {priced.memory: priced.block.kind for priced in costs.priced if priced.block.kind != "collective"}
+    for name, kind in kinds.items():
+        main = name == "memory.main"
+        here, here_kv = (1.0 - elsewhere[0], 1.0 - elsewhere[1]) if main else (1.0, 1.0)
+        rate = machine.bandwidth(kind)
+        held = cache if main else 0.0
+        weights, kv = costs.weights[name], costs.kv_reads[name] + costs.kv_writes[name]
+
+        def needed(size: Any, cached: Any, held: Any, here: Any = here, here_kv: Any = here_kv) -> Any:
+            return main_memory_bytes(here * size + passes * here_kv * cached, held)
+
+        stages = needed(weights.stages, kv.stages, held) / rate
+        whole = None if weights.whole is None else needed(weights.whole, kv.whole, held * setup.shards.pp) / rate
+        found[name] = Sum(stages, whole)
+    return found
+
+
+def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple[Real, Real], passes: Real) -> Real:
+    """The bound of `passes` equal steps; parameters as in `demands`.
+
+    Returns
+    -------
+    number or array
+        The busiest resource of the busiest stage over all steps; in a pipeline also what the first token needs that
+        passes all stages one after the other, for which every stage reads its weights. Into how many micro-batches an
+        engine cuts the work is its choice, so that the bound assumes none. [s]
+    """
+    busiest = bound(part.busiest for part in demands(setup, costs, transfer, elsewhere, passes).values())
+    if setup.stages.number == 1:
+        return busiest
+    return most(busiest, bound(part.total for part in demands(setup, costs, transfer, elsewhere, 0.0).values()))

@@ -1,0 +1,100 @@
+"""Speed: one warm estimate, arrays of configurations, the cold command line, and peak memory (``make bench``).
+
+Not a test: figures depend on the machine, so they are printed, with the budget beside them.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import llmperf
+
+SCENARIO = {
+    "model": "llama-3.1-70b",
+    "weights": "fp8",
+    "hardware": "h100-sxm",
+    "tp": 8,
+    "batch": 32,
+    "input": 2048,
+    "output": 256,
+}
+EMPTY = "import typer, numpy, yaml\napp = typer.Typer()\n@app.command()\ndef main(): pass\napp()\n"
+COLD = "import sys\nfrom llmperf.interfaces.cli import main\nmain()\n"
+FLAGS = [f"--{key}={value}" for key, value in SCENARIO.items()]
+
+
+def warm_ms(runs: int = 300) -> float:
+    """Median time of one estimate in a running process. [ms]"""
+    llmperf.estimate(**SCENARIO)
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        llmperf.estimate(**SCENARIO)
+        times.append(time.perf_counter() - begin)
+    return 1e3 * statistics.median(times)
+
+
+def configurations_per_second(model: str = "llama-3.1-70b", repeats: int = 5) -> float:
+    """Configurations (prefill, decode and memory) a second, numeric axes varying. [1/s]"""
+    batch = np.arange(1, 513)[:, None]
+    length = np.linspace(128, 7680, 512).astype(int)[None, :]
+    best = np.inf
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        llmperf.estimate(**{**SCENARIO, "model": model, "batch": batch, "input": length})
+        best = min(best, time.perf_counter() - begin)
+    return batch.size * length.size / best
+
+
+def cold_ms(code: str, arguments: list[str], environment: dict[str, str]) -> float:
+    """Time of one fresh process. [ms]"""
+    begin = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL, env=environment)
+    return 1e3 * (time.perf_counter() - begin)
+
+
+def peak_mib(environment: dict[str, str]) -> float:
+    """Largest resident memory of a cold estimate. [MiB]"""
+    code = (
+        "import resource, subprocess, sys\n"
+        "command = [sys.executable, '-c', sys.argv[1], *sys.argv[2:]]\n"
+        "subprocess.run(command, check=True, stdout=subprocess.DEVNULL)\n"
+        "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, COLD, "estimate", *FLAGS], check=True, capture_output=True, env=environment
+    )
+    return int(done.stdout) / 1024
+
+
+def main() -> None:
+    """Print every figure beside its budget."""
+    print(f"one warm estimate             {warm_ms():8.2f} ms       (budget 1 ms)")
+    for model in ("llama-3.1-70b", "mixtral-8x7b", "gemma-2-9b"):
+        rate = configurations_per_second(model)
+        print(f"configurations, {model:14s}{rate:8,.0f} /s       (budget 300,000 /s)")
+    with tempfile.TemporaryDirectory() as cache:
+        environment = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(Path(__file__).parents[1])}
+        for name, flags in (("tables", FLAGS), ("--json", [*FLAGS, "--json"])):
+            cold_ms(COLD, ["estimate", *flags], environment)
+            empty, cold = [], []
+            for _ in range(15):
+                empty.append(cold_ms(EMPTY, [], environment))
+                cold.append(cold_ms(COLD, ["estimate", *flags], environment))
+            base, ours = statistics.median(empty), statistics.median(cold)
+            print(
+                f"cold estimate, {name:6s}  {ours:8.0f} ms = empty {base:.0f} ms + {ours - base:.0f} ms (budget 150 ms)"
+            )
+        print(f"peak memory of a cold estimate{peak_mib(environment):8.0f} MiB      (budget 120 MB)")
+
+
+if __name__ == "__main__":
+    main()

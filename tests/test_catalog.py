@@ -1,0 +1,171 @@
+"""The catalog: every entry is valid, sourced and findable; users' files go first; the cache never lies."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmperf
+from llmperf.descriptors import catalog
+from llmperf.descriptors.documents import parse_yaml
+from llmperf.descriptors.model import parameters
+from llmperf.descriptors.resolve import component
+
+BUILT = ["model", "hardware", "weights", "kv_cache", "engine"]
+EVERY = [(kind, name) for kind in BUILT for name in sorted(catalog.files(kind))]
+
+
+@pytest.mark.parametrize(("kind", "name"), EVERY)
+def test_every_entry_is_valid_and_says_where_its_numbers_are_from(kind: str, name: str) -> None:
+    built = component(kind, name)
+    assert built.name == name
+    assert built.sources
+    assert all(len(source) > 10 for source in built.sources.values())
+
+
+@pytest.mark.parametrize("kind", BUILT)
+def test_aliases_find_their_entry_in_any_case(kind: str) -> None:
+    for alias, name in catalog.aliases(kind).items():
+        assert catalog.find(kind, alias.upper()) == catalog.files(kind)[name]
+
+
+def sourced(path: str, sources: dict[str, str]) -> bool:
+    while path:
+        if path in sources:
+            return True
+        path = path.rpartition(".")[0]
+    return "all" in sources
+
+
+def numbers(value: Any, path: str = "") -> list[str]:
+    if isinstance(value, dict):
+        return [p for key, item in value.items() for p in numbers(item, f"{path}.{key}" if path else key)]
+    return [path] if any(c.isdigit() for c in str(value)) and not isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("name", sorted(catalog.files("hardware")))
+def test_every_number_of_a_chip_has_a_source(name: str) -> None:
+    data = catalog.load("hardware", name).data
+    named = ("name", "notes", "achieved", "price_date", "kind", "vendor", "generation", "aliases", "sources")
+    paths = numbers({key: value for key, value in data.items() if key not in named})
+    assert paths
+    assert [path for path in paths if not sourced(path, data["sources"])] == []
+
+
+@pytest.mark.parametrize("name", sorted(catalog.files("hardware")))
+def test_peaks_of_a_chip_stand_in_plausible_ratios(name: str) -> None:
+    hardware = component("hardware", name)
+    for engine in hardware.engines.values():
+        peaks = engine.peaks
+        assert all(1e9 < peak < 1e17 for peak in peaks.values())
+        if "bf16" in peaks and "fp16" in peaks:
+            assert peaks["bf16"] <= peaks["fp16"]
+        for narrow, wide in (("fp8", "bf16"), ("int8", "bf16"), ("fp4", "fp8")):
+            if narrow in peaks and wide in peaks:
+                assert 1.9 <= peaks[narrow] / peaks[wide] <= 4.1, "a sparse peak listed as dense?"
+    main = hardware.main
+    assert 0.3 < main.capacity / main.bandwidth < 4000 * 1e-3 or hardware.kind in (
+        "cpu",
+        "soc",
+        "gpu",
+        "npu",
+        "pim",
+        "fpga",
+    )
+    assert 1e-3 < main.capacity / main.bandwidth < 10, "time to read the whole memory"
+
+
+def test_capacities_are_those_of_the_data_sheets() -> None:
+    for name, gib in (("a100-sxm-80gb", 80), ("h100-sxm", 80), ("rtx-4090", 24), ("m2-ultra", 192), ("mi300x", 192)):
+        assert component("hardware", name).main.capacity == gib * 2**30
+
+
+def test_the_users_directory_goes_before_the_packaged_catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = tmp_path / "mine" / "chips"
+    mine.mkdir(parents=True)
+    (mine / "h100-sxm.yaml").write_text("extends: a100-sxm-80gb\nnotes: mine\n")
+    path = component("hardware", "h100-sxm", (str(tmp_path / "mine"),))
+    assert path.notes == "mine"
+    assert component("hardware", "h100-sxm").notes != "mine"
+    monkeypatch.setenv("LLMPERF_CATALOG", str(tmp_path / "mine"))
+    assert catalog.find("hardware", "h100-sxm").parent == mine
+
+
+def test_a_local_directory_is_found_without_being_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "llmperf.d" / "models"
+    folder.mkdir(parents=True)
+    (folder / "tiny.yaml").write_text("extends: llama-2-7b\nlayers: 2\nofficial: null\n")
+    monkeypatch.chdir(tmp_path)
+    result = llmperf.estimate(model="tiny", hardware="h100-sxm")
+    assert parameters(result.scenario.model) == 6_738_415_616 - 30 * (4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096)
+
+
+def test_overrides_change_one_value_and_keep_the_rest() -> None:
+    changed = llmperf.load(None, {"model": "llama-3.1-8b", "hardware": "h100-sxm", "hardware.tdp": "350 W"}).scenario
+    assert changed.hardware.tdp == 350
+    assert changed.hardware.main == component("hardware", "h100-sxm").main
+    inline = llmperf.load({"model": {"extends": "llama-3.1-8b", "layers": 4}, "hardware": "h100-sxm"}).scenario
+    assert inline.model.layers == 4
+    assert inline.model.hidden == 4096
+
+
+def test_a_scenario_file_is_read_extended_and_overridden(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("model: llama-3.1-8b\nhardware: h100-sxm\nworkload: {batch: 4, input: 64}\n")
+    top = tmp_path / "top.yaml"
+    top.write_text(f"extends: {tmp_path / 'base.yaml'}\nworkload: {{batch: 8}}\n")
+    scenario = llmperf.load(str(top), {"tp": 2}).scenario
+    assert (scenario.workload.batch, scenario.workload.input, scenario.parallelism.tp) == (8, 64, 2)
+
+
+def test_a_changed_file_is_never_answered_from_the_cache(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text("a: 1\n")
+    catalog._load_file.cache_clear()
+    assert catalog.load_file(str(path)).data == {"a": 1}
+    catalog._load_file.cache_clear()
+    assert catalog.load_file(str(path)).data == {"a": 1}
+    path.write_text("a: 2\n")
+    catalog._load_file.cache_clear()
+    assert catalog.load_file(str(path)).data == {"a": 2}
+
+
+def test_a_damaged_cache_is_parsed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "x.yaml"
+    path.write_text("a: [1, 2]\n")
+    for damage in (b"", b"{", b"[]", b'{"data": 1}', b"\x00\xff", json.dumps({"data": 3, "lines": 4}).encode()):
+        catalog._load_file.cache_clear()
+        assert catalog.load_file(str(path)).data == {"a": [1, 2]}
+        (stored,) = (tmp_path / "llmperf").glob("*.json")
+        stored.write_bytes(damage)
+    catalog._load_file.cache_clear()
+    assert catalog.load_file(str(path)).data == {"a": [1, 2]}
+
+
+def test_a_read_only_cache_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "llmperf").write_text("a file where the directory should be")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    catalog._load_file.cache_clear()
+    assert llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").fits
+
+
+def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path) -> None:
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    with pytest.raises(TypeError):
+        catalog.write_atomically(path, 3)  # type: ignore[arg-type]
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_every_key_has_its_line() -> None:
+    document = parse_yaml(b"a: 1\nb:\n  c: [1,\n      2]\n  d: {e: 3}\n", "f.yaml")
+    assert document.data == {"a": 1, "b": {"c": [1, 2], "d": {"e": 3}}}
+    assert [document.line(path) for path in ("a", "b", "b.c", "b.c.1", "b.d.e", "b.d.x")] == [1, 2, 3, 4, 5, 5]
+
+
+def test_aliases_of_yaml_expand_to_what_they_name() -> None:
+    assert parse_yaml(b"a: &x {b: 1}\nc: *x\n", "f.yaml").data == {"a": {"b": 1}, "c": {"b": 1}}

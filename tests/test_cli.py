@@ -1,0 +1,222 @@
+"""The command line, through its real entry point."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import jsonschema
+import pytest
+
+import llmperf
+from llmperf.interfaces.cli import COMMANDS
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+
+Run = Callable[..., CompletedProcess[str]]
+Answer = Callable[..., dict[str, Any]]
+DEMO = shlex.split(
+    "--model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256"
+)
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run) -> None:
+    shown = run(command, "--help", COLUMNS="200", NO_COLOR="1", TERM="dumb").stdout
+    example = re.search(r"Example: llmperf (.*?)(?:  |\n|│)", shown)
+    assert example, shown
+    done = run(*shlex.split(example.group(1)))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
+
+
+def test_the_demo_answers_every_question(run: Run) -> None:
+    shown = run("estimate", *DEMO)
+    assert shown.returncode == 0
+    for expected in (
+        "bound",
+        "projection",
+        "TTFT",
+        "TPOT",
+        "output tokens/s",
+        "limited by",
+        "fits",
+        "KV pool",
+        "gate_up",
+    ):
+        assert expected in shown.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["estimate", *DEMO],
+        ["ops", *DEMO],
+        ["memory", *DEMO, "--pp", "2"],
+        ["list"],
+        ["show", "h100-sxm"],
+        ["show", "deepseek-v3"],
+        ["schema", "outputs"],
+    ],
+)
+def test_output_fits_100_columns_and_is_plain_when_piped(arguments: list[str], run: Run) -> None:
+    shown = run(*arguments).stdout
+    assert max(len(line) for line in shown.splitlines()) <= 100
+    assert "\x1b" not in shown
+
+
+def test_the_estimate_as_json_keeps_its_contract(answer: Answer) -> None:
+    data = answer("estimate", *DEMO)
+    assert data["schema_version"] == 1
+    for definition in ("bound", "roofline", "projection"):
+        assert list(data[definition]) == [output.name for output in TIMES]
+    assert set(data["memory_bytes_per_device"]) == {o.name for o in (*MEMORY_CLASSES, *CAPACITY)}
+    assert set(data["bottleneck"]) == {"prefill", "decode"}
+    assert set(data["bottleneck"].values()) <= set(RESOURCES)
+    assert {"error_band", "warnings", "scenario", "extrapolated"} <= set(data)
+    assert data["scenario"]["parallelism"]["tp"] == 8
+    assert data["bound"]["tpot_s"] < data["projection"]["tpot_s"]
+
+
+def test_python_and_command_line_give_the_same_answer(answer: Answer) -> None:
+    shown = answer("estimate", *DEMO)
+    same = llmperf.estimate(
+        model="llama-3.1-70b", weights="fp8", hardware="h100-sxm", tp=8, batch=32, input=2048, output=256
+    )
+    assert shown == json.loads(json.dumps(same.to_dict()))
+
+
+def test_flags_a_file_and_set_say_the_same(tmp_path: Path, answer: Answer) -> None:
+    file = tmp_path / "scenario.yaml"
+    file.write_text(
+        "model: llama-3.1-70b\nhardware: h100-sxm\nweights: fp8\nparallelism: {tp: 8}\n"
+        "workload: {batch: 32, input: 2048, output: 256}\n"
+    )
+    flags = answer("estimate", *DEMO)
+    assert answer("estimate", str(file)) == flags
+    assert answer("estimate", str(file), "--set", "workload.batch=32", "--set", "weights=fp8") == flags
+    assert answer("estimate", str(file), "--batch", "64")["scenario"]["workload"]["batch"] == 64
+    slower = answer("estimate", str(file), "--set", "hardware.tiers.hbm.bandwidth=2 TB/s")
+    assert slower["bound"]["tpot_s"] > flags["bound"]["tpot_s"]
+
+
+def test_ops_as_json_lists_each_operator_with_its_work(answer: Answer) -> None:
+    data = answer("ops", "--model", "mixtral-8x7b", "--hardware", "h100-sxm", "--tp", "2", "--batch", "16")
+    assert [step["step"] for step in data["steps"]] == ["prefill", "decode"]
+    for step in data["steps"]:
+        for row in step["operators"]:
+            assert row["limited_by"] in RESOURCES
+            assert 0 <= row["roofline_s"] <= row["time_s"] * (1 + 1e-9)
+    (mixed,) = answer("ops", "--model", "mixtral-8x7b", "--hardware", "h100-sxm", "--phase", "mixed")["steps"]
+    assert {"moe_gate_up", "moe_down", "router"} <= {row["name"] for row in mixed["operators"]}
+
+
+def test_memory_as_json_names_stages_tiers_and_remedies(answer: Answer) -> None:
+    data = answer("memory", "--model", "llama-3.1-405b", "--hardware", "h100-sxm", "--tp", "8")
+    assert data["memory_bytes_per_device"]["fits"] is False
+    assert any("--weights" in remedy for remedy in data["would_fit"])
+    piped = answer("memory", "--model", "llama-3.1-405b", "--hardware", "h100-sxm", "--tp", "8", "--pp", "3")
+    assert [stage["stage"] for stage in piped["stages"]] == ["first", "middle", "last"]
+    spilled = answer("memory", "--model", "opt-30b", "--hardware", "t4-gcp", "--batch", "144")
+    (tier,) = spilled["tiers"]
+    assert tier["tier"] == "dram"
+    assert 0 < tier["weights_share"] < 1
+
+
+def test_list_and_show_give_sources_and_aliases(answer: Answer, run: Run) -> None:
+    listed = answer("list")["catalog"]
+    assert {"model", "hardware", "weights", "kv_cache", "engine"} <= set(listed)
+    assert "H100" in next(line for line in listed["hardware"] if line["name"] == "h100-sxm")["aliases"]
+    shown = answer("show", "H100")
+    assert shown["name"] == "h100-sxm"
+    assert shown["sources"]
+    assert answer("show", "meta-llama/Llama-3.1-8B-Instruct")["derived"]["parameters"] == 8_030_261_248
+    assert "3.35 TB/s" in run("show", "h100-sxm").stdout
+
+
+def test_the_schema_accepts_what_the_tool_accepts(answer: Answer) -> None:
+    schema = answer("schema", "scenario")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    good = {"model": "llama-3.1-8b", "hardware": {"extends": "h100-sxm", "tdp": "350 W"}, "parallelism": {"tp": 2},
+            "workload": {"batch": 4}}  # fmt: skip
+    validator.validate(good)
+    llmperf.load(good)
+    for wrong in ({"modle": "x"}, {"workload": {"batch": 0}}, {"parallelism": {"tp": "two"}}):
+        assert list(validator.iter_errors(wrong))
+        with pytest.raises(llmperf.InputError):
+            llmperf.load({"model": "llama-3.1-8b", "hardware": "h100-sxm", **wrong})
+
+
+@pytest.mark.parametrize("kind", ["model", "hardware", "weights", "kv_cache", "engine", "achieved"])
+def test_the_schema_of_a_kind_accepts_every_packaged_file(kind: str, answer: Answer) -> None:
+    from llmperf.descriptors import catalog
+
+    validator = jsonschema.Draft202012Validator(answer("schema", kind))
+    for path in catalog.files(kind).values():
+        validator.validate(catalog.load_file(str(path)).data)
+
+
+def test_outputs_are_one_table(answer: Answer) -> None:
+    table = answer("schema", "outputs")
+    assert [row["name"] for row in table["by_definition"]["outputs"]] == [output.name for output in TIMES]
+    for row in table["by_definition"]["outputs"]:
+        assert row["description"]
+        assert row["better"] in ("lower", "higher")
+        assert row["name"].endswith(("_s", "_j")), "the unit is in the name"
+
+
+CONFIGS = Path(__file__).parent / "data" / "huggingface"
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "hardware"),
+    [
+        ("Llama-3.1-8B", "llama-3.1-8b", "h100-sxm"),
+        ("Mistral-7B-v0.1", "mistral-7b", "h100-sxm"),
+        ("DeepSeek-V3", "deepseek-v3", "b200-sxm"),
+        ("mamba2-2.7b", "mamba2-2.7b", "a100-sxm-80gb"),
+    ],
+)
+def test_a_hugging_face_config_is_estimated_by_path(file: str, name: str, hardware: str, answer: Answer) -> None:
+    flags = ["--hardware", hardware, "--input", "512", "--weights", "bf16"]
+    mine = answer("estimate", "--model", str(CONFIGS / f"{file}.json"), *flags)
+    assert mine["projection"] == answer("estimate", "--model", name, *flags)["projection"]
+
+
+def test_the_quantization_of_a_config_is_used_unless_another_is_asked_for(answer: Answer) -> None:
+    path = str(CONFIGS / "Llama-3.1-8B-Instruct-AWQ-INT4.json")
+    assert answer("estimate", "--model", path, "--hardware", "h100-sxm")["scenario"]["weights"]["name"] == "w4a16-g128"
+    other = answer("estimate", "--model", path, "--hardware", "h100-sxm", "--weights", "fp8")
+    assert other["scenario"]["weights"]["name"] == "fp8"
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    code = "from llmperf.interfaces.cli import main; main()"
+    command = [sys.executable, "-c", code, "list"]
+    root = Path(__file__).parents[1]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root) as reader:
+        assert reader.stdout is not None
+        assert reader.stderr is not None
+        reader.stdout.read(10)
+        reader.stdout.close()
+        assert b"Traceback" not in reader.stderr.read()
+
+
+def test_no_heavy_library_is_imported_for_an_estimate() -> None:
+    code = (
+        "import sys, llmperf\n"
+        "assert 'numpy' not in sys.modules\n"
+        "llmperf.estimate(model='llama-3.1-8b', hardware='h100-sxm')\n"
+        "print(sorted({'plotly', 'hypothesis', 'scipy', 'pandas', 'dask', 'rich', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+    )
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,59 @@
+"""Parameter counts: to the digit where the vendor publishes an exact integer."""
+
+from __future__ import annotations
+
+import pytest
+
+from llmperf.descriptors import catalog
+from llmperf.descriptors.model import active_parameters, parameters
+from llmperf.descriptors.resolve import component, resolve
+from llmperf.phases.setup import setup
+
+OFFICIAL = {
+    "llama-3.1-8b": 8_030_261_248,
+    "llama-3.1-70b": 70_553_706_496,
+    "llama-3.1-405b": 405_853_388_800,
+    "llama-2-7b": 6_738_415_616,
+    "llama-2-70b": 68_976_648_192,
+    "mistral-7b": 7_241_732_096,
+    "mixtral-8x7b": 46_702_792_704,
+    "deepseek-v3": 671_026_419_200,
+    "gemma-2-9b": 9_241_705_984,
+    "qwen2.5-72b": 72_706_203_648,
+}
+
+
+@pytest.mark.parametrize(("name", "count"), OFFICIAL.items())
+def test_a_model_has_as_many_parameters_as_its_vendor_says(name: str, count: int) -> None:
+    assert parameters(component("model", name)) == count
+
+
+@pytest.mark.parametrize("name", sorted(catalog.files("model")))
+def test_every_published_count_agrees_with_the_shape(name: str) -> None:
+    model = component("model", name)
+    if model.official is None:
+        pytest.skip("the vendor publishes none")
+    if model.official.exact:
+        assert parameters(model) == model.official.parameters
+    else:
+        assert parameters(model) == pytest.approx(model.official.parameters, rel=0.02)
+
+
+@pytest.mark.parametrize("name", sorted(catalog.files("model")))
+def test_the_operator_table_holds_every_parameter_once(name: str) -> None:
+    scenario = resolve(None, {"model": name, "hardware": "h100-sxm", "weights": "bf16"}).scenario
+    prepared = setup(scenario)
+    for step in (prepared.prefill_step(), prepared.decode_step()):
+        stored = prepared.table(step).total("resident_bytes")
+        assert stored == pytest.approx(2 * parameters(scenario.model), rel=1e-12)
+
+
+def test_a_token_uses_two_of_mixtrals_eight_experts() -> None:
+    mixtral = component("model", "mixtral-8x7b")
+    expert = 3 * 4096 * 14336
+    assert parameters(mixtral) - active_parameters(mixtral) == 32 * 6 * expert
+
+
+def test_active_parameters_have_two_conventions() -> None:
+    model = component("model", "llama-3.1-8b")
+    assert active_parameters(model) - active_parameters(model, input_embedding=False) == 128256 * 4096
