@@ -21,7 +21,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet -e '.[dev]'
 	touch $@ $(VENV)/.test $(VENV)/.runtime
 
-demo: $(VENV)/.runtime ## One answer in the terminal: Llama-3.1-70B in FP8 on eight H100.
+# An editable install compiles nothing; where Python may not write bytecode by itself, every start would compile anew.
+$(VENV)/.compiled: $(VENV)/.runtime
+	$(BIN)/python -m compileall -q llmperf
+	touch $@
+
+demo: $(VENV)/.compiled ## One answer in the terminal: Llama-3.1-70B in FP8 on eight H100.
 	$(BIN)/llmperf estimate --model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256
 
 test: $(VENV)/.test ## The tests.
@@ -32,7 +37,7 @@ lint: $(VENV)/.dev ## Style, types and the direction of imports.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/.test ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
+bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
 	$(BIN)/python tests/bench.py
 
 clean:

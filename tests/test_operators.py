@@ -100,7 +100,7 @@ def test_key_value_heads_are_replicated_where_there_are_more_devices_than_heads(
 @pytest.mark.parametrize("pp", [2, 3, 4, 5])
 def test_pipeline_stages_add_up_to_the_whole(model: str, pp: int) -> None:
     prepared = setup(llmperf.load(None, {"model": model, "hardware": "h100-sxm", "pp": pp}).scenario)
-    table = prepared.table(prepared.decode_step())
+    table = prepared.table(prepared.decode_step)
     layers = next(block for block in table if block.kind == "gemm")
     first, middle, last = layers.stages[:, layers.names.index("o"), 0]
     longer = prepared.scenario.model.layers % pp

@@ -43,7 +43,7 @@ def test_every_published_count_agrees_with_the_shape(name: str) -> None:
 def test_the_operator_table_holds_every_parameter_once(name: str) -> None:
     scenario = resolve(None, {"model": name, "hardware": "h100-sxm", "weights": "bf16"}).scenario
     prepared = setup(scenario)
-    for step in (prepared.prefill_step(), prepared.decode_step()):
+    for step in (prepared.prefill_step, prepared.decode_step):
         stored = prepared.table(step).total("resident_bytes")
         assert stored == pytest.approx(2 * parameters(scenario.model), rel=1e-12)
 

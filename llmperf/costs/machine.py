@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from llmperf.descriptors.hardware import Engine, GemmAchieved, Hardware, Link
+from llmperf.descriptors.hardware import GemmAchieved, Hardware, Link
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Array, Real, anywhere, stack
-from llmperf.operators.table import Block
+from llmperf.numeric import Array, Real, stack
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
 """Dtypes that can stand in for a 16-bit float without loss of range that matters to time: computed wider."""
@@ -42,97 +41,111 @@ def compute_dtype(hardware: Hardware, wanted: str, operator_class: str = "gemm")
     return None
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """What an operator class runs on: the engine, its peaks by dtype, and the memory that it reads."""
+
+    engine: str
+    peaks: Mapping[Any, Real]
+    bandwidth: Real
+    memory: str
+
+
 class Machine:
-    """One device of the hardware and its links.
+    """One device of the hardware and its links; what operators ask of it is looked up once.
 
     Attributes
     ----------
     hardware : Hardware
-    elsewhere : tuple of two numbers or arrays
-        Shares of weights and of KV cache that operators read from other tiers directly (CXL), not through the main
-        memory. [1]
+    vector_peak : number, array or None
+        Vector operations a second: fp32, else the first known; None where none is known. [FLOP/s]
+    scale_up, scale_out : Link or None
+        A device without a scale-up link reaches its peers over the host link.
+    domain : number or array
+        Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]
     """
 
-    hardware: Hardware
-    elsewhere: tuple[Real, Real] = (0.0, 0.0)
-    _engines: dict[str, tuple[str, Engine]] = field(default_factory=dict, repr=False)
+    def __init__(self, hardware: Hardware) -> None:
+        self.hardware = hardware
+        vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
+        rates: Mapping[Any, Real] = vector.peaks if vector else {}
+        self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
+        self.scale_up = hardware.link("scale_up") or hardware.link("host")
+        self.scale_out = hardware.link("scale_out")
+        self.domain = _domain(hardware, self.scale_up)
+        self._runs: dict[str, Runs] = {}
+        self._columns: dict[Any, tuple[Array, ...]] = {}
 
-    def delivered(self, block: Block) -> Array:
-        """Bytes of each operator that its memory delivers. [B]"""
-        weights, kv = self.elsewhere
-        if not anywhere(weights > 0.0) and not anywhere(kv > 0.0):
-            return block.bytes
-        return block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv) + block.activation_bytes
+    def runs(self, kind: str) -> Runs:
+        """What an operator class runs on.
 
-    def _named(self, kind: str) -> tuple[str, Engine]:
-        found = self._engines.get(kind)
+        Raises
+        ------
+        InputError
+            If the hardware has no engine for it.
+        """
+        found = self._runs.get(kind)
         if found is None:
-            hardware = self.hardware
-            engine = hardware.engine(kind, "vector" if kind == "elementwise" else "matrix") or hardware.engine(kind)
-            if engine is None:
-                raise InputError(Problem("has no matrix engine", "hardware.engines"))
-            name = next(name for name, other in hardware.engines.items() if other is engine)
-            found = self._engines[kind] = (name, engine)
+            found = self._runs[kind] = self._placed(kind)
         return found
 
-    def engine(self, kind: str) -> Engine:
-        """The engine of an operator class."""
-        return self._named(kind)[1]
-
-    def engine_name(self, kind: str) -> str:
-        """The name of that engine."""
-        return self._named(kind)[0]
-
-    def peaks(self, kind: str, wanted: Sequence[str]) -> Array:
-        """Peak of each operator's dtype: (operators, 1), or a column a configuration. [FLOP/s]"""
-        engine = self.engine(kind)
-        return stack([self._peak(engine, kind, dtype) for dtype in wanted])
-
-    def _peak(self, engine: Engine, kind: str, wanted: str) -> Real:
-        rates: Mapping[Any, Real] = engine.peaks
-        for dtype in WIDER.get(wanted, (wanted,)):
-            if dtype in rates:
-                return rates[dtype]
-        name = self.engine_name(kind)
-        raise InputError(
-            Problem(f"the engine {name}, which runs {kind}, has no {wanted}", "hardware.engines", allowed=tuple(rates))
-        )
-
-    def vector_peak(self) -> Real | None:
-        """Vector operations a second: fp32, else the widest known; None where none is known. [FLOP/s]"""
-        engine = next((e for e in self.hardware.engines.values() if e.kind == "vector"), None)
-        if engine is None or not engine.peaks:
-            return None
-        rates: Mapping[Any, Real] = engine.peaks
-        return rates.get("fp32", next(iter(rates.values())))
-
-    def bandwidth(self, kind: str) -> Real:
-        """Bandwidth of the memory that an operator class reads. [B/s]"""
-        tier = self.hardware.tiers[reads] if (reads := self.engine(kind).reads) else self.hardware.main
+    def _placed(self, kind: str) -> Runs:
+        hardware = self.hardware
+        engine = hardware.engine(kind, "vector" if kind == "elementwise" else "matrix") or hardware.engine(kind)
+        if engine is None:
+            raise InputError(Problem("has no matrix engine", "hardware.engines"))
+        name = next(name for name, other in hardware.engines.items() if other is engine)
+        tier = hardware.tiers[engine.reads] if engine.reads else hardware.main
         assert tier.bandwidth is not None
-        return tier.bandwidth
+        return Runs(name, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, "memory.main"))
 
-    def memory(self, kind: str) -> str:
-        """Resource name of that memory."""
-        reads = self.engine(kind).reads
-        return MEMORY.get(self.hardware.tiers[reads].kind, "memory.main") if reads else "memory.main"
+    def peaks(self, kind: str, dtypes: tuple[str, ...]) -> Array:
+        """Peak of each operator's dtype: (operators, 1), or a column a configuration. [FLOP/s]
 
-    def gemm(self, dtype: str) -> GemmAchieved:
-        """Efficiencies of matrix products of a dtype."""
-        fitted: Mapping[Any, GemmAchieved] = self.hardware.achieved.gemm
-        return fitted.get(dtype, fitted["default"])
+        Raises
+        ------
+        InputError
+            If the engine that runs the operator class has no such dtype.
+        """
+        found = self._columns.get((kind, dtypes))
+        if found is None:
+            found = self._columns[kind, dtypes] = (stack([self._peak(kind, dtype) for dtype in dtypes]),)
+        return found[0]
 
-    def link(self, level: str) -> Link | None:
-        """The link of a level; a device without a scale-up link reaches its peers over the host link."""
-        found = self.hardware.link(level)
-        return found or (self.hardware.link("host") if level == "scale_up" else None)
+    def _peak(self, kind: str, wanted: str) -> Real:
+        runs = self.runs(kind)
+        for dtype in WIDER.get(wanted, (wanted,)):
+            if dtype in runs.peaks:
+                return runs.peaks[dtype]
+        text = f"the engine {runs.engine}, which runs {kind}, has no {wanted}"
+        raise InputError(Problem(text, "hardware.engines", allowed=tuple(runs.peaks)))
 
-    def domain(self) -> Real:
-        """Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]"""
-        link = self.link("scale_up")
-        if link is None:
-            return 1.0
-        if link.domain is not None:
-            return link.domain
-        return self.hardware.devices or 1e9
+    def gemm(self, dtypes: tuple[str, ...]) -> tuple[Array, ...]:
+        """Columns of what matrix products of these dtypes reach: compute, memory, latency, k_latency, k_half."""
+        found = self._columns.get(dtypes)
+        if found is None:
+            known: Mapping[Any, GemmAchieved] = self.hardware.achieved.gemm
+            fits = [known.get(dtype, known["default"]) for dtype in dtypes]
+            names = ("compute", "memory", "latency", "k_latency", "k_half")
+            found = self._columns[dtypes] = tuple(stack([getattr(fit, name) for fit in fits]) for name in names)
+        return found
+
+
+def _domain(hardware: Hardware, link: Link | None) -> Real:
+    if link is None:
+        return 1.0
+    return link.domain if link.domain is not None else hardware.devices or 1e9
+
+
+_machines: dict[int, Machine] = {}
+_MOST_MACHINES = 64
+
+
+def machine_of(hardware: Hardware) -> Machine:
+    """The machine of a hardware; the same object for the same hardware."""
+    found = _machines.get(id(hardware))
+    if found is None or found.hardware is not hardware:
+        if len(_machines) >= _MOST_MACHINES:
+            _machines.clear()
+        found = _machines[id(hardware)] = Machine(hardware)
+    return found

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine
 from llmperf.costs.roofline import roofline
-from llmperf.numeric import Array, stack, weighted_sum
+from llmperf.numeric import Array, Real, anywhere, weighted_sum
 from llmperf.operators.table import Block, Table
 
 
@@ -109,7 +111,7 @@ class StepCosts:
     priced: list[Priced] = field(default_factory=list)
 
 
-def price(table: Table, machine: Machine) -> StepCosts:
+def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0.0)) -> StepCosts:
     """Price every operator of a table.
 
     Parameters
@@ -117,7 +119,10 @@ def price(table: Table, machine: Machine) -> StepCosts:
     table : Table
         Operators of one step (`llmperf.operators.transformer.operators`).
     machine : Machine
-        The device; `Machine.elsewhere` says what its main memory need not deliver.
+        The device.
+    elsewhere : tuple of two numbers or arrays
+        Shares of weights and KV cache that operators read from other tiers directly (CXL), not through the memory of
+        the device. [1]
 
     Returns
     -------
@@ -126,46 +131,58 @@ def price(table: Table, machine: Machine) -> StepCosts:
     """
     costs = StepCosts()
     for block in table:
-        priced = _PRICES[block.kind](block, machine)
+        priced = _PRICES[block.kind](block, machine, elsewhere)
         costs.priced.append(priced)
-        engine = "link" if block.kind == "collective" else machine.engine_name(block.kind)
+        engine = "link" if block.kind == "collective" else machine.runs(block.kind).engine
         entries: list[tuple[dict[str, Sum], str, Array]] = [
             (costs.time, engine, priced.time),
             (costs.roofline, engine, priced.roofline),
             *((costs.limits, name, part) for name, part in priced.limits.items()),
             *((costs.demands, name, part) for name, part in priced.demands.items()),
         ]
-        if block.kind != "collective":
-            entries += [
-                (costs.weights, priced.memory, block.weight_bytes),
-                (costs.kv_reads, priced.memory, block.kv_read - block.kv_repeated),
-                (costs.kv_writes, priced.memory, block.kv_write),
-            ]
-        *parts, launched = _sums(block, [*(entry[2] for entry in entries), np.ones_like(block.repeat)])
-        for (into, name, _), part in zip(entries, parts, strict=True):
+        if block.uses("weight_bytes"):
+            entries.append((costs.weights, priced.memory, block.weight_bytes))
+        if block.uses("kv_write"):
+            entries.append((costs.kv_reads, priced.memory, block.kv_read - block.kv_repeated))
+            entries.append((costs.kv_writes, priced.memory, block.kv_write))
+        for (into, name, _), part in zip(entries, _sums(block, [entry[2] for entry in entries]), strict=True):
             into[name] = into[name] + part if name in into else part
-        costs.launches = launched if len(costs.priced) == 1 else costs.launches + launched
+        costs.launches = _launches(block) if len(costs.priced) == 1 else costs.launches + _launches(block)
     return costs
+
+
+def _launches(block: Block) -> Sum:
+    if len(block.stages) == 1:
+        count = np.add.reduce(block.repeat, axis=0)
+        return Sum(count.item() if count.size == 1 else count)
+    return Sum(np.add.reduce(block.stages, axis=1), np.add.reduce(block.repeat, axis=0))
 
 
 def _sums(block: Block, columns: list[Array]) -> list[Sum]:
     """Each column summed over the operators of the block."""
     alone = len(block.stages) == 1
     shape = block.repeat.shape
-    if alone and shape[1] == 1 and all(column.shape[1] == 1 for column in columns):
-        rows = [column if column.shape[0] == shape[0] else np.broadcast_to(column, shape) for column in columns]
-        return [Sum(total) for total in (np.array(rows)[:, :, 0] @ block.repeat[:, 0]).tolist()]
+    if alone and shape[1] == 1 and all(column.shape == shape for column in columns):
+        return [Sum(total) for total in (block.repeat[:, 0] @ np.concatenate(columns, axis=1)).tolist()]
     return [
         Sum(weighted_sum(block.stages, column), None if alone else weighted_sum(block.repeat, column))
         for column in columns
     ]
 
 
+def _delivered(block: Block, elsewhere: tuple[Real, Real]) -> Array:
+    """Bytes of each operator that the memory of its engine delivers. [B]"""
+    weights, kv = elsewhere
+    if not anywhere(weights > 0.0) and not anywhere(kv > 0.0):
+        return block.bytes
+    return block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv) + block.activation_bytes
+
+
 def _compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Array]]:
     """Time of the matrix engine at its peak, and of every compute resource; the vector engine may be unknown."""
     compute = block.flops / machine.peaks(block.kind, block.dtypes)
-    demands = {f"compute.matrix:{machine.engine_name(block.kind)}": compute}
-    vector = machine.vector_peak()
+    demands = {f"compute.matrix:{machine.runs(block.kind).engine}": compute}
+    vector = machine.vector_peak
     if vector is not None:
         demands["compute.vector"] = block.vector_flops / vector
     return compute, demands
@@ -192,19 +209,16 @@ def _reached(compute: Array, demands: dict[str, Array]) -> Array:
     return compute if vector is None else np.maximum(compute, vector)
 
 
-def _product(block: Block, machine: Machine) -> Priced:
+def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     """Matrix products, and recurrent scans, which are made of them."""
     compute, demands = _compute_demands(block, machine)
-    memory = machine.delivered(block) / machine.bandwidth(block.kind)
-    fits = [machine.gemm(dtype) for dtype in block.dtypes]
-    reached = compute / stack([fit.compute for fit in fits])
-    slowed = memory / stack([fit.memory for fit in fits])
-    fixed = stack([fit.latency for fit in fits])
-    tail, half = stack([fit.k_latency for fit in fits]), stack([fit.k_half for fit in fits])
-    both = _reached(reached, demands)
-    time = gemm.time(both, slowed, block.k, fixed, tail, half)
-    name = machine.memory(block.kind)
-    limits = _limits(name, reached, slowed, fixed + gemm.serial_k(block.k, tail, half), demands)
+    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
+    share, share_memory, latency, k_latency, k_half = machine.gemm(block.dtypes)
+    reached, slowed = compute / share, memory / share_memory
+    fixed = latency + gemm.serial_k(block.k, k_latency, k_half)
+    time = gemm.time(_reached(reached, demands), slowed, fixed)
+    name = machine.runs(block.kind).memory
+    limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
 
 
@@ -213,37 +227,36 @@ def _vector(demands: dict[str, Array]) -> tuple[Array, ...]:
     return () if vector is None else (vector,)
 
 
-def _moe(block: Block, machine: Machine) -> Priced:
+def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory = machine.delivered(block) / machine.bandwidth(block.kind)
+    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
     achieved = machine.hardware.achieved.moe
     hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes, 1.0), 1.0)
-    fits = [machine.gemm(dtype) for dtype in block.dtypes]
     padded = block.padded_flops / machine.peaks(block.kind, block.dtypes) * moe.padded_share(block.m, achieved.tile)
     reached = padded / achieved.compute
     slowed = memory * hottest / achieved.memory
-    fixed = np.full_like(slowed, achieved.latency)
-    tail, half = stack([fit.k_latency for fit in fits]), stack([fit.k_half for fit in fits])
-    time = gemm.time(_reached(reached, demands), slowed, block.k, fixed, tail, half)
-    name = machine.memory(block.kind)
-    limits = _limits(name, reached, slowed, fixed + gemm.serial_k(block.k, tail, half), demands)
+    _, _, _, k_latency, k_half = machine.gemm(block.dtypes)
+    fixed = achieved.latency + gemm.serial_k(block.k, k_latency, k_half)
+    time = gemm.time(_reached(reached, demands), slowed, fixed)
+    name = machine.runs(block.kind).memory
+    limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
 
 
-def _attention_prefill(block: Block, machine: Machine) -> Priced:
+def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory = machine.delivered(block) / machine.bandwidth(block.kind)
+    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
     achieved = machine.hardware.achieved.attention_prefill
     reached, slowed = compute / achieved.compute, memory / achieved.memory
     time = attention.prefill_time(_reached(reached, demands), slowed, achieved.latency, achieved.blend)
-    name = machine.memory(block.kind)
+    name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, np.full_like(slowed, achieved.latency), demands)
     return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
 
 
-def _attention_decode(block: Block, machine: Machine) -> Priced:
+def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory = machine.delivered(block) / machine.bandwidth(block.kind)
+    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
     achieved = machine.hardware.achieved.attention_decode
     padded = compute * attention.padded_share(block.group, achieved.query_tile)
     reached, slowed = padded / achieved.compute, memory / achieved.memory
@@ -254,7 +267,7 @@ def _attention_decode(block: Block, machine: Machine) -> Priced:
         + attention.split_time(block.context, achieved.split)
     )
     time = attention.decode_time(_reached(reached, demands), slowed, overhead)
-    name = machine.memory(block.kind)
+    name = machine.runs(block.kind).memory
     return Priced(
         block,
         time,
@@ -265,14 +278,14 @@ def _attention_decode(block: Block, machine: Machine) -> Priced:
     )
 
 
-def _elementwise(block: Block, machine: Machine) -> Priced:
-    memory = machine.delivered(block) / machine.bandwidth(block.kind)
+def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
     achieved = machine.hardware.achieved.elementwise
-    vector = machine.vector_peak()
+    vector = machine.vector_peak
     compute = np.zeros_like(memory) if vector is None else block.vector_flops / vector
     slowed = memory / achieved.memory
     time = elementwise.time(compute, slowed, achieved.latency)
-    name = machine.memory(block.kind)
+    name = machine.runs(block.kind).memory
     limits = _limits(
         name,
         np.zeros_like(memory),
@@ -284,14 +297,19 @@ def _elementwise(block: Block, machine: Machine) -> Priced:
     return Priced(block, time, roofline(compute, memory), limits, demands, name)
 
 
-def _collective(block: Block, machine: Machine) -> Priced:
-    up_link, out_link = machine.link("scale_up"), machine.link("scale_out")
+@lru_cache(maxsize=256)
+def _masks(required: tuple[bool, ...], operations: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    reduces = [operation == "all_reduce" for operation in operations]
+    return np.array(required)[:, None], np.array(reduces)[:, None]
+
+
+def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
+    up_link, out_link = machine.scale_up, machine.scale_out
     achieved = machine.hardware.achieved
     up, out = collectives.wire_bytes(
         block.operations, block.message, block.message_out, block.ranks_up, block.ranks_out
     )
-    needed = np.array(block.required)[:, None]
-    reduces = np.array([operation == "all_reduce" for operation in block.operations])[:, None]
+    needed, reduces = _masks(block.required, block.operations)
     demands: dict[str, Array] = {}
     limits: dict[str, Array] = {}
     time = latency = np.zeros_like(block.message)

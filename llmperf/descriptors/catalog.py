@@ -60,6 +60,7 @@ def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
     if absent:
         raise InputError(absent)
     local = Path("llmperf.d")
+    _touch(local)
     return (*named, *([local] if local.is_dir() else []), packaged())
 
 
@@ -108,7 +109,7 @@ def write_atomically(path: Path, text: str) -> None:
 def state(path: str) -> tuple[int, int]:
     """What changes when a file or directory does: (time of change, size); zeros where there is none."""
     try:
-        found = Path(path).stat()
+        found = os.stat(path)  # noqa: PTH116 (on the path of every estimate; a Path costs more than the call)
     except (OSError, ValueError):
         return (0, 0)
     return (found.st_mtime_ns, found.st_size)

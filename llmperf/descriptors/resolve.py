@@ -361,7 +361,7 @@ _MOST_BUILT = 512
 
 def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
     """One component, built anew only when the reference, or a file of the user's behind it, is another."""
-    key = (name, frozen, extra, os.environ.get("LLMPERF_CATALOG"), str(Path.cwd()))
+    key = (name, frozen, extra, os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
     known = _built.get(key)
     if known is not None and all(catalog.state(path) == before for path, before in known[1]):
         return known[0]
@@ -369,7 +369,7 @@ def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
         built = _build(name, frozen, extra)
     if len(_built) >= _MOST_BUILT:
         _built.clear()
-    _built[key] = (built, [(path, catalog.state(path)) for path in dict.fromkeys([*touched, "llmperf.d"])])
+    _built[key] = (built, [(path, catalog.state(path)) for path in dict.fromkeys(touched)])
     return built
 
 

@@ -44,6 +44,8 @@ class Build:
     ----------
     domain : number
         Devices that the scale-up link joins. [1]
+    prompt_tokens, tokens : number or array
+        Prompt tokens on one device of a context-parallel group; tokens that linear layers see on one device. [1]
     """
 
     model: Model
@@ -53,16 +55,12 @@ class Build:
     step: Step
     domain: Real
     rows: dict[Kind, list[Row]] = field(default_factory=dict)
+    prompt_tokens: Real = field(init=False)
+    tokens: Real = field(init=False)
 
-    @property
-    def prompt_tokens(self) -> Real:
-        """Prompt tokens on one device of a context-parallel group. [1]"""
-        return self.step.prompts * self.step.query / self.shards.cp
-
-    @property
-    def tokens(self) -> Real:
-        """Tokens that linear layers see on one device. [1]"""
-        return self.prompt_tokens + self.step.sequences
+    def __post_init__(self) -> None:
+        self.prompt_tokens = self.step.prompts * self.step.query / self.shards.cp
+        self.tokens = self.prompt_tokens + self.step.sequences
 
     @property
     def prefills(self) -> bool:

@@ -30,6 +30,10 @@ class Formats:
         Compute dtype of linear layers, and of attention, the output head and the router.
     dequantize, kv_dequantize : number or array
         Vector operations to dequantize one weight, one cached element. [FLOP]
+    input, hidden : float
+        Bytes of one input element of a linear layer, and of the hidden state between operators. [B]
+    quantizes : bool
+        Whether inputs of linear layers are quantized on the fly.
     """
 
     weight: Real
@@ -39,21 +43,9 @@ class Formats:
     attention: str
     dequantize: Real
     kv_dequantize: Real
-
-    @property
-    def input(self) -> float:
-        """Bytes of one input element of a linear layer. [B]"""
-        return DTYPE_BYTES[self.linear]
-
-    @property
-    def hidden(self) -> float:
-        """Bytes of one element of the hidden state between operators. [B]"""
-        return DTYPE_BYTES[self.attention]
-
-    @property
-    def quantizes(self) -> bool:
-        """Whether inputs of linear layers are quantized on the fly."""
-        return self.input < self.hidden
+    input: float
+    hidden: float
+    quantizes: bool
 
 
 def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attention: str) -> Formats:
@@ -66,4 +58,7 @@ def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attenti
         attention,
         weights.dequantize_flops if weights.weight_only else 0.0,
         kv_cache.dequantize_flops,
+        DTYPE_BYTES[linear],
+        DTYPE_BYTES[attention],
+        DTYPE_BYTES[linear] < DTYPE_BYTES[attention],
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from operator import attrgetter
 from typing import Literal
 
 import numpy as np
@@ -113,6 +114,10 @@ class Block:
     ranks_up: Array
     ranks_out: Array
 
+    def uses(self, column: str) -> bool:
+        """Whether operators of this kind fill a column."""
+        return column in _USES[self.kind]
+
     @property
     def kv_bytes(self) -> Array:
         """KV cache or state that one operator reads and writes. [B]"""
@@ -145,6 +150,9 @@ _USES: dict[Kind, tuple[str, ...]] = {
     "collective": ("message", "message_out", "ranks_up", "ranks_out"),
 }
 """The columns that each kind fills; the others stay one zero, so that they cost nothing."""
+_USES = {kind: ("repeat", *columns) for kind, columns in _USES.items()}
+_READ = {kind: attrgetter(*columns) for kind, columns in _USES.items()}
+_LABELS = attrgetter("name", "dtype", "operation", "required")
 _COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
 
 
@@ -157,25 +165,18 @@ def block(kind: Kind, rows: list[Row]) -> Block:
         if row.padded_flops is None:
             row.padded_flops = row.flops
     columns = dict.fromkeys(_COLUMNS, _UNUSED)
-    names = ("repeat", *uses)
+    values = [_READ[kind](row) for row in rows]
     try:  # all plain numbers: one array for all columns
-        whole = np.array([[getattr(row, name) for row in rows] for name in names], dtype=float)
-        columns.update(zip(names, whole[:, :, None] if whole.ndim == 2 else whole, strict=True))
+        whole = np.array(values, dtype=float)
+        columns.update(zip(uses, whole.T[:, :, None] if whole.ndim == 2 else whole.swapaxes(0, 1), strict=True))
     except ValueError:
-        columns.update({name: stack([getattr(row, name) for row in rows]) for name in names})
+        columns.update(zip(uses, map(stack, zip(*values, strict=True)), strict=True))
     stages = columns["repeat"][None]
     if len(rows[0].stages) > 1:
         each = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
         stages = np.stack(np.broadcast_arrays(*each))
-    return Block(
-        kind,
-        tuple(row.name for row in rows),
-        tuple(row.dtype for row in rows),
-        tuple(row.operation for row in rows),
-        tuple(row.required for row in rows),
-        stages=stages,
-        **columns,
-    )
+    names, dtypes, operations, required = zip(*map(_LABELS, rows), strict=True)
+    return Block(kind, names, dtypes, operations, required, stages=stages, **columns)
 
 
 @dataclass(frozen=True, slots=True)

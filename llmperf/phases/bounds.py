@@ -34,9 +34,11 @@ def demands(
         Weights need to be read once, whatever the steps; what the last-level cache can hold need not be read at all.
     """
     hardware, machine = setup.scenario.hardware, setup.machine
-    found = {name: combine(lambda time: time * passes, part) for name, part in costs.demands.items()}
-    for name, part in transfer.kv.items():
-        found[name] = combine(lambda time: time * passes, part)
+    once = isinstance(passes, int | float) and passes == 1
+    found = {
+        name: part if once else combine(lambda time: time * passes, part)
+        for name, part in (*costs.demands.items(), *transfer.kv.items())
+    }
     for name, part in transfer.weights.items():
         found[name] = found[name] + part if name in found else part
     cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
@@ -44,9 +46,11 @@ def demands(
     for name, kind in kinds.items():
         main = name == "memory.main"
         here, here_kv = (1.0 - elsewhere[0], 1.0 - elsewhere[1]) if main else (1.0, 1.0)
-        rate = machine.bandwidth(kind)
+        rate = machine.runs(kind).bandwidth
         held = cache if main else 0.0
-        weights, kv = costs.weights[name], costs.kv_reads[name] + costs.kv_writes[name]
+        kv = costs.kv_reads[name] + costs.kv_writes[name] if name in costs.kv_writes else None
+        weights = costs.weights[name] if name in costs.weights else combine(_nothing, kv or costs.launches)
+        kv = kv or combine(_nothing, weights)
 
         def needed(size: Any, cached: Any, held: Any, here: Any = here, here_kv: Any = here_kv) -> Any:
             return main_memory_bytes(here * size + passes * here_kv * cached, held)
@@ -55,6 +59,10 @@ def demands(
         whole = None if weights.whole is None else needed(weights.whole, kv.whole, held * setup.shards.pp) / rate
         found[name] = Sum(stages, whole)
     return found
+
+
+def _nothing(quantity: Any) -> Any:
+    return 0.0 * quantity
 
 
 def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple[Real, Real], passes: Real) -> Real:

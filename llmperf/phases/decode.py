@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from llmperf.costs.machine import Machine
 from llmperf.costs.step import price
 from llmperf.numeric import most
 from llmperf.operators.table import Table
@@ -30,10 +29,10 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
     the context, and the bytes are exactly so. In a pipeline, a token's micro-batch passes through all stages, and the
     micro-batches follow each other: the longer of the two counts.
     """
-    scenario, parts_of_batch = setup.scenario, setup.micro_batches()
-    costs = price(table, Machine(scenario.hardware, placed.elsewhere))
+    scenario, parts_of_batch = setup.scenario, setup.micro_batches
+    costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    step = setup.decode_step()
+    step = setup.decode_step
     time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=scenario.engine.graphs)
     return Phase(
         fastest(setup, costs, moved, placed.elsewhere, parts_of_batch),

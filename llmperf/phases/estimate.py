@@ -88,7 +88,7 @@ def evaluate(scenario: Scenario) -> Evaluated:
         If the hardware has no engine for a format, or a placement names an unknown tier.
     """
     prepared = setup(scenario)
-    first, then = prepared.table(prepared.prefill_step()), prepared.table(prepared.decode_step())
+    first, then = prepared.table(prepared.prefill_step), prepared.table(prepared.decode_step)
     need = memory(prepared, first, then)
     placed = place(scenario, need)
     filling = prefill(prepared, first, placed)
@@ -138,7 +138,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
     room = most(placed.room, 0.0)
     token = bytes_per_token(need, tokens)
     block = scenario.engine.kv_block
-    cached = prepared.cached_tokens()
+    cached = prepared.cached_tokens
     padded = -(-(tokens - cached) // block) * block + cached
     longest = scenario.model.max_context
     return Footprint(
@@ -173,7 +173,7 @@ def notes(scenario: Scenario) -> list[str]:
                 f"{hardware.name} has no {wanted} engine (it has {', '.join(dtypes(hardware))}): "
                 f"{use} are computed in {got}"
             )
-    if prepared.machine.vector_peak() is None:
+    if prepared.machine.vector_peak is None:
         found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")
     if scenario.placement.tiers is None and hardware.memory_order:
         order = ", ".join(hardware.memory_order)

@@ -70,7 +70,7 @@ class Sequence:
 def sequence(setup: Setup) -> Sequence:
     """What one sequence keeps (`Sequence`)."""
     model, stages = setup.scenario.model, setup.stages
-    build = Build(model, setup.shards, stages, setup.formats, setup.decode_step(), 1.0)
+    build = Build(model, setup.shards, stages, setup.formats, setup.decode_step, 1.0)
     attention = model.attention
     windowed = attention.windowed_layers if attention else 0.0
     window = attention.window if attention and attention.window is not None and windowed else 1e18
@@ -131,7 +131,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     scenario = setup.scenario
     engine, work, main = scenario.engine, scenario.workload, scenario.hardware.main
     per_sequence = sequence(setup)
-    block, cached = engine.kv_block, setup.cached_tokens()
+    block, cached = engine.kv_block, setup.cached_tokens
     tokens = ceil_div(work.input + work.output - cached, block) * block + cached
     kv = [
         setup.sequences * own + once
@@ -139,7 +139,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     ]
     weights = prefill.by_stage("resident_bytes")
     filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
-    step = setup.prefill_step()
+    step = setup.prefill_step
     filled = step.prompts * step.query
     assert main.capacity is not None
     width = max((np.size(part) for part in kv), default=1)
@@ -170,7 +170,7 @@ def peak_activations(setup: Setup, table: Table) -> Array:
 
 def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     """Longest sequence that the requested batch may have, in whole blocks, the model's own limit included. [1]"""
-    cached, block = setup.cached_tokens(), setup.scenario.engine.kv_block
+    cached, block = setup.cached_tokens, setup.scenario.engine.kv_block
     left = room - _largest(need.per_sequence.prefix(cached, cached))
     private = need.per_sequence.longest(most(left, 0.0) / setup.sequences)
     return least(private // block * block + cached, setup.scenario.model.max_context)
@@ -178,7 +178,7 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
 
 def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real:
     """Most sequences of `tokens` tokens that fit into `room` on every stage, their activations included. [1]"""
-    cached = setup.cached_tokens()
+    cached = setup.cached_tokens
     out: Real = np.inf
     kept = need.per_sequence
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):

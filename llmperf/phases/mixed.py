@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmperf.costs.machine import Machine
 from llmperf.costs.step import price
 from llmperf.numeric import least, most
 from llmperf.phases.bounds import fastest
@@ -24,19 +23,19 @@ def mixed(setup: Setup, placed: Placed) -> Phase:
         Where weights and KV cache lie.
     """
     scenario = setup.scenario
-    decoding = setup.decode_step()
+    decoding = setup.decode_step
     left = most(scenario.engine.token_budget - decoding.sequences, 1.0)
-    new = setup.new_tokens()
+    new = setup.new_tokens
     query = least(new, left)
     step = replace(
         decoding,
         prompts=most(left // query, 1.0),
         query=query,
-        before=setup.cached_tokens(),
+        before=setup.cached_tokens,
         length=scenario.workload.input,
         group=decoding.group + most(left // query, 1.0) * query * setup.shards.dp,
     )
-    costs = price(setup.table(step), Machine(scenario.hardware, placed.elsewhere))
+    costs = price(setup.table(step), setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
     time = step_time(setup, costs, moved, placed.overlap, step.sequences + step.prompts, captured=False)
     bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)

@@ -136,9 +136,11 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         capacity = (tier.capacity or 0.0) / _sharers(scenario)
         moved = least(left_weights, capacity)
         moved_kv = least(left_kv, capacity - moved)
-        shares.append(Share(name, tier, moved / weights, moved_kv / most(kv, TINY), moved, moved_kv))
         total_room = total_room + capacity - moved
         left_weights, left_kv = left_weights - moved, left_kv - moved_kv
+        last = name == order[-1]  # what has no place is timed as if the last tier had it
+        held, held_kv = (moved + left_weights, moved_kv + left_kv) if last else (moved, moved_kv)
+        shares.append(Share(name, tier, held / weights, held_kv / most(kv, TINY), held, held_kv))
     overlap = next(
         value
         for value in (wanted.overlap, scenario.engine.memory_overlap, hardware.memory_overlap)

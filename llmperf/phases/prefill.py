@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from llmperf.costs.machine import Machine
 from llmperf.costs.step import StepCosts, price
 from llmperf.numeric import Real, least
 from llmperf.operators.table import Table
@@ -55,11 +54,10 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     Prompts longer than the engine's token budget, or more than it holds, take several steps; those follow each other
     through a pipeline. The bound reads the weights once for all of them.
     """
-    scenario, steps = setup.scenario, setup.prefill_steps()
-    machine = Machine(scenario.hardware, placed.elsewhere)
-    costs = price(table, machine)
+    scenario, steps = setup.scenario, setup.prefill_steps
+    costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step().prompts, captured=False)
+    time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step.prompts, captured=False)
     bound = fastest(setup, costs, moved, placed.elsewhere, steps)
     request = scenario.engine.request_time
     groups = least(setup.sequences, steps)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from llmperf.costs.machine import Machine, compute_dtype, dtypes
+from llmperf.costs.machine import Machine, compute_dtype, dtypes, machine_of
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Real, ceil_div, choose, least, most
@@ -15,7 +16,7 @@ from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Setup:
     """A scenario with its layout, formats and machine.
 
@@ -34,13 +35,13 @@ class Setup:
 
     def table(self, step: Step) -> Table:
         """The operators of a step."""
-        domain = self.machine.domain()
-        return operators(self.scenario.model, self.shards, self.stages, self.formats, step, domain)
+        return operators(self.scenario.model, self.shards, self.stages, self.formats, step, self.machine.domain)
 
     def _copy(self) -> Real:
         """Mean sequences of one copy of the model, all data-parallel ranks together. [1]"""
         return most(self.scenario.workload.batch / self.scenario.parallelism.replicas, 1.0)
 
+    @cached_property
     def micro_batches(self) -> Real:
         """Parts that a decoding batch is cut into to keep the stages of a pipeline busy. [1]"""
         layout = self.scenario.parallelism
@@ -48,45 +49,50 @@ class Setup:
             return layout.micro_batches
         return least(layout.pp, self.sequences)
 
+    @cached_property
     def new_tokens(self) -> Real:
         """Tokens of a prompt that are not cached before it arrives. [1]"""
-        return self.scenario.workload.input - self.cached_tokens()
+        return self.scenario.workload.input - self.cached_tokens
 
+    @cached_property
     def cached_tokens(self) -> Real:
         """Tokens of a prompt that are cached before it arrives. [1]"""
         return self.scenario.workload.shared_prefix if self.scenario.engine.shared_prefix_cache else 0.0
 
+    @cached_property
     def prefill_steps(self) -> Real:
         """Steps (or micro-batches) that all prompts of a rank are prefilled in. [1]"""
-        tokens = self.sequences * self.new_tokens()
+        tokens = self.sequences * self.new_tokens
         steps = ceil_div(tokens, self.scenario.engine.token_budget)
         layout = self.scenario.parallelism
-        return most(steps, choose(layout.pp > 1, self.micro_batches(), 1.0))
+        return most(steps, choose(layout.pp > 1, self.micro_batches, 1.0))
 
+    @cached_property
     def prefill_step(self) -> Step:
         """The mean step of prefill."""
-        work, new = self.scenario.workload, self.new_tokens()
-        tokens = self.sequences * new / self.prefill_steps()
+        work, new = self.scenario.workload, self.new_tokens
+        tokens = self.sequences * new / self.prefill_steps
         query = least(new, tokens)
-        group = self._copy() * new / self.prefill_steps()
+        group = self._copy() * new / self.prefill_steps
         return Step(
             prompts=tokens / query,
             query=query,
-            before=self.cached_tokens(),
+            before=self.cached_tokens,
             length=work.input,
             group=group,
             diversity=work.routing_diversity,
         )
 
+    @cached_property
     def decode_step(self) -> Step:
         """The mean decode step of one micro-batch."""
         work = self.scenario.workload
         return Step(
-            sequences=self.sequences / self.micro_batches(),
+            sequences=self.sequences / self.micro_batches,
             context=work.input,
             steps=most(work.output - 1.0, 1.0),
-            group=self._copy() / self.micro_batches(),
-            shared=self.cached_tokens(),
+            group=self._copy() / self.micro_batches,
+            shared=self.cached_tokens,
             diversity=work.routing_diversity,
         )
 
@@ -113,7 +119,7 @@ def setup(scenario: Scenario) -> Setup:
     attention = compute_dtype(hardware, "bf16", "attention.prefill") or linear
     return Setup(
         scenario,
-        Machine(hardware),
+        machine_of(hardware),
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(scenario.weights, scenario.kv_cache, linear, attention),
