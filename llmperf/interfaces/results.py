@@ -159,7 +159,7 @@ def _joined(cls: type[T], parts: Sequence[T], size: int, shape: tuple[int, ...])
     values = {}
     for item in fields(cls):
         found = [getattr(part, item.name) for part in parts]
-        values[item.name] = _scalar(found[0]) if not shape else join(found, size).reshape(shape)
+        values[item.name] = _scalar(found[0]) if not shape else join(found, size, item.name == "fits").reshape(shape)
     return cls(**values)
 
 

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Array, Real, anywhere, choose, most
+from llmperf.numeric import Real, anywhere, choose, most
 from llmperf.operators import layout
 from llmperf.phases.decode import decode
 from llmperf.phases.memory import (
@@ -209,11 +210,9 @@ def _cut(value: Any, size: int, part: slice) -> Any:
     return value
 
 
-def join(parts: Sequence[Any], size: int) -> Array:
+def join(parts: Sequence[Any], size: int, logical: bool = False) -> NDArray[Any]:
     """Results of blocks one after the other, each repeated to the length of its block where it does not vary."""
-    if len(parts) == 1:
-        return np.array(np.broadcast_to(np.asarray(parts[0], dtype=float).reshape(-1), (size,)))
-    lengths = [min(BLOCK, size - begin) for begin in range(0, size, BLOCK)]
-    return np.concatenate(
-        [np.broadcast_to(np.asarray(part).reshape(-1), (length,)) for part, length in zip(parts, lengths, strict=True)]
-    )
+    out = np.empty(size, dtype=bool if logical else float)
+    for begin, part in zip(range(0, size, BLOCK), parts, strict=True):
+        out[begin : begin + BLOCK] = np.asarray(part).reshape(-1)
+    return out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
 from llmperf.interfaces.results import Estimate
@@ -12,6 +14,7 @@ from llmperf.phases.breakdown import operators
 
 _DIMENSIONS = {"s": "time", "J": "energy"}
 _OPERATORS_SHOWN = 8
+_MENTIONED = 0.1
 
 
 def headline(result: Estimate) -> str:
@@ -36,7 +39,7 @@ def show(result: Estimate) -> None:
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
     out.print(_times(result))
     for phase, name in result.bottleneck.items():
-        out.print(f"{phase}: limited by [bold]{text(RESOURCES[name])}[/bold] ({name})")
+        out.print(f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name])}: {_waits(result, phase)}")
     out.print()
     out.print(memory_table(result))
     out.print(_verdict(result))
@@ -46,6 +49,14 @@ def show(result: Estimate) -> None:
     out.print(f"projection: {basis.basis} efficiencies ({text(basis.name)}); no measured error band yet")
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
+
+
+def _waits(result: Estimate, phase: str) -> str:
+    """What a step of a phase waits for, the longest first: at least a tenth of its time."""
+    waits = {name: float(np.max(value)) for name, value in getattr(result.evaluated[0], phase).waits.items()}
+    whole = sum(waits.values())
+    shares = sorted(((value / whole, name) for name, value in waits.items()), reverse=True)
+    return ", ".join(f"{share:.0%} {name}" for share, name in shares if share >= _MENTIONED)
 
 
 def _times(result: Estimate) -> Any:
