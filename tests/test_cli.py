@@ -36,6 +36,11 @@ def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run
     assert done.stdout
 
 
+def test_the_version_is_printed(run: Run) -> None:
+    assert run("--version").stdout.strip() == llmperf.__version__
+    assert "estimate" in run("--help").stdout
+
+
 def test_the_demo_answers_every_question(run: Run) -> None:
     shown = run("estimate", *DEMO)
     assert shown.returncode == 0

@@ -166,13 +166,13 @@ def notes(scenario: Scenario) -> list[str]:
     prepared = setup(scenario)
     hardware = scenario.hardware
     for use, wanted, got in (
-        ("linear layers", scenario.activations, prepared.formats.linear),
-        ("attention", "bf16", prepared.formats.attention),
+        ("linear layers are", scenario.activations, prepared.formats.linear),
+        ("attention is", "bf16", prepared.formats.attention),
     ):
         if got != wanted and {got, wanted} != {"bf16", "fp16"}:
             found.append(
                 f"{hardware.name} has no {wanted} engine (it has {', '.join(dtypes(hardware))}): "
-                f"{use} are computed in {got}"
+                f"{use} computed in {got}"
             )
     if prepared.machine.vector_peak is None:
         found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")

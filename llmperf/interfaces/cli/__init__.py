@@ -53,12 +53,20 @@ def app(only: str | None = None) -> typer.Typer:
     return application
 
 
-def _version(version: bool = typer.Option(False, "--version", help="Print the version.", is_eager=True)) -> None:
-    if version:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         import llmperf
 
         print(llmperf.__version__)
         raise typer.Exit
+
+
+def _version(
+    version: bool = typer.Option(  # noqa: ARG001 (its callback answers)
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
+    ),
+) -> None:
+    pass
 
 
 def main() -> None:
