@@ -62,7 +62,7 @@ def _print_version(wanted: bool) -> None:
 
 
 def _version(
-    version: bool = typer.Option(  # noqa: ARG001 (its callback answers)
+    version: bool = typer.Option(
         False, "--version", help="Print the version.", is_eager=True, callback=_print_version
     ),
 ) -> None:
@@ -79,7 +79,9 @@ def main() -> None:
         _complain(error.problems, as_json)
         code = WRONG_INPUT
     except _USAGE_ERROR as error:
-        _complain((Problem(error.format_message().replace("\n", " ")),), as_json)
+        message = error.format_message().replace("\n", " ")
+        if message or as_json:  # without arguments, the help has said it all
+            _complain((Problem(message or "no command"),), as_json)
         code = WRONG_INPUT
     except typer.Abort:
         code = 130
