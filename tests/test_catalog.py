@@ -11,7 +11,7 @@ import pytest
 import llmperf
 from llmperf.descriptors import catalog
 from llmperf.descriptors.documents import parse_yaml
-from llmperf.descriptors.model import parameters
+from llmperf.descriptors.parameters import parameters
 from llmperf.descriptors.resolve import component
 
 BUILT = ["model", "hardware", "weights", "kv_cache", "engine"]

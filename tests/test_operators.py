@@ -14,7 +14,7 @@ from llmperf.descriptors.resolve import component
 from llmperf.descriptors.weights import element_bytes
 from llmperf.interfaces.results import operators_dict
 from llmperf.operators.moe import experts_hit
-from llmperf.operators.step import attended, mean_context
+from llmperf.operators.step import Window, attended, mean_context
 from llmperf.phases.memory import sequence
 from llmperf.phases.setup import setup
 
@@ -152,13 +152,19 @@ def test_a_mixed_step_is_the_sum_of_its_parts_in_linear_layers() -> None:
 
 @given(st.integers(1, 400), st.integers(1, 100))
 def test_attended_pairs_are_the_sum_over_queries(tokens: int, window: int) -> None:
-    assert attended(float(tokens), float(window)) == sum(min(i, window) for i in range(1, tokens + 1))
+    assert attended(float(tokens), Window(float(window))) == sum(min(i, window) for i in range(1, tokens + 1))
+
+
+@given(st.integers(1, 400), st.integers(1, 100))
+def test_chunks_see_only_what_came_before_in_the_chunk(tokens: int, size: int) -> None:
+    expected = sum(i % size + 1 for i in range(tokens))
+    assert attended(float(tokens), Window(float(size), chunked=True)) == expected
 
 
 @given(st.integers(1, 300), st.integers(1, 200), st.integers(1, 400))
 def test_the_mean_context_is_the_mean_over_steps(start: int, steps: int, window: int) -> None:
     expected = sum(min(start + j, window) for j in range(1, steps + 1)) / steps
-    assert mean_context(float(start), float(steps), float(window)) == pytest.approx(expected)
+    assert mean_context(float(start), float(steps), Window(float(window))) == pytest.approx(expected)
 
 
 @given(st.integers(2, 256), st.integers(1, 8), st.integers(1, 4096), st.floats(0, 1))

@@ -26,6 +26,8 @@ KINDS: dict[str, tuple[str, ...]] = {
     "model": ("models",),
     "hardware": ("chips", "systems"),
     "achieved": ("achieved",),
+    "link": ("links",),
+    "tier": ("memory",),
     "weights": ("weights",),
     "kv_cache": ("kv_cache",),
     "engine": ("engines",),

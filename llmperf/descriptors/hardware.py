@@ -71,6 +71,45 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkEntry:
+    """A link of the catalog, which hardware names by ``links: {fabric: {extends: infiniband-ndr}}``."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    name: Text
+    kind: Literal["scale_up", "scale_out", "host"]
+    bandwidth: Bandwidth
+    sources: dict[Text, Text]
+    domain: Whole | None = None
+    in_switch_reduction: Switch = False
+    year: Whole | None = None
+    aliases: list[Text] = field(default_factory=list)
+    notes: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TierEntry:
+    """A memory of the catalog, which hardware names by ``tiers: {cxl: {extends: micron-cz120}}``."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    name: Text
+    kind: Literal["host", "expansion", "storage"]
+    sources: dict[Text, Text]
+    bandwidth: Bandwidth | None = None
+    capacity: Bytes | None = None
+    year: Whole | None = None
+    vendor: Text | None = None
+    aliases: list[Text] = field(default_factory=list)
+    notes: Text | None = None
+
+
+PARTS = {
+    "links": ("link", ("kind", "bandwidth", "domain", "in_switch_reduction")),
+    "tiers": ("tier", ("kind", "bandwidth", "capacity")),
+}
+"""Sections of a hardware file whose entries may extend a catalog entry: its kind, and the keys that are taken."""
+
+
+@dataclass(frozen=True, slots=True)
 class GemmAchieved:
     """What matrix products reach; see `llmperf.costs.gemm` for the form that these constants enter."""
 

@@ -1,4 +1,4 @@
-"""Models: the shape of a transformer or state-space network, and exact parameter counts from it."""
+"""Models: the shape of a transformer, a state-space network, an encoder and decoder, or a vision transformer."""
 
 from __future__ import annotations
 
@@ -18,8 +18,19 @@ class Attention:
     head_dim: Whole
     window: Whole | None = None
     windowed_layers: WholeOrZero = 0
+    chunked: Switch = False
+    """Windows do not slide: a token sees what came before it in its own chunk of `window` tokens."""
+    sinks: Switch = False
+    """One learned logit a head stands beside the scores."""
     qk_norm: Switch = False
+    qk_norm_over: Literal["head", "all"] = "head"
+    """Norms of queries and keys have the width of one head, or of all heads together."""
     softcap: Switch = False
+    causal: Switch = True
+    relative_projection: Switch = False
+    """A hidden x hidden projection of relative positions in each layer (Transformer-XL)."""
+    relative_buckets: WholeOrZero = 0
+    """Buckets of relative-position biases, one set of heads for the whole stack (T5)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,38 +46,98 @@ class Mla:
 
 
 @dataclass(frozen=True, slots=True)
+class Indexer:
+    """A light scorer that picks `top_k` cached tokens for attention to read (DeepSeek-V3.2, sparse attention)."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    heads: Whole
+    head_dim: Whole
+    top_k: Whole
+
+
+@dataclass(frozen=True, slots=True)
 class Moe:
-    """Mixture of experts in all but the first `first_dense` layers."""
+    """Mixture of experts in every `period`-th layer from `offset` on, after the first `first_dense` layers."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     experts: Whole
     top_k: Whole
     expert_ffn: Whole
     shared_experts: WholeOrZero = 0
+    shared_ffn: Whole | None = None
+    """Width of one shared expert, where it is not that of a routed one."""
     first_dense: WholeOrZero = 0
+    period: Whole = 1
+    offset: WholeOrZero = 0
     router_bias: Switch = False
+    expert_bias: Switch = False
+    shared_gate: Switch = False
+    """A learned gate of the shared experts' output."""
+    residual_ffn: WholeOrZero = 0
+    """Width of a dense network beside the experts in each of their layers (Arctic)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ssm:
-    """Mamba-2 state-space mixer (arXiv:2405.21060): replaces attention in `layers` layers."""
+    """A recurrent mixer that replaces attention in `layers` layers.
+
+    ``mamba2``: state-space duality (arXiv:2405.21060); ``mamba1``: selective state spaces (arXiv:2312.00752);
+    ``hgrn``: gated linear recurrence of the MatMul-free model (arXiv:2406.02528); ``gated_delta``: gated delta rule
+    (arXiv:2412.06464) with `key_heads` of `state` and value heads of `head_dim`.
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     layers: Whole
     state: Whole
-    head_dim: Whole
+    kind: Literal["mamba2", "mamba1", "hgrn", "gated_delta"] = "mamba2"
+    head_dim: Whole = 64
     expand: Whole = 2
     groups: Whole = 1
     conv: Whole = 4
     chunk: Whole = 256
+    dt_rank: WholeOrZero = 0
+    """Rank of the step-size projection (``mamba1``)."""
+    inner_norms: Switch = False
+    """Norms of step size, B and C (Jamba)."""
+    key_heads: WholeOrZero = 0
+    value_heads: WholeOrZero = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """A stack of non-causal layers of the decoder's widths, whose output every decoder layer attends to.
+
+    `positions` encoder tokens are fixed (Whisper's frames); without them, the prompt goes through the encoder.
+    """
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    layers: Whole
+    positions: WholeOrZero = 0
+    input_channels: WholeOrZero = 0
+    """Channels of the audio features that two convolutions of width 3 turn into tokens (Whisper)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vision:
+    """A network over image patches instead of words: ``vit`` classifies, ``dit`` denoises latents (no KV cache)."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    kind: Literal["vit", "dit"]
+    patch: Whole
+    patches: Whole
+    input_channels: Whole = 3
+    output_channels: Whole | None = None
+    frequency_width: Whole = 256
+    """Width of the sinusoidal step embedding (``dit``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """Which linear layers carry a bias."""
+    """Which linear layers carry a bias; `key` tells whether keys do where queries and values do."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     qkv: Switch = False
+    key: Switch = True
     o: Switch = False
     mlp: Switch = False
     lm_head: Switch = False
@@ -84,7 +155,7 @@ class Official:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """The shape of a decoder-only language model."""
+    """The shape of a model."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
@@ -97,16 +168,27 @@ class Model:
     ffn: WholeOrZero = 0
     attention: Attention | None = None
     mla: Mla | None = None
+    indexer: Indexer | None = None
     moe: Moe | None = None
     ssm: Ssm | None = None
+    encoder: Encoder | None = None
+    vision: Vision | None = None
     gated_mlp: Switch = True
+    parallel_block: Switch = False
+    """Attention and feed-forward network of a layer share their input, and so one sum over devices."""
+    sub_norms: Switch = False
+    """Norms before the output and the down projection (BitNet)."""
     tied_embeddings: Switch = False
     learned_positions: WholeOrZero = 0
     embedding_norm: Switch = False
     norm: Literal["rmsnorm", "layernorm"] = "rmsnorm"
     norm_bias: Switch = False
-    norms_per_layer: Whole = 2
+    norm_weights: Switch = True
+    """Whether norms have learned weights (DiT's have none)."""
+    norms_per_layer: WholeOrZero = 2
     bias: Bias = field(default_factory=Bias)
+    prediction_layers: WholeOrZero = 0
+    """Multi-token-prediction layers that come with the model; counted apart and not run."""
     dtype: Literal["bf16", "fp16", "fp32"] = "bf16"
     aliases: list[Text] = field(default_factory=list)
     official: Official | None = None
@@ -114,7 +196,7 @@ class Model:
 
     @property
     def ssm_layers(self) -> float:
-        """Layers with a state-space mixer."""
+        """Layers with a recurrent mixer."""
         return self.ssm.layers if self.ssm else 0
 
     @property
@@ -125,7 +207,11 @@ class Model:
     @property
     def moe_layers(self) -> float:
         """Layers with routed experts."""
-        return self.layers - self.moe.first_dense if self.moe else 0
+        moe = self.moe
+        if moe is None:
+            return 0
+        first = moe.offset + max(-(-(moe.first_dense - moe.offset) // moe.period), 0) * moe.period
+        return max(-(-(self.layers - first) // moe.period), 0)
 
     @property
     def dense_layers(self) -> float:
@@ -137,106 +223,58 @@ class Model:
         """Matrices of a feed-forward network: gate, up, down; or up, down."""
         return 3 if self.gated_mlp else 2
 
+    @property
+    def generates(self) -> bool:
+        """Whether the model generates tokens one after the other."""
+        return self.vision is None and (self.attention is None or self.attention.causal)
+
 
 def contradictions(model: Model) -> list[tuple[str, str]]:
     """What in a model's fields contradicts itself: (path, message) pairs."""
     found: list[tuple[str, str]] = []
-    attention, moe = model.attention, model.moe
-    if attention is None and model.ssm is None:
+    attention, moe, ssm = model.attention, model.moe, model.ssm
+    if attention is None and ssm is None:
         found.append(("attention", "a model needs attention, ssm, or both"))
-    if model.mla and attention is None:
+    if (model.mla or model.indexer) and attention is None:
         found.append(("mla", "needs attention: {heads, kv_heads, head_dim}"))
-    if attention and attention.heads % attention.kv_heads:
-        found.append(("attention.kv_heads", f"{attention.kv_heads} does not divide heads {attention.heads}"))
-    if attention and attention.windowed_layers > model.attention_layers:
-        found.append(("attention.windowed_layers", f"more than the {model.attention_layers} attention layers"))
-    if attention and attention.windowed_layers and attention.window is None:
-        found.append(("attention.window", "is needed where windowed_layers is given"))
-    if moe and moe.top_k > moe.experts:
-        found.append(("moe.top_k", f"{moe.top_k} is more than the {moe.experts} experts"))
-    if moe and moe.first_dense > model.layers:
-        found.append(("moe.first_dense", f"more than the {model.layers} layers"))
-    if moe and moe.first_dense and not model.ffn:
-        found.append(("ffn", "is needed for the dense first layers"))
-    if model.ssm and model.ssm.layers > model.layers:
+    if model.indexer and not model.mla:
+        found.append(("indexer", "is known for latent attention (mla) only"))
+    if attention:
+        found += _attention_contradictions(model, attention)
+    if moe:
+        found += _moe_contradictions(model, moe)
+    if ssm and ssm.layers > model.layers:
         found.append(("ssm.layers", f"more than the {model.layers} layers"))
-    if model.ssm and model.ssm.layers < model.layers and attention is None:
+    if ssm and ssm.layers < model.layers and attention is None:
         found.append(("attention", "is needed for the layers that ssm does not cover"))
+    if ssm and ssm.kind == "mamba1" and not ssm.dt_rank:
+        found.append(("ssm.dt_rank", "is needed for mamba1"))
+    if ssm and ssm.kind == "gated_delta" and not (ssm.key_heads and ssm.value_heads):
+        found.append(("ssm.key_heads", "key_heads and value_heads are needed for gated_delta"))
+    if model.encoder and (attention is None or model.mla or moe or ssm):
+        found.append(("encoder", "goes with plain attention layers only"))
     return found
 
 
-def attention_parameters(model: Model) -> float:
-    """Parameters of one attention layer, norms on queries and keys included."""
-    attention, hidden = model.attention, model.hidden
-    if attention is None:
-        return 0
-    heads, bias = attention.heads, model.bias
-    if model.mla:
-        mla = model.mla
-        qk = mla.qk_nope_head_dim + mla.qk_rope_head_dim
-        query = (
-            hidden * mla.q_lora_rank + mla.q_lora_rank + mla.q_lora_rank * heads * qk
-            if mla.q_lora_rank
-            else hidden * heads * qk
-        )
-        latent = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim) + mla.kv_lora_rank
-        expand = mla.kv_lora_rank * heads * (mla.qk_nope_head_dim + mla.v_head_dim)
-        return query + latent + expand + heads * mla.v_head_dim * hidden
-    q, kv = heads * attention.head_dim, attention.kv_heads * attention.head_dim
-    matrices = hidden * (q + 2 * kv) + q * hidden
-    biases = (q + 2 * kv if bias.qkv else 0) + (hidden if bias.o else 0)
-    return matrices + biases + (2 * attention.head_dim if attention.qk_norm else 0)
+def _attention_contradictions(model: Model, attention: Attention) -> list[tuple[str, str]]:
+    found = []
+    if attention.heads % attention.kv_heads:
+        found.append(("attention.kv_heads", f"{attention.kv_heads} does not divide heads {attention.heads}"))
+    if attention.windowed_layers > model.attention_layers:
+        found.append(("attention.windowed_layers", f"more than the {model.attention_layers} attention layers"))
+    if attention.windowed_layers and attention.window is None:
+        found.append(("attention.window", "is needed where windowed_layers is given"))
+    return found
 
 
-def mlp_parameters(model: Model, width: float) -> float:
-    """Parameters of one feed-forward network of inner width `width`."""
-    matrices = model.mlp_matrices * model.hidden * width
-    return matrices + ((model.mlp_matrices - 1) * width + model.hidden if model.bias.mlp else 0)
-
-
-def ssm_parameters(model: Model) -> float:
-    """Parameters of one Mamba-2 mixer (its inner norm included), as in state-spaces/mamba `Mamba2`."""
-    ssm = model.ssm
-    if ssm is None:
-        return 0
-    inner = ssm.expand * model.hidden
-    heads = inner // ssm.head_dim
-    channels = inner + 2 * ssm.groups * ssm.state
-    projection = model.hidden * (2 * inner + 2 * ssm.groups * ssm.state + heads)
-    return projection + channels * (ssm.conv + 1) + 3 * heads + inner + inner * model.hidden
-
-
-def norm_parameters(model: Model) -> float:
-    """Parameters of one norm over the hidden width."""
-    return model.hidden * (2 if model.norm_bias else 1)
-
-
-def moe_parameters(model: Model, experts: float) -> float:
-    """Parameters of one MoE feed-forward layer with `experts` routed experts; router and shared experts included."""
-    moe = model.moe
-    if moe is None:
-        return 0
-    router = model.hidden * moe.experts + (moe.experts if moe.router_bias else 0)
-    return router + (experts + moe.shared_experts) * mlp_parameters(model, moe.expert_ffn)
-
-
-def _count(model: Model, experts: float, input_embedding: bool) -> float:
-    embedding = model.vocab * model.hidden
-    tables = embedding * ((1 if input_embedding else 0) + (0 if model.tied_embeddings and input_embedding else 1))
-    tables += (model.learned_positions * model.hidden if input_embedding else 0) + (
-        model.vocab if model.bias.lm_head else 0
-    )
-    mixers = model.attention_layers * attention_parameters(model) + model.ssm_layers * ssm_parameters(model)
-    networks = model.dense_layers * mlp_parameters(model, model.ffn) + model.moe_layers * moe_parameters(model, experts)
-    norms = (model.layers * model.norms_per_layer + 1 + (1 if model.embedding_norm else 0)) * norm_parameters(model)
-    return tables + mixers + networks + norms
-
-
-def parameters(model: Model) -> int:
-    """Parameters of the whole model, as the vendor counts them (multi-token-prediction heads excluded)."""
-    return int(_count(model, model.moe.experts if model.moe else 0, input_embedding=True))
-
-
-def active_parameters(model: Model, input_embedding: bool = True) -> int:
-    """Parameters that one token uses: `top_k` experts a layer, with or without the input embedding."""
-    return int(_count(model, model.moe.top_k if model.moe else 0, input_embedding))
+def _moe_contradictions(model: Model, moe: Moe) -> list[tuple[str, str]]:
+    found = []
+    if moe.top_k > moe.experts:
+        found.append(("moe.top_k", f"{moe.top_k} is more than the {moe.experts} experts"))
+    if moe.first_dense > model.layers:
+        found.append(("moe.first_dense", f"more than the {model.layers} layers"))
+    if moe.offset >= moe.period:
+        found.append(("moe.offset", f"must be less than the period {moe.period}"))
+    if model.moe_layers < model.layers and not model.ffn:
+        found.append(("ffn", "is needed for the layers without experts"))
+    return found

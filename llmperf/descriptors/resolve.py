@@ -14,9 +14,10 @@ import numpy as np
 from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import model as model_module
+from llmperf.descriptors.consistency import check_together
 from llmperf.descriptors.documents import MAX_DEPTH, Document, deeper_than
 from llmperf.descriptors.engine import ServingEngine
-from llmperf.descriptors.hardware import Hardware
+from llmperf.descriptors.hardware import PARTS, Achieved, Hardware, LinkEntry, TierEntry
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
@@ -26,7 +27,6 @@ from llmperf.descriptors.validation import build
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem, nearest, shown
-from llmperf.numeric import anywhere
 
 COMPONENTS: dict[str, type[Any]] = {
     "model": Model,
@@ -36,6 +36,9 @@ COMPONENTS: dict[str, type[Any]] = {
     "engine": ServingEngine,
 }
 """Keys of a scenario that name an entry of the catalog."""
+
+ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
+"""Kinds of the catalog that are descriptors of their own."""
 
 SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Placement, "workload": Workload}
 """Keys of a scenario that are mappings of their own."""
@@ -286,10 +289,18 @@ def _validated(
     problems += _scalars(given, parts, document)
     if problems:
         raise InputError(problems)
+    if not parts["model"].generates:
+        parts["workload"] = _whole_input(parts["model"], parts["workload"], given.get("workload") or {})
     layout = parts["parallelism"]
     if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
     return Scenario(**parts), tuple(warnings)
+
+
+def _whole_input(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
+    """The workload of a model that sees all of its input at once: by default its whole input, and no second token."""
+    defaults = {"input": model.max_context, "output": 1}
+    return replace(work, **{key: value for key, value in defaults.items() if key not in given})
 
 
 def _missing(name: str, document: Document | None, extra: tuple[str, ...]) -> Problem:
@@ -387,11 +398,11 @@ def _build(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
             key: value for key, value in (("weights", imported.weights), ("kv_cache", imported.kv_cache)) if value
         }
     if name == "hardware":
-        document = _with_achieved(document, extra)
+        document = _with_achieved(_with_parts(document, extra), extra)
         return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), warnings, implied
     if name == "model":
         return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
-    return build(COMPONENTS[name], document, _prefix(name, document)), warnings, implied
+    return build(ENTRIES[name], document, _prefix(name, document)), warnings, implied
 
 
 def _prefix(name: str, document: Document) -> str:
@@ -422,6 +433,30 @@ def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
     if isinstance(inner, Mapping) and "extends" not in inner and isinstance(document.data.get("achieved"), str):
         own["achieved"] = {"extends": document.data["achieved"], **inner}
     return Document(catalog.merge(document.data, own), None if own else document.file)
+
+
+def _with_parts(document: Document, extra: tuple[str, ...]) -> Document:
+    """The hardware with the links and memories that it takes from the catalog in place of their names."""
+    data = dict(document.data)
+    for section, (kind, taken) in PARTS.items():
+        parts = data.get(section)
+        if not isinstance(parts, Mapping):
+            continue
+        for name, part in parts.items():
+            if not isinstance(part, Mapping) or not isinstance(part.get("extends"), str):
+                continue
+            path = f"{section}.{name}"
+            try:
+                entry = catalog.load(kind, part["extends"], extra, f"{path}.extends").data
+            except InputError as error:
+                file, line = document.file, document.line(path)
+                raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None
+            own = {key: value for key, value in part.items() if key != "extends"}
+            base = {key: entry[key] for key in taken if key in entry}
+            data[section] = {**data[section], name: catalog.merge(base, own)}
+            said = "; ".join(str(source) for source in (entry.get("sources") or {}).values())
+            data["sources"] = {path: said, **(data.get("sources") or {})}
+    return Document(data, document.file, document.lines)
 
 
 def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
@@ -460,64 +495,3 @@ def _bind(value: Any, keys: list[str], array: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{key: _bind(getattr(value, key), rest, array) if rest else array})
     raise InputError(Problem("no array can be bound here", ".".join(keys)))
-
-
-def check_together(scenario: Scenario, document: Document | None) -> None:
-    """Check what only shows when layout, hardware, model and workload are seen together.
-
-    Raises
-    ------
-    InputError
-        If the layout does not suit the hardware or the model, or the workload not the model.
-    """
-    found: list[tuple[str, str]] = []
-    layout, hardware, model, work = scenario.parallelism, scenario.hardware, scenario.model, scenario.workload
-    used = layout.devices
-    if anywhere(used != scenario.devices):
-        found.append(("devices", f"{_say(scenario.devices)} is not tp x pp x cp x dp x replicas = {_say(used)}"))
-    if hardware.devices is not None and anywhere(used > hardware.devices):
-        found.append(("parallelism", f"the layout uses {_say(used)} devices, {hardware.name} has {hardware.devices:g}"))
-    elif anywhere(used > 1) and not hardware.links:
-        found.append(("parallelism", f"{hardware.name} has no link to other devices"))
-    elif _leaves_domain(scenario):
-        found.append(
-            ("parallelism", f"the layout leaves the scale-up domain and {hardware.name} has no scale_out link")
-        )
-    heads = model.attention.heads if model.attention else 0
-    if heads and anywhere(layout.tp > heads):
-        found.append(("parallelism.tp", f"{_say(layout.tp)} is more than the {heads:g} attention heads"))
-    if anywhere(layout.pp > model.layers):
-        found.append(("parallelism.pp", f"{_say(layout.pp)} is more than the {model.layers:g} layers"))
-    if anywhere(layout.expert_group % layout.ep != 0):
-        found.append(
-            ("parallelism.ep", f"{_say(layout.ep)} does not divide tp x cp x dp = {_say(layout.expert_group)}")
-        )
-    if model.moe is None and anywhere(layout.ep > 1):
-        found.append(("parallelism.ep", f"{model.name} has no experts"))
-    elif model.moe is not None and anywhere(layout.ep > model.moe.experts):
-        found.append(("parallelism.ep", f"{_say(layout.ep)} is more than the {model.moe.experts:g} experts"))
-    if anywhere(work.input + work.output > model.max_context):
-        found.append(
-            (
-                "workload",
-                f"input + output = {_say(work.input + work.output)} is more than the "
-                f"{model.max_context:g} tokens that {model.name} allows",
-            )
-        )
-    if anywhere(work.shared_prefix >= work.input):
-        found.append(("workload.shared_prefix", "must be less than input: one new token at least is computed"))
-    if found:
-        file = document.file if document else None
-        raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])
-
-
-def _leaves_domain(scenario: Scenario) -> bool:
-    hardware, layout = scenario.hardware, scenario.parallelism
-    link = hardware.link("scale_up")
-    if link is None or link.domain is None or hardware.link("scale_out") is not None:
-        return False
-    return anywhere(layout.devices / layout.replicas > link.domain)
-
-
-def _say(value: Any) -> str:
-    return f"up to {np.max(value):g}" if isinstance(value, np.ndarray) else f"{value:g}"

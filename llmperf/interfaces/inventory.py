@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmperf.descriptors import catalog
-from llmperf.descriptors.model import active_parameters, parameters
+from llmperf.descriptors.parameters import active_parameters, parameters
 from llmperf.descriptors.resolve import component
 from llmperf.errors import InputError, Problem, nearest
 

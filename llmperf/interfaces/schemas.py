@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from llmperf.descriptors.hardware import Achieved
-from llmperf.descriptors.resolve import COMPONENTS, SECTIONS
+from llmperf.descriptors.resolve import COMPONENTS, ENTRIES, SECTIONS
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
 from llmperf.errors import InputError, Problem, nearest
@@ -23,7 +22,7 @@ def schema_of(kind: str) -> dict[str, Any]:
     InputError
         If there is no such kind.
     """
-    known = {**COMPONENTS, **SECTIONS, "achieved": Achieved}
+    known = {**ENTRIES, **SECTIONS}
     if kind == "scenario":
         return _scenario()
     if kind not in known:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from llmperf.descriptors.model import Attention, Mla
+from llmperf.descriptors.model import Attention, Indexer, Mla
 from llmperf.numeric import Real, anywhere, least, most
 from llmperf.operators.build import Build, Layers, only
+from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
 SOFTMAX_FLOPS = 5.0
@@ -15,7 +16,8 @@ def kv_bytes_per_token(build: Build) -> Real:
     """Bytes that one token of one attention layer keeps in the KV cache of one device. [B]"""
     model = build.model
     if model.mla:
-        return (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * build.formats.kv
+        index = model.indexer.head_dim if model.indexer else 0
+        return (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim + index) * build.formats.kv
     if model.attention is None:
         return 0.0
     return 2.0 * build.shards.kv_heads * model.attention.head_dim * build.formats.kv
@@ -32,9 +34,12 @@ def add(build: Build, layers: Layers) -> None:
         _projections(build, layers, attention)
     windowed = attention.windowed_layers
     if windowed < layers.repeat:
-        _scores(build, "attention", build.spread(layers.repeat - windowed), attention, None)
+        # an indexer picks the tokens that attention reads, as many as a window of that size
+        picked = Window(build.model.indexer.top_k) if build.model.indexer else None
+        _scores(build, "attention", build.spread(layers.repeat - windowed), attention, picked)
     if windowed:
-        _scores(build, "attention_windowed", build.spread(windowed), attention, attention.window)
+        window = Window(attention.window or 0.0, attention.chunked)
+        _scores(build, "attention_windowed", build.spread(windowed), attention, window)
 
 
 def _projections(build: Build, layers: Layers, attention: Attention) -> None:
@@ -44,15 +49,24 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
     keys = shards.kv_heads * attention.head_dim
     width = query + 2.0 * keys
     build.quantize(layers, (model.hidden, query), tokens)
-    build.gemm("qkv", layers, tokens, width, model.hidden, bias=width if model.bias.qkv else 0.0)
+    biases = width if model.bias.key else query + keys
+    build.gemm("qkv", layers, tokens, width, model.hidden, bias=biases if model.bias.qkv else 0.0)
+    if attention.relative_projection:
+        build.gemm("position", layers, tokens, model.hidden / shards.tp, model.hidden)
     if attention.qk_norm:
-        norm = 2.0 * attention.head_dim * build.formats.kept
+        over = query + keys if attention.qk_norm_over == "all" else 2.0 * attention.head_dim
+        norm = over * build.formats.kept
         build.elementwise(
             "qk_norm", layers, 2.0 * tokens * (query + keys) * build.formats.hidden, 4.0 * tokens * (query + keys), norm
         )
-    if not model.learned_positions:
+    if not model.learned_positions and not attention.relative_buckets:
         _rotary(build, layers, tokens * (query + keys))
-    build.gemm("o", layers, tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)
+    if model.sub_norms:
+        moved = 2.0 * tokens * query * build.formats.hidden
+        build.elementwise("sub_norm", layers, moved, 4.0 * tokens * query, query * build.formats.kept)
+    # the learned logits of sinks are read with the biases: one number a head
+    extra = (model.hidden if model.bias.o else 0.0) + (shards.heads if attention.sinks else 0.0)
+    build.gemm("o", layers, tokens, model.hidden, query, bias=extra)
 
 
 def _rotary(build: Build, layers: Layers, elements: Real) -> None:
@@ -82,10 +96,39 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
     )
     build.gemm("kv_b", layers, tokens, heads * (mla.qk_nope_head_dim + mla.v_head_dim), mla.kv_lora_rank)
     _rotary(build, layers, tokens * (heads + 1.0) * mla.qk_rope_head_dim)
+    if model.indexer:
+        _indexer(build, layers, model.indexer, mla.q_lora_rank or model.hidden)
     build.gemm("o", layers, tokens, model.hidden, heads * mla.v_head_dim)
 
 
-def _scores(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> None:
+def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) -> None:
+    """Projections of the scorer that picks tokens, and its scores of every cached one; not split over devices."""
+    step, tokens, formats = build.step, build.tokens, build.formats
+    width = indexer.heads * indexer.head_dim
+    build.gemm("index_q", layers, tokens, width, query_input)
+    build.gemm("index_k", layers, tokens, indexer.head_dim + indexer.heads, build.model.hidden)
+    norm = 2.0 * indexer.head_dim * formats.kept
+    build.elementwise("index_norm", layers, 2.0 * tokens * indexer.head_dim * formats.hidden, 0.0, norm)
+    if build.prefills:
+        pairs = step.prompts * step.pairs(None) / build.shards.cp
+        read = step.prompts * step.keys(None) * indexer.head_dim * formats.kv
+        row = Row("index_scores", layers.repeat, layers.stages, formats.attention)
+        row.flops = 2.0 * pairs * width
+        row.activation_bytes = build.prompt_tokens * width * formats.hidden + read
+        build.add("attention.prefill", row)
+    if build.decodes:
+        context = step.decode_context(None) / build.shards.cp
+        row = Row(
+            "index_scores", layers.repeat, layers.stages, formats.attention, waves=step.sequences, context=context
+        )
+        row.flops = 2.0 * step.sequences * context * width
+        row.kv_read = step.sequences * context * indexer.head_dim * formats.kv
+        row.activation_bytes = step.sequences * width * formats.hidden
+        row.group = indexer.heads
+        build.add("attention.decode", row)
+
+
+def _scores(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> None:
     if build.prefills:
         build.add("attention.prefill", _prefill(build, name, layers, attention, window))
     if build.decodes:
@@ -102,7 +145,7 @@ def _widths(build: Build, attention: Attention, absorbed: bool) -> tuple[Real, R
     return mla.qk_nope_head_dim + mla.qk_rope_head_dim, mla.v_head_dim
 
 
-def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> Row:
+def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """Causal attention of prompt tokens; a context-parallel rank has its share of the queries."""
     step, shards, formats = build.step, build.shards, build.formats
     key, value = _widths(build, attention, absorbed=False)
@@ -111,7 +154,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
     kv_heads = heads if build.model.mla else shards.kv_heads
     tokens = build.prompt_tokens
     read = step.prompts * step.keys(window) * kv_heads * (key + value) * formats.hidden
-    per_token = kv_bytes_per_token(build)
+    per_token = kv_bytes_per_token(build) if build.keeps else 0.0
     return Row(
         name,
         layers.repeat,
@@ -124,14 +167,15 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
     )
 
 
-def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Real | None) -> Row:
+def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """One new query a sequence over its cached keys and values; a context-parallel rank reads its share of them."""
     step, shards, formats = build.step, build.shards, build.formats
     key, value = _widths(build, attention, absorbed=True)
     context = step.decode_context(window) / shards.cp
     heads = shards.heads
     kv_heads = 1.0 if build.model.mla else shards.kv_heads
-    per_token = kv_bytes_per_token(build)
+    index = build.model.indexer.head_dim * formats.kv if build.model.indexer else 0.0
+    per_token = kv_bytes_per_token(build) - index
     scores = step.sequences * context * heads
     elements = per_token / formats.kv
     return Row(
@@ -142,7 +186,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         flops=2.0 * scores * (key + value),
         vector_flops=SOFTMAX_FLOPS * scores + step.sequences * context * elements * formats.kv_dequantize,
         kv_read=step.sequences * context * per_token,
-        kv_write=step.sequences * per_token,
+        kv_write=step.sequences * (per_token + index),
         kv_repeated=most(step.sequences - 1.0, 0.0)
         * least(step.decode_shared(window) / shards.cp, context)
         * per_token,
@@ -179,3 +223,51 @@ def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
             shards.cp,
             shards.tp,
         )
+
+
+def cross(build: Build, attention: Attention) -> None:
+    """Attention of every decoder layer to the encoder's output, whose keys and values are computed once."""
+    step, shards, formats, model = build.step, build.shards, build.formats, build.model
+    layers = build.spread(model.layers)
+    query, keys = shards.heads * attention.head_dim, shards.kv_heads * attention.head_dim
+    biases = 1.0 if model.bias.qkv else 0.0
+    per_token = 2.0 * keys * formats.kv
+    encoded = step.prompts * step.encoded
+    build.gemm("cross_q", layers, build.tokens, query, model.hidden, bias=query * biases)
+    both = keys * (2.0 if model.bias.key else 1.0) * biases
+    if build.prefills:
+        build.gemm("cross_kv", layers, encoded, 2.0 * keys, model.hidden, bias=both)
+        pairs = step.prompts * step.query * step.encoded
+        build.add(
+            "attention.prefill",
+            Row(
+                "cross_attention",
+                layers.repeat,
+                layers.stages,
+                formats.attention,
+                flops=4.0 * query * pairs,
+                vector_flops=SOFTMAX_FLOPS * shards.heads * pairs,
+                kv_write=encoded * per_token,
+                activation_bytes=2.0 * build.prompt_tokens * query * formats.hidden
+                + encoded * 2.0 * keys * formats.hidden,
+            ),
+        )
+    if build.decodes:
+        scores = step.sequences * step.encoded
+        build.add(
+            "attention.decode",
+            Row(
+                "cross_attention",
+                layers.repeat,
+                layers.stages,
+                formats.attention,
+                flops=4.0 * query * scores,
+                vector_flops=SOFTMAX_FLOPS * shards.heads * scores,
+                kv_read=scores * per_token,
+                activation_bytes=2.0 * step.sequences * query * formats.hidden,
+                waves=step.sequences * shards.kv_heads,
+                group=shards.heads / shards.kv_heads,
+                context=step.encoded,
+            ),
+        )
+    build.gemm("cross_o", layers, build.tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)

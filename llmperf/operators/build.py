@@ -44,6 +44,8 @@ class Build:
     ----------
     domain : number
         Devices that the scale-up link joins. [1]
+    keeps : bool
+        Whether keys and values go to a KV cache (an encoder's do not).
     prompt_tokens, tokens : number or array
         Prompt tokens on one device of a context-parallel group; tokens that linear layers see on one device. [1]
     """
@@ -54,6 +56,7 @@ class Build:
     formats: Formats
     step: Step
     domain: Real
+    keeps: bool = True
     rows: dict[Kind, list[Row]] = field(default_factory=dict)
     prompt_tokens: Real = field(init=False)
     tokens: Real = field(init=False)

@@ -50,7 +50,7 @@ def shards(model: Model, parallelism: Parallelism) -> Shards:
     tp = parallelism.tp
     attention, moe, ssm = model.attention, model.moe, model.ssm
     moe_tp = parallelism.expert_group // parallelism.ep
-    ssm_heads = ssm.expand * model.hidden // ssm.head_dim if ssm else 0.0
+    ssm_heads = (ssm.value_heads or ssm.expand * model.hidden // ssm.head_dim) if ssm else 0.0
     return Shards(
         tp=tp,
         pp=parallelism.pp,
@@ -64,9 +64,9 @@ def shards(model: Model, parallelism: Parallelism) -> Shards:
         vocab=ceil_div(model.vocab, tp),
         experts=ceil_div(moe.experts, parallelism.ep) if moe else 0.0,
         expert_ffn=ceil_div(moe.expert_ffn, moe_tp) if moe else 0.0,
-        shared_ffn=ceil_div(moe.shared_experts * moe.expert_ffn, tp) if moe else 0.0,
+        shared_ffn=ceil_div(moe.shared_experts * (moe.shared_ffn or moe.expert_ffn), tp) if moe else 0.0,
         ssm_heads=ceil_div(ssm_heads, tp),
-        ssm_groups=ceil_div(ssm.groups, tp) if ssm else 0.0,
+        ssm_groups=ceil_div(ssm.key_heads or ssm.groups, tp) if ssm else 0.0,
     )
 
 

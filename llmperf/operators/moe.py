@@ -51,7 +51,11 @@ def add(build: Build, layers: Layers) -> None:
     build.gemm(
         "router", layers, tokens, moe.experts, model.hidden, bias=moe.experts if moe.router_bias else 0.0, kept=True
     )
+    if moe.residual_ffn:
+        _dense_beside(build, layers, moe.residual_ffn)
     if moe.shared_experts:
+        if moe.shared_gate:
+            build.gemm("shared_gate", layers, tokens, 1.0, model.hidden, kept=True)
         width = shards.shared_ffn
         matrices = model.mlp_matrices - 1
         build.quantize(layers, (model.hidden, width), tokens)
@@ -68,8 +72,19 @@ def add(build: Build, layers: Layers) -> None:
     if anywhere(shards.ep > 1):
         load = hottest(assignments, shards.ep, group * least(moe.top_k, shards.experts))
         most_hit = hottest(hit, shards.ep, least(shards.experts, group * moe.top_k))
-    _experts(build, layers, Load(assignments, hit, load, most_hit))
+    _experts(build, layers, moe, Load(assignments, hit, load, most_hit))
     _exchange(build, layers, moe)
+
+
+def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
+    """A dense network beside the experts, with a norm of its own that the model's norms count."""
+    model, tokens, width = build.model, build.tokens, ceil_div(residual_ffn, build.shards.tp)
+    matrices = model.mlp_matrices - 1
+    build.quantize(layers, (model.hidden, width), tokens)
+    build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden)
+    moved = (matrices + 1) * tokens * width * build.formats.hidden
+    build.elementwise("residual_activation", layers, moved, 5.0 * tokens * width)
+    build.gemm("residual_down", layers, tokens, model.hidden, width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +97,7 @@ class Load:
     most_hit: Real
 
 
-def _experts(build: Build, layers: Layers, load: Load) -> None:
+def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
     """The two grouped products, the activation between them, and the permutation around them."""
     model, shards, formats = build.model, build.shards, build.formats
     rows = load.rows
@@ -91,7 +106,7 @@ def _experts(build: Build, layers: Layers, load: Load) -> None:
     build.elementwise("moe_permute", layers, 2.0 * rows * model.hidden * formats.hidden)
     build.quantize(layers, (model.hidden, width), rows)
     for name, n, k in (("moe_gate_up", matrices * width, model.hidden), ("moe_down", model.hidden, width)):
-        element = n * k * formats.weight
+        element = n * k * formats.weight + (n * formats.kept if moe.expert_bias else 0.0)
         build.add(
             "moe",
             Row(

@@ -1,6 +1,11 @@
-"""State-space layers (Mamba-2) as operators: projections, convolution, scan over prompts, state update of a step."""
+"""Recurrent layers as operators: projections, convolution, scan over prompts, state update of a decode step.
+
+One row of products before the recurrence, one after; between them a scan, whose form depends on the kind of mixer.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from llmperf.descriptors.model import Ssm
 from llmperf.numeric import Real, least
@@ -8,74 +13,114 @@ from llmperf.operators.build import Build, Layers
 from llmperf.operators.table import Row
 
 
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Sizes of one mixer on one device. [1]
+
+    Attributes
+    ----------
+    inner : number or array
+        Width of what the recurrence gives out.
+    inputs : number or array
+        Outputs of the projections before it.
+    channels : number or array
+        Channels of the convolution; 0 where there is none.
+    state : number or array
+        Elements of the recurrent state of one sequence.
+    small : number or array
+        Weights of steps, decays and norms.
+    """
+
+    inner: Real
+    inputs: Real
+    channels: Real
+    state: Real
+    small: Real
+
+
+def widths(build: Build, ssm: Ssm) -> Widths:
+    """Sizes of a mixer on one device."""
+    heads, groups = build.shards.ssm_heads, build.shards.ssm_groups
+    inner = heads * ssm.head_dim
+    if ssm.kind == "mamba1":
+        small = inner * ssm.state + 2.0 * inner + (ssm.dt_rank + 2.0 * ssm.state if ssm.inner_norms else 0.0)
+        return Widths(inner, 2.0 * inner, inner, inner * ssm.state, small)
+    if ssm.kind == "hgrn":
+        return Widths(inner, 3.0 * inner, 0.0, inner, 4.0 * build.model.hidden + 2.0 * inner)
+    if ssm.kind == "gated_delta":
+        mixed = 2.0 * groups * ssm.state + inner
+        return Widths(
+            inner, mixed + inner + 2.0 * heads, mixed, heads * ssm.state * ssm.head_dim, 2.0 * heads + ssm.head_dim
+        )
+    channels = inner + 2.0 * groups * ssm.state
+    return Widths(inner, inner + channels + heads, channels, inner * ssm.state, 3.0 * heads + inner)
+
+
 def state_bytes(build: Build) -> Real:
     """Bytes of the recurrent and convolution state of one sequence in one layer on one device. [B]"""
     ssm = build.model.ssm
     if ssm is None:
         return 0.0
-    shards = build.shards
-    channels = shards.ssm_heads * ssm.head_dim + 2.0 * shards.ssm_groups * ssm.state
-    return (shards.ssm_heads * ssm.head_dim * ssm.state + channels * ssm.conv) * build.formats.hidden
+    width = widths(build, ssm)
+    return (width.state + width.channels * ssm.conv) * build.formats.hidden
 
 
 def add(build: Build, layers: Layers) -> None:
-    """All operators of the model's state-space layers."""
-    ssm, model, shards, formats, tokens = build.model.ssm, build.model, build.shards, build.formats, build.tokens
+    """All operators of the model's recurrent layers."""
+    ssm, model, formats, tokens = build.model.ssm, build.model, build.formats, build.tokens
     if ssm is None:
         return
-    inner = shards.ssm_heads * ssm.head_dim
-    channels = inner + 2.0 * shards.ssm_groups * ssm.state
-    build.quantize(layers, (model.hidden, inner), tokens)
-    build.gemm("ssm_in", layers, tokens, inner + channels + shards.ssm_heads, model.hidden)
+    width = widths(build, ssm)
+    build.quantize(layers, (model.hidden, width.inner), tokens)
+    build.gemm("ssm_in", layers, tokens, width.inputs, model.hidden)
+    if ssm.kind == "mamba1":
+        low = ssm.dt_rank + 2.0 * ssm.state
+        build.gemm("ssm_x", layers, tokens, low, width.inner)
+        build.gemm("ssm_dt", layers, tokens, width.inner, ssm.dt_rank)
+    bias = 0.0 if ssm.kind == "gated_delta" else 1.0
+    weights = (width.channels * (ssm.conv + bias) + width.small) * formats.kept
     build.elementwise(
         "ssm_conv",
         layers,
-        2.0 * tokens * channels * formats.hidden,
-        2.0 * ssm.conv * tokens * channels,
-        (channels * (ssm.conv + 1) + 3.0 * shards.ssm_heads) * formats.kept,
+        2.0 * tokens * width.channels * formats.hidden,
+        2.0 * ssm.conv * tokens * width.channels,
+        weights,
     )
     if build.prefills:
-        build.add("recurrent", _scan(build, layers, ssm))
+        build.add("recurrent", _scan(build, layers, ssm, width))
     if build.decodes:
-        build.add("recurrent", _update(build, layers, ssm))
-    build.elementwise(
-        "ssm_gate_norm", layers, 3.0 * tokens * inner * formats.hidden, 8.0 * tokens * inner, inner * formats.kept
-    )
-    build.gemm("ssm_out", layers, tokens, model.hidden, inner)
+        build.add("recurrent", _update(build, layers, width))
+    build.elementwise("ssm_gate_norm", layers, 3.0 * tokens * width.inner * formats.hidden, 8.0 * tokens * width.inner)
+    build.gemm("ssm_out", layers, tokens, model.hidden, width.inner)
 
 
-def _scan(build: Build, layers: Layers, ssm: Ssm) -> Row:
-    """The chunked state-space dual form over prompts (arXiv:2405.21060, sec. 6: diagonal blocks and chunk states)."""
-    shards, step = build.shards, build.step
-    inner = shards.ssm_heads * ssm.head_dim
+def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:
+    """The scan over prompts.
+
+    Chunked forms (arXiv:2405.21060, sec. 6; arXiv:2412.06464, sec. 3.3) compute the causal half of products within a
+    chunk and hand a state from chunk to chunk; selective and gated scans update the state token by token on the vector
+    engine, five operations an element.
+    """
+    step, tokens = build.step, build.prompt_tokens
+    row = Row("ssm_scan", layers.repeat, layers.stages, build.formats.attention)
+    row.kv_write = step.prompts * state_bytes(build)
+    row.activation_bytes = tokens * (2.0 * width.inner + width.channels) * build.formats.hidden
+    if ssm.kind in ("mamba1", "hgrn"):
+        row.vector_flops = 5.0 * tokens * width.state
+        return row
     chunk = least(ssm.chunk, step.query)
-    per_token = 2.0 * chunk * (shards.ssm_groups * ssm.state + inner) + 4.0 * ssm.state * inner
-    tokens = build.prompt_tokens
-    state = step.prompts * state_bytes(build)
-    return Row(
-        "ssm_scan",
-        layers.repeat,
-        layers.stages,
-        build.formats.attention,
-        flops=tokens * per_token,
-        vector_flops=4.0 * tokens * inner,
-        kv_write=state,
-        activation_bytes=tokens * (2.0 * inner + 2.0 * shards.ssm_groups * ssm.state) * build.formats.hidden,
-    )
+    keys = build.shards.ssm_groups * ssm.state
+    pairs = 0.5 * (chunk + 1.0) * (2.0 if ssm.kind == "gated_delta" else 1.0)
+    row.flops = tokens * (2.0 * pairs * (keys + width.inner) + 4.0 * width.state)
+    row.vector_flops = 4.0 * tokens * width.inner
+    return row
 
 
-def _update(build: Build, layers: Layers, ssm: Ssm) -> Row:
+def _update(build: Build, layers: Layers, width: Widths) -> Row:
     """One decode step: read, decay, update and write the state, and read it out (five operations an element)."""
-    shards, sequences = build.shards, build.step.sequences
-    inner = shards.ssm_heads * ssm.head_dim
+    sequences = build.step.sequences
     state = sequences * state_bytes(build)
-    return Row(
-        "ssm_update",
-        layers.repeat,
-        layers.stages,
-        build.formats.attention,
-        vector_flops=5.0 * sequences * inner * ssm.state,
-        kv_read=state,
-        kv_write=state,
-        activation_bytes=sequences * 2.0 * inner * build.formats.hidden,
-    )
+    row = Row("ssm_update", layers.repeat, layers.stages, build.formats.attention, kv_read=state, kv_write=state)
+    row.vector_flops = 5.0 * sequences * width.state
+    row.activation_bytes = sequences * 2.0 * width.inner * build.formats.hidden
+    return row

@@ -7,20 +7,34 @@ from dataclasses import dataclass
 from llmperf.numeric import Real, choose, least, most
 
 
-def attended(tokens: Real, window: Real | None) -> Real:
-    """Query-key pairs of a causal sequence of `tokens` queries, each seeing at most `window` keys, itself included.
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What a query sees: its last `size` keys, or those before it in its own chunk of `size`. [1]"""
+
+    size: Real
+    chunked: bool = False
+
+
+def attended(tokens: Real, window: Window | None) -> Real:
+    """Query-key pairs of a causal sequence of `tokens` queries, each seeing itself and what its window leaves.
 
     Notes
     -----
-    ``sum_{i=1..n} min(i, w) = n (n + 1) / 2`` up to the window and ``w (w + 1) / 2 + (n - w) w`` beyond.
+    ``sum_{i=1..n} min(i, w) = n (n + 1) / 2`` up to the window and ``w (w + 1) / 2 + (n - w) w`` beyond; of chunks,
+    each full one has ``w (w + 1) / 2`` and the last, of r tokens, ``r (r + 1) / 2``.
     """
     full = 0.5 * tokens * (tokens + 1)
     if window is None:
         return full
-    return choose(tokens > window, 0.5 * window * (window + 1) + (tokens - window) * window, full)
+    size = window.size
+    if window.chunked:
+        whole = tokens // size
+        rest = tokens - whole * size
+        return whole * 0.5 * size * (size + 1) + 0.5 * rest * (rest + 1)
+    return choose(tokens > size, 0.5 * size * (size + 1) + (tokens - size) * size, full)
 
 
-def mean_context(shortest: Real, steps: Real, window: Real | None) -> Real:
+def mean_context(shortest: Real, steps: Real, window: Window | None) -> Real:
     """Mean tokens read by the decode steps whose contexts are ``shortest + 1 .. shortest + steps``."""
     if window is None:
         return shortest + 0.5 * (steps + 1)
@@ -49,6 +63,10 @@ class Step:
         Tokens of all data-parallel ranks together, which share the experts: their mean, not rounded up. [1]
     shared : number or array
         Tokens at the begin of every decoding sequence that are the same cached prefix. [1]
+    encoded : number or array
+        Encoder tokens of each prompt, which every decoder layer attends to. [1]
+    causal : bool
+        Whether prompts see only what came before.
     diversity : number or array
         How independently tokens choose experts, 0-1. [1]
     """
@@ -63,24 +81,30 @@ class Step:
     group: Real = 1.0
     shared: Real = 0.0
     diversity: Real = 1.0
+    encoded: Real = 0.0
+    causal: bool = True
 
-    def pairs(self, window: Real | None) -> Real:
+    def pairs(self, window: Window | None) -> Real:
         """Query-key pairs of one prompt in this step, averaged over the chunks of the prompt. [1]"""
+        if not self.causal:
+            return self.query * self.length
         whole = attended(self.length, window) - attended(self.before, window)
         return whole * self.query / (self.length - self.before)
 
-    def keys(self, window: Real | None) -> Real:
+    def keys(self, window: Window | None) -> Real:
         """Keys that one prompt's queries of this step read, averaged over the chunks of the prompt. [1]"""
+        if not self.causal:
+            return self.length
         mean = self.before + 0.5 * (self.length - self.before + self.query)
-        return mean if window is None else choose(mean > window + self.query, window + self.query, mean)
+        return mean if window is None else least(mean, window.size + self.query)
 
-    def decode_shared(self, window: Real | None) -> Real:
+    def decode_shared(self, window: Window | None) -> Real:
         """Keys among them that belong to the prefix that all sequences share. [1]"""
         if window is None:
             return self.shared
         private = self.context + 0.5 * (self.steps + 1) - self.shared
-        return least(most(window - private, 0.0), self.shared)
+        return least(most(window.size - private, 0.0), self.shared)
 
-    def decode_context(self, window: Real | None) -> Real:
+    def decode_context(self, window: Window | None) -> Real:
         """Keys that a decoding sequence reads in this step, the new one included. [1]"""
         return mean_context(self.context, self.steps, window)

@@ -1,13 +1,16 @@
-"""A decoder-only model as an operator table for one step on one device."""
+"""A model as an operator table for one step on one device: decoders, encoders with decoders, vision transformers."""
 
 from __future__ import annotations
 
-from llmperf.descriptors.model import Model
+from dataclasses import replace
+
+from llmperf.descriptors.model import Encoder, Model
 from llmperf.numeric import Real, anywhere, choose
-from llmperf.operators import attention, moe, recurrent
+from llmperf.operators import attention, moe, recurrent, vision
 from llmperf.operators.build import Build, Layers, join, only
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards, Stages
+from llmperf.operators.layout import stages as layer_stages
 from llmperf.operators.step import Step
 from llmperf.operators.table import Table, table
 
@@ -33,38 +36,86 @@ def operators(model: Model, shards: Shards, stages: Stages, formats: Formats, st
         Work and bytes on the most loaded device.
     """
     build = Build(model, shards, stages, formats, step, domain)
-    layers = build.spread(model.layers)
-    attending = build.spread(model.attention_layers)
+    if model.vision:
+        vision.add(build, _layers)
+        return table(build.rows)
     _embedding(build)
-    attention.add(build, attending)
-    if model.attention:
-        attention.kv_exchange(build, attending, model.attention)
-    recurrent.add(build, build.spread(model.ssm_layers))
-    dense, sparse = _feed_forward_layers(build)
-    _feed_forward(build, dense)
-    if model.moe:
-        moe.add(build, sparse)
-    _norms(build, layers)
-    _reductions(build, attending, build.spread(model.ssm_layers), dense, sparse)
+    if model.encoder and build.prefills:
+        _encoder(build, model, model.encoder)
+    _layers(build)
+    if model.encoder and model.attention:
+        attention.cross(build, model.attention)
     _head(build)
     return table(build.rows)
 
 
+def _layers(build: Build) -> None:
+    """All layers of a stack: mixers, networks, norms, and the sums over devices."""
+    model = build.model
+    attending, mixing = build.spread(model.attention_layers), build.spread(model.ssm_layers)
+    attention.add(build, attending)
+    if model.attention:
+        attention.kv_exchange(build, attending, model.attention)
+    recurrent.add(build, mixing)
+    dense, sparse = _feed_forward_layers(build)
+    _feed_forward(build, dense)
+    if model.moe:
+        moe.add(build, sparse)
+    _norms(build, build.spread(model.layers))
+    _reductions(build, attending, mixing, dense, sparse)
+
+
+def _encoder(build: Build, model: Model, encoder: Encoder) -> None:
+    """An encoder's layers over the prompts, each of its operators named for it; nothing of it goes to a cache."""
+    step, attending = build.step, model.attention
+    assert attending is not None
+    stack = replace(model, layers=encoder.layers, encoder=None, attention=replace(attending, causal=False))
+    seen = Step(prompts=step.prompts, query=step.encoded, length=step.encoded, causal=False)
+    cut = layer_stages(encoder.layers, build.shards.pp)
+    inner = Build(stack, build.shards, cut, build.formats, seen, build.domain, keeps=False)
+    _layers(inner)
+    tokens, hidden = step.prompts * step.encoded, model.hidden
+    kept = (norm_weights(model) + encoder.positions * hidden) * build.formats.kept
+    inner.elementwise("final_norm", inner.once("last"), 2.0 * tokens * hidden * build.formats.hidden, 0.0, kept)
+    if encoder.input_channels:  # two convolutions of width 3, the second of stride 2
+        first = inner.once("first")
+        inner.gemm("conv_1", first, 2.0 * tokens, hidden, 3.0 * encoder.input_channels, bias=hidden, kept=True)
+        inner.gemm("conv_2", first, tokens, hidden, 3.0 * hidden, bias=hidden, kept=True)
+    for kind, rows in inner.rows.items():
+        for row in rows:
+            row.name = f"encoder_{row.name}"
+            build.add(kind, row)
+
+
+def norm_weights(model: Model) -> float:
+    """Weights of one norm over the hidden width. [1]"""
+    return model.hidden * (2.0 if model.norm_bias else 1.0) if model.norm_weights else 0.0
+
+
 def _feed_forward_layers(build: Build) -> tuple[Layers, Layers]:
-    model, stages = build.model, build.stages
-    if model.moe is None:
+    model, stages, part = build.model, build.stages, build.model.moe
+    if part is None:
         return build.spread(model.dense_layers), build.spread(0.0)
+    if part.period > 1:
+        return build.spread(model.dense_layers), build.spread(model.moe_layers)
     leading = Layers(model.dense_layers, stages.leading(model.dense_layers))
-    return leading, Layers(model.moe_layers, stages.following(model.dense_layers))
+    return leading, Layers(model.moe_layers, stages.following(model.layers - model.moe_layers))
 
 
 def _embedding(build: Build) -> None:
     model, formats, tokens = build.model, build.formats, build.tokens
     rows = build.shards.vocab * model.hidden * formats.kept
-    positions = model.learned_positions * model.hidden * formats.kept
+    positions = (model.learned_positions * model.hidden + _biases(model)) * formats.kept
     build.elementwise(
         "embedding", build.once("first"), 2.0 * tokens * model.hidden * formats.hidden, resident_bytes=rows + positions
     )
+
+
+def _biases(model: Model) -> float:
+    """Relative-position biases of the stack, and of its encoder. [1]"""
+    part = model.attention
+    stacks = 2.0 if model.encoder else 1.0
+    return stacks * part.relative_buckets * part.heads if part else 0.0
 
 
 def _feed_forward(build: Build, layers: Layers) -> None:
@@ -75,7 +126,9 @@ def _feed_forward(build: Build, layers: Layers) -> None:
     build.quantize(layers, (model.hidden, width), tokens)
     up = "gate_up" if model.gated_mlp else "up"
     build.gemm(up, layers, tokens, matrices * width, model.hidden, bias=matrices * width if model.bias.mlp else 0.0)
-    build.elementwise("activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width)
+    sub_norm = width * formats.kept if model.sub_norms else 0.0
+    moved = (matrices + 1) * tokens * width * formats.hidden
+    build.elementwise("activation", layers, moved, 5.0 * tokens * width, sub_norm)
     build.gemm("down", layers, tokens, model.hidden, width, bias=model.hidden if model.bias.mlp else 0.0)
 
 
@@ -83,9 +136,10 @@ def _norms(build: Build, layers: Layers) -> None:
     """Norms, the residual additions fused into up to two of them a layer."""
     model, formats = build.model, build.formats
     elements = build.tokens * model.hidden
-    weights = model.hidden * (2.0 if model.norm_bias else 1.0) * formats.kept
+    weights = norm_weights(model) * formats.kept
     fused = min(model.norms_per_layer, 2)
-    build.elementwise("add_norm", layers.times(fused), 4.0 * elements * formats.hidden, 5.0 * elements, weights)
+    count = fused + (1 if model.encoder else 0)  # attention to an encoder has a norm of its own
+    build.elementwise("add_norm", layers.times(count), 4.0 * elements * formats.hidden, 5.0 * elements, weights)
     if model.norms_per_layer > fused:
         build.elementwise(
             "norm",
@@ -107,7 +161,13 @@ def _reductions(build: Build, attending: Layers, recurrent_layers: Layers, dense
     if anywhere(shards.tp > 1):
         # where tokens are exchanged with other ranks, the exchange brings the sum of the experts home
         home = only(sparse, shards.dp * shards.cp <= 1)
-        layers = only(join(attending, recurrent_layers, dense, home), shards.tp > 1)
+        # a parallel block sums attention and feed-forward network together
+        sums = (
+            (attending, recurrent_layers, home)
+            if build.model.parallel_block
+            else (attending, recurrent_layers, dense, home, *((attending,) if build.model.encoder else ()))
+        )
+        layers = only(join(*sums), shards.tp > 1)
         build.collective("tp_all_reduce", layers, "all_reduce", message, shards.tp)
         # a table that every rank holds whole would need none
         looked_up = only(build.once("first"), shards.tp > 1)
@@ -129,7 +189,7 @@ def _head(build: Build) -> None:
     model, formats, shards, step = build.model, build.formats, build.shards, build.step
     last = build.once("last")
     rows = step.prompts + step.sequences
-    norm = model.hidden * (2.0 if model.norm_bias else 1.0) * formats.kept
+    norm = norm_weights(model) * formats.kept
     build.elementwise(
         "final_norm", last, 2.0 * build.tokens * model.hidden * formats.hidden, 4.0 * build.tokens * model.hidden, norm
     )

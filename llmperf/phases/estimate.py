@@ -131,7 +131,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
     scenario = prepared.scenario
     work, layout_ = scenario.workload, scenario.parallelism
     copies = layout_.dp * layout_.replicas
-    tokens = work.input + work.output
+    tokens = prepared.decoder_input + work.output
     stage = (need.weights + need.kv_cache).argmax(axis=0)
     columns = np.arange(stage.size)
     weights = need.weights[stage % len(need.weights), columns % need.weights.shape[1]]

@@ -29,7 +29,8 @@ class Sequence:
     full, windowed : tuple of number or array
         Layers of each pipeline stage that keep all tokens, and that keep the last `window`. [1]
     state : tuple of number or array
-        Bytes of recurrent states in each stage, however long the sequence. [B]
+        Bytes of recurrent states, and of keys and values of an encoder's output, in each stage, however long the
+        sequence. [B]
     """
 
     token: Real
@@ -73,14 +74,21 @@ def sequence(setup: Setup) -> Sequence:
     build = Build(model, setup.shards, stages, setup.formats, setup.decode_step, 1.0)
     attention = model.attention
     windowed = attention.windowed_layers if attention else 0.0
+    keeps = attention is not None and model.generates
     window = attention.window if attention and attention.window is not None and windowed else 1e18
     states = state_bytes(build)
+    encoded = setup.encoded_tokens * kv_bytes_per_token(build)
     return Sequence(
         kv_bytes_per_token(build) / setup.shards.cp,
-        stages.spread(model.attention_layers - windowed),
-        stages.spread(windowed),
+        stages.spread(model.attention_layers - windowed if keeps else 0),
+        stages.spread(windowed if keeps else 0),
         window,
-        tuple(layers * states for layers in stages.spread(model.ssm_layers)),
+        tuple(
+            layers * states + crossed * encoded
+            for layers, crossed in zip(
+                stages.spread(model.ssm_layers), stages.spread(model.layers if model.encoder else 0), strict=True
+            )
+        ),
     )
 
 
@@ -132,7 +140,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     engine, work, main = scenario.engine, scenario.workload, scenario.hardware.main
     per_sequence = sequence(setup)
     block, cached = engine.kv_block, setup.cached_tokens
-    tokens = ceil_div(work.input + work.output - cached, block) * block + cached
+    tokens = ceil_div(setup.decoder_input + work.output - cached, block) * block + cached
     kv = [
         setup.sequences * own + once
         for own, once in zip(per_sequence.bytes(tokens, cached), per_sequence.prefix(tokens, cached), strict=True)

@@ -52,25 +52,49 @@ class Setup:
     @cached_property
     def new_tokens(self) -> Real:
         """Tokens of a prompt that are not cached before it arrives. [1]"""
+        if self._encodes_prompt:
+            return 1.0  # the prompt goes through the encoder; the decoder begins with one token
         return self.scenario.workload.input - self.cached_tokens
+
+    @property
+    def _encodes_prompt(self) -> bool:
+        encoder = self.scenario.model.encoder
+        return encoder is not None and not encoder.positions
+
+    @cached_property
+    def encoded_tokens(self) -> Real:
+        """Encoder tokens of a sequence. [1]"""
+        encoder = self.scenario.model.encoder
+        if encoder is None:
+            return 0.0
+        return encoder.positions or self.scenario.workload.input
+
+    @cached_property
+    def decoder_input(self) -> Real:
+        """Tokens of a sequence that the decoder has seen when it has generated its first. [1]"""
+        return 1.0 if self._encodes_prompt else self.scenario.workload.input
 
     @cached_property
     def cached_tokens(self) -> Real:
         """Tokens of a prompt that are cached before it arrives. [1]"""
+        if self._encodes_prompt:
+            return 0.0
         return self.scenario.workload.shared_prefix if self.scenario.engine.shared_prefix_cache else 0.0
 
     @cached_property
     def prefill_steps(self) -> Real:
         """Steps (or micro-batches) that all prompts of a rank are prefilled in. [1]"""
-        tokens = self.sequences * self.new_tokens
+        tokens = self.sequences * (self.new_tokens + self.encoded_tokens)
         steps = ceil_div(tokens, self.scenario.engine.token_budget)
+        if self.scenario.model.encoder or not self.scenario.model.generates:
+            steps = least(steps, self.sequences)  # what sees all of its input cannot be cut into chunks
         layout = self.scenario.parallelism
         return most(steps, choose(layout.pp > 1, self.micro_batches, 1.0))
 
     @cached_property
     def prefill_step(self) -> Step:
         """The mean step of prefill."""
-        work, new = self.scenario.workload, self.new_tokens
+        work, new, model = self.scenario.workload, self.new_tokens, self.scenario.model
         tokens = self.sequences * new / self.prefill_steps
         query = least(new, tokens)
         group = self._copy() * new / self.prefill_steps
@@ -78,9 +102,11 @@ class Setup:
             prompts=tokens / query,
             query=query,
             before=self.cached_tokens,
-            length=work.input,
+            length=self.cached_tokens + new,
             group=group,
             diversity=work.routing_diversity,
+            encoded=self.encoded_tokens,
+            causal=model.attention.causal if model.attention else True,
         )
 
     @cached_property
@@ -89,7 +115,8 @@ class Setup:
         work = self.scenario.workload
         return Step(
             sequences=self.sequences / self.micro_batches,
-            context=work.input,
+            context=self.decoder_input,
+            encoded=self.encoded_tokens,
             steps=most(work.output - 1.0, 1.0),
             group=self._copy() / self.micro_batches,
             shared=self.cached_tokens,

@@ -1,0 +1,91 @@
+"""What only shows when layout, hardware, model and workload of a scenario are seen together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors.documents import Document
+from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem
+from llmperf.numeric import anywhere
+
+Fault = tuple[str, str]
+"""Path and message."""
+
+
+def check_together(scenario: Scenario, document: Document | None) -> None:
+    """Check a scenario as a whole.
+
+    Raises
+    ------
+    InputError
+        If the layout does not suit the hardware or the model, or the workload not the model; lists all faults.
+    """
+    found = [*_layout_on_hardware(scenario), *_layout_of_model(scenario), *_workload_of_model(scenario)]
+    if found:
+        file = document.file if document else None
+        raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])
+
+
+def _layout_on_hardware(scenario: Scenario) -> list[Fault]:
+    layout, hardware, used = scenario.parallelism, scenario.hardware, scenario.parallelism.devices
+    found = []
+    if anywhere(used != scenario.devices):
+        found.append(("devices", f"{_say(scenario.devices)} is not tp x pp x cp x dp x replicas = {_say(used)}"))
+    if hardware.devices is not None and anywhere(used > hardware.devices):
+        found.append(("parallelism", f"the layout uses {_say(used)} devices, {hardware.name} has {hardware.devices:g}"))
+    elif anywhere(used / layout.replicas > 1) and not hardware.links:
+        found.append(("parallelism", f"{hardware.name} has no link to other devices"))
+    elif _leaves_domain(scenario):
+        text = f"the layout leaves the scale-up domain and {hardware.name} has no scale_out link"
+        found.append(("parallelism", text))
+    return found
+
+
+def _leaves_domain(scenario: Scenario) -> bool:
+    hardware, layout = scenario.hardware, scenario.parallelism
+    link = hardware.link("scale_up")
+    if link is None or link.domain is None or hardware.link("scale_out") is not None:
+        return False
+    return anywhere(layout.devices / layout.replicas > link.domain)
+
+
+def _layout_of_model(scenario: Scenario) -> list[Fault]:
+    layout, model = scenario.parallelism, scenario.model
+    found = []
+    heads = model.attention.heads if model.attention else 0
+    if heads and anywhere(layout.tp > heads):
+        found.append(("parallelism.tp", f"{_say(layout.tp)} is more than the {heads:g} attention heads"))
+    if anywhere(layout.pp > model.layers):
+        found.append(("parallelism.pp", f"{_say(layout.pp)} is more than the {model.layers:g} layers"))
+    if anywhere(layout.expert_group % layout.ep != 0):
+        text = f"{_say(layout.ep)} does not divide tp x cp x dp = {_say(layout.expert_group)}"
+        found.append(("parallelism.ep", text))
+    if model.moe is None and anywhere(layout.ep > 1):
+        found.append(("parallelism.ep", f"{model.name} has no experts"))
+    elif model.moe is not None and anywhere(layout.ep > model.moe.experts):
+        found.append(("parallelism.ep", f"{_say(layout.ep)} is more than the {model.moe.experts:g} experts"))
+    return found
+
+
+def _workload_of_model(scenario: Scenario) -> list[Fault]:
+    model, work = scenario.model, scenario.workload
+    found = []
+    if anywhere(work.shared_prefix >= work.input):
+        found.append(("workload.shared_prefix", "must be less than input: one new token at least is computed"))
+    if not model.generates and anywhere(work.output > 1):
+        found.append(("workload.output", f"{model.name} generates no tokens; the output must be 1"))
+    if model.vision and anywhere(work.input != model.max_context):
+        found.append(("workload.input", f"{model.name} takes {model.max_context:g} tokens a picture, always"))
+    encodes = model.encoder is not None and not model.encoder.positions
+    length = work.output + 1 if encodes else work.input + work.output
+    if model.generates and anywhere(length > model.max_context):
+        text = f"input + output = {_say(length)} is more than the {model.max_context:g} tokens that {model.name} allows"
+        found.append(("workload", text))
+    return found
+
+
+def _say(value: Any) -> str:
+    return f"up to {np.max(value):g}" if isinstance(value, np.ndarray) else f"{value:g}"
