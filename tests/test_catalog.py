@@ -14,12 +14,28 @@ from llmperf.descriptors.documents import parse_yaml
 from llmperf.descriptors.parameters import parameters
 from llmperf.descriptors.resolve import component
 
-BUILT = ["model", "hardware", "weights", "kv_cache", "engine"]
+BUILT = ["model", "hardware", "weights", "kv_cache", "engine", "achieved", "link", "tier"]
+
+
+def incomplete(name: str) -> bool:
+    """Whether a chip lacks what every estimate needs; it stays in the catalog, and is refused."""
+    try:
+        component("hardware", name)
+    except llmperf.InputError as error:
+        assert all(problem.message.startswith("needs") for problem in error.problems), error
+        return True
+    return False
+
+
+COMPLETE = [name for name in sorted(catalog.files("hardware")) if not incomplete(name)]
 EVERY = [(kind, name) for kind in BUILT for name in sorted(catalog.files(kind))]
 
 
 @pytest.mark.parametrize(("kind", "name"), EVERY)
 def test_every_entry_is_valid_and_says_where_its_numbers_are_from(kind: str, name: str) -> None:
+    if kind == "hardware" and incomplete(name):
+        assert catalog.load(kind, name).data["sources"]
+        return
     built = component(kind, name)
     assert built.name == name
     assert built.sources
@@ -55,27 +71,23 @@ def test_every_number_of_a_chip_has_a_source(name: str) -> None:
     assert [path for path in paths if not sourced(path, data["sources"])] == []
 
 
-@pytest.mark.parametrize("name", sorted(catalog.files("hardware")))
+@pytest.mark.parametrize("name", COMPLETE)
 def test_peaks_of_a_chip_stand_in_plausible_ratios(name: str) -> None:
     hardware = component("hardware", name)
     for engine in hardware.engines.values():
         peaks = engine.peaks
         assert all(1e9 < peak < 1e17 for peak in peaks.values())
-        if "bf16" in peaks and "fp16" in peaks:
-            assert peaks["bf16"] <= peaks["fp16"]
-        for narrow, wide in (("fp8", "bf16"), ("int8", "bf16"), ("fp4", "fp8")):
+        for narrow, wide in (("fp8", "bf16"), ("int8", "bf16"), ("fp4", "fp8"), ("fp8", "fp16"), ("int8", "fp16")):
             if narrow in peaks and wide in peaks:
-                assert 1.9 <= peaks[narrow] / peaks[wide] <= 4.1, "a sparse peak listed as dense?"
+                ratio = peaks[narrow] / peaks[wide]
+                if narrow == "int8" and ratio < 0.9:
+                    continue  # Blackwell Ultra gave most of its int8 units up
+                # once, twice, three (Blackwell Ultra's fp4) or four times the rate; anything between mixes dense and
+                # sparse numbers, or two data sheets
+                assert any(abs(ratio / factor - 1) < 0.1 for factor in (1, 2, 3, 4)), (narrow, wide, ratio)
     main = hardware.main
-    assert 0.3 < main.capacity / main.bandwidth < 4000 * 1e-3 or hardware.kind in (
-        "cpu",
-        "soc",
-        "gpu",
-        "npu",
-        "pim",
-        "fpga",
-    )
-    assert 1e-3 < main.capacity / main.bandwidth < 10, "time to read the whole memory"
+    # memory on the chip is read in microseconds, a processor's DRAM in seconds
+    assert 1e-6 < main.capacity / main.bandwidth < 20, "time to read the whole memory"
 
 
 def test_capacities_are_those_of_the_data_sheets() -> None:

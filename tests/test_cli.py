@@ -27,11 +27,11 @@ DEMO = shlex.split(
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
-def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run) -> None:
+def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run, tmp_path: Path) -> None:
     shown = run(command, "--help", COLUMNS="200", NO_COLOR="1", TERM="dumb").stdout
     example = re.search(r"Example: llmperf (.*?)(?:  |\n|│)", shown)
     assert example, shown
-    done = run(*shlex.split(example.group(1)))
+    done = run(*shlex.split(example.group(1)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout
 
@@ -159,13 +159,49 @@ def test_the_schema_accepts_what_the_tool_accepts(answer: Answer) -> None:
             llmperf.load({"model": "llama-3.1-8b", "hardware": "h100-sxm", **wrong})
 
 
-@pytest.mark.parametrize("kind", ["model", "hardware", "weights", "kv_cache", "engine", "achieved"])
+@pytest.mark.parametrize("kind", ["model", "hardware", "weights", "kv_cache", "engine", "achieved", "link", "tier"])
 def test_the_schema_of_a_kind_accepts_every_packaged_file(kind: str, answer: Answer) -> None:
     from llmperf.descriptors import catalog
 
     validator = jsonschema.Draft202012Validator(answer("schema", kind))
     for path in catalog.files(kind).values():
         validator.validate(catalog.load_file(str(path)).data)
+
+
+def test_what_the_catalog_lacks_is_listed_with_the_answers_that_it_forbids(answer: Answer, run: Run) -> None:
+    found = {line["name"]: line["missing"] for line in answer("list", "--missing")["missing"]}
+    assert any(lack["forbids"] == "every estimate" for lack in found["wse-3"])
+    assert {"what": "tdp", "forbids": "energy"} in found["ascend-910c"]
+    assert "wse-3" in run("list", "--missing").stdout
+
+
+@pytest.mark.parametrize("kind", ["model", "hardware", "scenario"])
+def test_a_scaffold_is_valid_as_it_is_and_never_overwrites(kind: str, tmp_path: Path, run: Run, answer: Answer) -> None:
+    path = tmp_path / "mine.yaml"
+    assert run("init", kind, str(path)).returncode == 0
+    before = path.read_text()
+    refused = run("init", kind, str(path))
+    assert refused.returncode == 2
+    assert "exists already" in refused.stderr
+    assert path.read_text() == before
+    assert run("init", kind, str(path), "--force").returncode == 0
+    arguments = {
+        "model": ["--model", str(path), "--hardware", "h100-sxm"],
+        "hardware": ["--model", "llama-3.1-8b", "--hardware", str(path)],
+        "scenario": [str(path)],
+    }[kind]
+    assert answer("estimate", *arguments)["memory_bytes_per_device"]["fits"] is True
+
+
+def test_an_old_price_is_said() -> None:
+    import datetime
+
+    from llmperf.interfaces.gaps import price_age
+
+    today = datetime.date(2026, 11, 25)
+    assert price_age("AWS P5 on demand, 2026-03", today) is None
+    assert price_age("CoreWeave 2024-02-07", today) == "stale: 33 months old"
+    assert price_age("a street price", today) == price_age(None, today) == "undated"
 
 
 def test_outputs_are_one_table(answer: Answer) -> None:

@@ -12,7 +12,22 @@ from hypothesis import strategies as st
 import llmperf
 from llmperf.outputs import TIMES
 
-MODELS = ["llama-3.1-8b", "mistral-7b", "mixtral-8x7b", "deepseek-v3", "gemma-2-9b", "mamba2-2.7b", "gpt3-175b"]
+MODELS = [
+    "llama-3.1-8b",
+    "mistral-7b",
+    "mixtral-8x7b",
+    "deepseek-v3",
+    "deepseek-v3.2",
+    "gemma-2-9b",
+    "gpt-oss-20b",
+    "llama-4-scout",
+    "mamba2-2.7b",
+    "jamba-v0.1",
+    "mmfree-2.7b",
+    "falcon-40b",
+    "t5-11b",
+    "gpt3-175b",
+]
 HARDWARE = ["h100-sxm", "a100-sxm-80gb", "b200-sxm", "mi300x", "neupims", "cxl-xeon", "t4-gcp", "rtx-4090", "m2-ultra"]
 RATES = {output.name for output in TIMES if output.better == "higher"}
 
@@ -26,7 +41,7 @@ def scenarios(draw: Any) -> dict[str, Any]:
         "hardware": hardware,
         "batch": draw(st.integers(1, 300)),
         "input": draw(st.integers(1, 1500)),
-        "output": draw(st.integers(1, 500)),
+        "output": draw(st.integers(1, 500)) if model != "t5-11b" else draw(st.integers(1, 400)),
         "kv_cache": draw(st.sampled_from(["bf16", "fp8", "int4"])),
         "weights": draw(st.sampled_from(["bf16", "w4a16-g128"])),
         "token_budget": draw(st.sampled_from([512, 8192])),
@@ -38,7 +53,7 @@ def scenarios(draw: Any) -> dict[str, Any]:
         scenario["pp"] = draw(st.sampled_from([1, 2, 3]))
         scenario["dp"] = draw(st.sampled_from([1, 2]))
         scenario["cp"] = draw(st.sampled_from([1, 2]))
-        if model in ("mixtral-8x7b", "deepseek-v3"):
+        if model in ("mixtral-8x7b", "deepseek-v3", "deepseek-v3.2", "llama-4-scout"):
             scenario["ep"] = draw(st.sampled_from([1, scenario["tp"] * scenario["dp"] * scenario["cp"]]))
             assume(scenario["ep"] <= 8)
     return scenario

@@ -60,7 +60,8 @@ class Machine:
     vector_peak : number, array or None
         Vector operations a second: fp32, else the first known; None where none is known. [FLOP/s]
     scale_up, scale_out : Link or None
-        A device without a scale-up link reaches its peers over the host link.
+        A device without a scale-up link reaches its peers over the host link; so does one without a network beyond
+        the domain of its bridge.
     domain : number or array
         Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]
     """
@@ -71,7 +72,7 @@ class Machine:
         rates: Mapping[Any, Real] = vector.peaks if vector else {}
         self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
-        self.scale_out = hardware.link("scale_out")
+        self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
         self._runs: dict[str, Runs] = {}
         self._columns: dict[Any, tuple[Array, ...]] = {}

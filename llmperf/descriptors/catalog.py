@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +36,8 @@ KINDS: dict[str, tuple[str, ...]] = {
 """Kinds of descriptors and the directories that hold them."""
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_FILES = (*_SUFFIXES, ".gguf")
+"""How references to files end."""
 _CACHE_VERSION = "1"
 MAX_EXTENDS = 8
 """Longest chain of ``extends``."""
@@ -62,7 +64,7 @@ def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
     if absent:
         raise InputError(absent)
     local = Path("llmperf.d")
-    _touch(local)
+    touch(local)
     return (*named, *([local] if local.is_dir() else []), packaged())
 
 
@@ -79,7 +81,7 @@ def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
     for root in directories(extra):
         here: dict[str, Path] = {}
         for folder in _folders(root, kind):
-            _touch(folder)
+            touch(folder)
             for path in sorted(folder.iterdir()):
                 if path.suffix not in _SUFFIXES:
                     continue
@@ -132,7 +134,8 @@ def touching() -> Iterator[list[str]]:
         _touched = before
 
 
-def _touch(path: str | Path) -> None:
+def touch(path: str | Path) -> None:
+    """Note that a descriptor depends on a file or directory."""
     if _touched is not None and not str(path).startswith(str(packaged())):
         _touched.append(str(path))
 
@@ -145,7 +148,7 @@ def load_file(path: str) -> Document:
     InputError
         If the file cannot be read or parsed.
     """
-    _touch(path)
+    touch(path)
     return _load_file(path, state(path))
 
 
@@ -167,6 +170,31 @@ def _load_file(path: str, version: tuple[int, int]) -> Document:  # noqa: ARG001
     return document
 
 
+def remembered(what: str, of: Iterable[Path], compute: Callable[[], Any]) -> Any:
+    """JSON that was computed from files, from the cache while none of them has changed.
+
+    Parameters
+    ----------
+    what : str
+        What it is, part of the key.
+    of : iterable of Path
+        The files.
+    compute : callable
+        Gives plain data.
+    """
+    states = [(str(path), *state(str(path))) for path in of]
+    key = hashlib.sha256(json.dumps([_CACHE_VERSION, what, states]).encode()).hexdigest()
+    cached = _cache_directory() / f"{key}.json"
+    try:
+        return json.loads(cached.read_bytes())["remembered"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        pass  # absent or damaged: compute it anew
+    data = compute()
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        write_atomically(cached, json.dumps({"remembered": data}))
+    return data
+
+
 def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
     """Alias (lower case) -> name, for every descriptor of a kind.
 
@@ -177,16 +205,23 @@ def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
     """
     names = files(kind, extra)
     for path in names.values():
-        _touch(path)
+        touch(path)
     return dict(_aliases(tuple((name, str(path), state(str(path))) for name, path in names.items())))
 
 
 @lru_cache(maxsize=64)
-def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> tuple[tuple[str, str], ...]:
+def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> dict[str, str]:
+    found: dict[str, str] = remembered(
+        "aliases", [Path(path) for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
+    )
+    return found
+
+
+def _owners(names: list[tuple[str, str]]) -> dict[str, str]:
     owners: dict[str, str] = {}
-    known = {name for name, _, _ in names}
+    known = {name for name, _ in names}
     twice: list[Problem] = []
-    for name, path, _ in names:
+    for name, path in names:
         data = load_file(path).data
         given = data.get("aliases") if isinstance(data, Mapping) else None
         for alias in given if isinstance(given, list) else ():
@@ -197,7 +232,7 @@ def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> tuple[tuple
             owners[key] = name
     if twice:
         raise InputError(twice)
-    return tuple(owners.items())
+    return owners
 
 
 def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> Path:
@@ -222,7 +257,7 @@ def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> P
 
 def is_path(text: str) -> bool:
     """Whether a written reference is a file, not a name of the catalog."""
-    return "/" in text or os.sep in text or text.endswith(_SUFFIXES)
+    return "/" in text or os.sep in text or text.endswith(_FILES)
 
 
 def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> Document:

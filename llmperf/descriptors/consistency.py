@@ -11,6 +11,9 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import anywhere
 
+HOST_DEVICES = 8
+"""Accelerators that one host holds, as servers of PCIe cards are built."""
+
 Fault = tuple[str, str]
 """Path and message."""
 
@@ -49,7 +52,10 @@ def _leaves_domain(scenario: Scenario) -> bool:
     link = hardware.link("scale_up")
     if link is None or link.domain is None or hardware.link("scale_out") is not None:
         return False
-    return anywhere(layout.devices / layout.replicas > link.domain)
+    used = layout.devices / layout.replicas
+    if hardware.link("host") is not None and not anywhere(used > HOST_DEVICES):
+        return False  # cards that a bridge joins in pairs reach the others of their host over its bus
+    return anywhere(used > link.domain)
 
 
 def _layout_of_model(scenario: Scenario) -> list[Fault]:

@@ -263,11 +263,11 @@ def _validated(
     parts: dict[str, Any] = {}
     warnings: list[str] = []
     given = dict(data)
-    imported: dict[str, str] = {}
+    imported: dict[str, Any] = {}
     for name in COMPONENTS:
         value = given.get(name, imported.get(name, DEFAULTS.get(name)))
         if value is None:
-            problems.append(_missing(name, document, extra))
+            problems.append(_missing(name, document))
             continue
         try:
             parts[name], said, implied = _component(name, _frozen(value, name), extra)
@@ -303,11 +303,10 @@ def _whole_input(model: Model, work: Workload, given: Mapping[str, Any]) -> Work
     return replace(work, **{key: value for key, value in defaults.items() if key not in given})
 
 
-def _missing(name: str, document: Document | None, extra: tuple[str, ...]) -> Problem:
-    some = tuple(sorted(catalog.files(name, extra)))
-    return Problem(
-        "is missing", name, document.file if document else None, None, (), f"one of: {', '.join(some[:8])}, ..."
-    )
+def _missing(name: str, document: Document | None) -> Problem:
+    example = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}.get(name, "generic")
+    hint = f"name one, such as {example}; llmperf list {name} shows them"
+    return Problem("is missing", name, document.file if document else None, suggestion=hint)
 
 
 def _located(problem: Problem, name: str, document: Document | None) -> Problem:
@@ -362,7 +361,7 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-Built = tuple[Any, list[str], dict[str, str]]
+Built = tuple[Any, list[str], dict[str, Any]]
 """A descriptor, what its importer warned of, and the formats that a model's config implies."""
 
 _built: dict[Any, tuple[Built, list[tuple[str, tuple[int, int]]]]] = {}
@@ -385,24 +384,29 @@ def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
 
 
 def _build(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
-    document = _document(name, _thawed(frozen), extra)
-    warnings: list[str] = []
-    implied: dict[str, str] = {}
-    if name == "model" and _is_config(document.data):
-        from llmperf.descriptors.importers.huggingface import from_config
-
-        imported = from_config(document.data, document.file)
-        document = Document(imported.model, document.file)
-        warnings = list(imported.warnings)
-        implied = {
-            key: value for key, value in (("weights", imported.weights), ("kv_cache", imported.kv_cache)) if value
-        }
+    value = _thawed(frozen)
+    if name == "model":
+        document, warnings, implied = _imported(value, extra)
+        return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
+    document = _document(name, value, extra)
     if name == "hardware":
         document = _with_achieved(_with_parts(document, extra), extra)
-        return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), warnings, implied
-    if name == "model":
-        return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
-    return build(ENTRIES[name], document, _prefix(name, document)), warnings, implied
+        return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
+    return build(ENTRIES[name], document, _prefix(name, document)), [], {}
+
+
+def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
+    """A model's document, from the catalog, a Hugging Face configuration or a GGUF file."""
+    if isinstance(value, str) and value.endswith(".gguf"):
+        from llmperf.descriptors.importers.models import from_gguf
+
+        return from_gguf(value)
+    document = _document("model", value, extra)
+    if not _is_config(document.data):
+        return document, [], {}
+    from llmperf.descriptors.importers.models import from_configuration
+
+    return from_configuration(document)
 
 
 def _prefix(name: str, document: Document) -> str:

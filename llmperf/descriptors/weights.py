@@ -13,7 +13,6 @@ from llmperf.descriptors.fields import (
     Switch,
     Text,
     Whole,
-    WholeOrZero,
 )
 
 Compute = Literal["fp32", "bf16", "fp16", "fp8", "fp4", "int8", "int4"]
@@ -37,7 +36,7 @@ class WeightFormat:
     group: Whole | None = None
     scale_bits: NonNegative = 0
     zero_bits: NonNegative = 0
-    kept_bits: WholeOrZero = 16
+    kept_bits: Bits = 16
     """Bits of what stays unquantized: embeddings, output head, norms, router."""
     dequantize_flops: NonNegative = 0
     """Vector operations an element to dequantize (weight-only formats)."""

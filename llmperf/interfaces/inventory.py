@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
+import llmperf
 from llmperf.descriptors import catalog
 from llmperf.descriptors.parameters import active_parameters, parameters
 from llmperf.descriptors.resolve import component
 from llmperf.errors import InputError, Problem, nearest
+from llmperf.interfaces.gaps import price_age
 
 
 def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
@@ -32,7 +35,19 @@ def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[d
             )
         kind = plural
     kinds = [kind] if kind else list(catalog.KINDS)
-    return {each: [_line(each, name, extra) for name in sorted(catalog.files(each, extra))] for each in kinds}
+    found = {}
+    for each in kinds:
+        names = catalog.files(each, extra)
+        found[each] = catalog.remembered(
+            f"{each} of llmperf {llmperf.__version__}",
+            [names[name] for name in sorted(names)],
+            partial(_lines, each, sorted(names), extra),
+        )
+    return found
+
+
+def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [_line(kind, name, extra) for name in names]
 
 
 def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
@@ -55,6 +70,8 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
             "active_parameters": active_parameters(model),
             "max_context": model.max_context,
         }
+    if kind in ("link", "tier"):
+        line |= {key: data.get(key) for key in ("kind", "capacity", "bandwidth")}
     if kind in ("weights", "kv_cache"):
         line |= {"bits": data.get("bits"), "group": data.get("group")}
     return line
@@ -119,6 +136,8 @@ def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         "sources": document.data.get("sources") or {},
         "notes": document.data.get("notes"),
     }
+    if kind == "hardware" and (data.get("price") or data.get("rent")):
+        out["price_age"] = price_age(data.get("price_date"))
     if kind == "model":
         model = component(kind, name, extra)
         out["derived"] = {

@@ -45,12 +45,22 @@ def _written(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _make_optional(schema: Any) -> None:
-    """Drop every list of required keys."""
-    if isinstance(schema, dict):
-        if isinstance(schema.get("required"), list):
-            del schema["required"]
-        for inner in schema.values():
-            _make_optional(inner)
+    """Drop every list of required keys, and let null stand for a key that a base has and this file deletes."""
+    if not isinstance(schema, dict):
+        return
+    if isinstance(schema.get("required"), list):
+        del schema["required"]
+    for inner in schema.values():
+        _make_optional(inner)
+    parts = schema.get("properties")
+    if isinstance(parts, dict):
+        schema["properties"] = {key: _or_null(inner) for key, inner in parts.items()}
+    if isinstance(schema.get("additionalProperties"), dict):
+        schema["additionalProperties"] = _or_null(schema["additionalProperties"])
+
+
+def _or_null(schema: Any) -> Any:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _scenario() -> dict[str, Any]:

@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "list_",
     "show": "show",
     "schema": "schema",
+    "init": "init",
 }
 """Command -> module of this package."""
 

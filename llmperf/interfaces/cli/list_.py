@@ -11,6 +11,9 @@ from llmperf.interfaces.cli.options import CATALOG, JSON
 
 def list_(
     kind: Annotated[str | None, typer.Argument(help="Only this kind.", metavar="[KIND]")] = None,
+    missing: Annotated[
+        bool, typer.Option("--missing", help="What descriptors lack, and which answers that forbids.")
+    ] = False,
     catalog: Annotated[list[str] | None, CATALOG] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -18,6 +21,9 @@ def list_(
 
     Example: llmperf list hardware
     """
+    if missing:
+        _list_missing(tuple(catalog or ()), as_json)
+        return
     from llmperf.interfaces.inventory import inventory
 
     found = inventory(kind, tuple(catalog or ()))
@@ -29,6 +35,20 @@ def list_(
     from llmperf.interfaces.console.inventory import show
 
     show(found)
+
+
+def _list_missing(catalog: tuple[str, ...], as_json: bool) -> None:
+    from llmperf.interfaces.gaps import gaps
+
+    found = gaps(catalog)
+    if as_json:
+        from llmperf.interfaces.cli import print_json
+
+        print_json({"schema_version": 1, "missing": found})
+        return
+    from llmperf.interfaces.console.inventory import show_gaps
+
+    show_gaps(found)
 
 
 def register(application: typer.Typer) -> None:

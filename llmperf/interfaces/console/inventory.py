@@ -12,6 +12,8 @@ _COLUMNS = {
     "hardware": ("kind", "vendor", "year", "devices"),
     "weights": ("bits", "group"),
     "kv_cache": ("bits", "group"),
+    "link": ("kind", "bandwidth"),
+    "tier": ("kind", "capacity", "bandwidth"),
 }
 
 
@@ -20,7 +22,7 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
     out = console()
     for kind, lines in found.items():
         columns = _COLUMNS.get(kind, ())
-        made = table(kind, *columns, "aliases")
+        made = table(kind, *(column.replace("_", " ") for column in columns), "aliases")
         made.columns[-1].justify = "left"
         made.columns[-1].no_wrap = False
         for line in lines:
@@ -30,10 +32,28 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         out.print()
 
 
+def show_gaps(found: list[dict[str, Any]]) -> None:
+    """Print what descriptors lack, and which answers that forbids."""
+    out = console()
+    made = table("descriptor", "lacks", "without it there is no", left=3)
+    for column in made.columns[1:]:
+        column.no_wrap = False
+    for line in found:
+        for index, lack in enumerate(line["missing"]):
+            made.add_row(text(line["name"]) if index == 0 else "", text(lack["what"]), text(lack["forbids"]))
+    out.print(made)
+
+
 def _cell(column: str, value: Any) -> str:
     if value is None:
         return ""
-    return text(count(value)) if "parameters" in column or column == "max_context" else text(value)
+    if "parameters" in column:
+        return _billions(value)
+    return text(count(value)) if column == "max_context" else text(value)
+
+
+def _billions(value: float) -> str:
+    return f"{value / 1e9:,.2f} B" if value >= 1e9 else f"{value / 1e6:,.0f} M"
 
 
 def show_entry(found: dict[str, Any]) -> None:
@@ -50,6 +70,8 @@ def show_entry(found: dict[str, Any]) -> None:
     for path, value in _leaves(found["values"], ""):
         made.add_row(text(path), text(value), text(_source(path, found["sources"])))
     out.print(made)
+    if found.get("price_age"):
+        out.print(f"its price is {text(found['price_age'])}")
     if found["notes"]:
         out.print(f"notes: {text(found['notes'])}")
 
