@@ -8,10 +8,7 @@ from typing import Any
 
 import llmperf
 from llmperf.descriptors import catalog
-from llmperf.descriptors.parameters import active_parameters, parameters
-from llmperf.descriptors.resolve import component
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.interfaces.gaps import price_age
 
 
 def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
@@ -50,6 +47,22 @@ def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str
     return [_line(kind, name, extra) for name in names]
 
 
+def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, float]]:
+    """A model and its counts; imported only where a model is asked for, since a list mostly comes from the cache."""
+    from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
+    from llmperf.descriptors.resolve import component
+
+    model = component("model", name, extra)
+    counts = {
+        "parameters": parameters(model),
+        "active_parameters": active_parameters(model),
+        "active_parameters_no_input_embedding": active_parameters(model, input_embedding=False),
+    }
+    if model.prediction_layers:
+        counts["prediction_layer_parameters"] = prediction_parameters(model)
+    return model, counts
+
+
 def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     document = catalog.load(kind, name, extra)
     data = document.data
@@ -63,11 +76,11 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
             "devices": data.get("devices"),
         }
     if kind == "model":
-        model = component("model", name, extra)
+        model, counts = _model(name, extra)
         line |= {
             "family": model.family,
-            "parameters": parameters(model),
-            "active_parameters": active_parameters(model),
+            "parameters": counts["parameters"],
+            "active_parameters": counts["active_parameters"],
             "max_context": model.max_context,
         }
     if kind in ("link", "tier"):
@@ -137,16 +150,12 @@ def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         "notes": document.data.get("notes"),
     }
     if kind == "hardware" and (data.get("price") or data.get("rent")):
+        from llmperf.interfaces.gaps import price_age
+
         out["price_age"] = price_age(data.get("price_date"))
     if kind == "model":
-        model = component(kind, name, extra)
-        out["derived"] = {
-            "parameters": parameters(model),
-            "active_parameters": active_parameters(model),
-            "active_parameters_no_input_embedding": active_parameters(model, input_embedding=False),
-        }
-        out["values"] = {
-            key: value for key, value in asdict(model).items() if key not in ("name", "sources", "aliases", "notes")
-        }
+        model, out["derived"] = _model(name, extra)
+        hidden = ("name", "sources", "aliases", "notes")
+        out["values"] = {key: value for key, value in asdict(model).items() if key not in hidden}
         out["sources"] = model.sources
     return out

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmperf.interfaces.console.style import console, count, table, text
 
+_ALIASES_WIDTH = 22
 _COLUMNS = {
     "model": ("family", "parameters", "active_parameters", "max_context"),
     "hardware": ("kind", "vendor", "year", "devices"),
@@ -24,12 +25,22 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         columns = _COLUMNS.get(kind, ())
         made = table(kind, *(column.replace("_", " ") for column in columns), "aliases")
         made.columns[-1].justify = "left"
-        made.columns[-1].no_wrap = False
         for line in lines:
             cells = [_cell(column, line.get(column)) for column in columns]
-            made.add_row(text(line["name"]), *cells, text(", ".join(line["aliases"])))
+            made.add_row(text(line["name"]), *cells, text(_some(line["aliases"])))
         out.print(made)
         out.print()
+
+
+def _some(aliases: list[str]) -> str:
+    """The first aliases, as many as a line has room for, and how many more there are."""
+    shown: list[str] = []
+    for alias in aliases:
+        if shown and len(", ".join([*shown, alias])) > _ALIASES_WIDTH:
+            break
+        shown.append(alias[:_ALIASES_WIDTH])
+    more = len(aliases) - len(shown)
+    return ", ".join(shown) + (f" +{more}" if more else "")
 
 
 def show_gaps(found: list[dict[str, Any]]) -> None:
