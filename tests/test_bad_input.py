@@ -667,11 +667,9 @@ CONFIGS = (
     Case(
         "unknown-architecture",
         ON_CONFIG,
-        ("LamaForCausalLM",),
-        path="architectures",
-        near="LlamaForCausalLM",
+        ("num_zebra_experts",),
         file="config.json",
-        files=config(architectures=["LamaForCausalLM"]),
+        files=config(architectures=["LamaForCausalLM"], num_zebra_experts=8),
     ),
     Case(
         "no-hidden-size",

@@ -10,9 +10,9 @@ import pytest
 
 import llmperf
 from llmperf.descriptors import catalog
+from llmperf.descriptors.components import component
 from llmperf.descriptors.documents import parse_yaml
 from llmperf.descriptors.parameters import parameters
-from llmperf.descriptors.resolve import component
 
 BUILT = ["model", "hardware", "weights", "kv_cache", "engine", "achieved", "link", "tier"]
 

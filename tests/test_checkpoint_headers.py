@@ -20,7 +20,8 @@ from pydantic import TypeAdapter
 import llmperf
 from llmperf.descriptors.importers import gguf, safetensors
 from llmperf.descriptors.importers.checkpoint import MAX_HEADER, Checkpoint, TensorInfo
-from llmperf.descriptors.importers.gguf import GGML_TYPES, GgufArray, GgufHeader, to_model
+from llmperf.descriptors.importers.gguf import GGML_TYPES, GgufArray, GgufHeader
+from llmperf.descriptors.importers.gguf_model import to_model
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parameters import parameters
 from llmperf.errors import InputError

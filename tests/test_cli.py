@@ -36,6 +36,12 @@ def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run
     assert done.stdout
 
 
+def test_a_short_model_has_a_shorter_prompt_unless_one_is_asked_for(answer: Answer, run: Run) -> None:
+    scenario = answer("estimate", "--model", "gpt2", "--hardware", "h100-sxm")["scenario"]
+    assert scenario["workload"]["input"] + scenario["workload"]["output"] == 1024
+    assert run("estimate", "--model", "gpt2", "--hardware", "h100-sxm", "--input", "1024").returncode == 2
+
+
 def test_the_version_is_printed(run: Run) -> None:
     assert run("--version").stdout.strip() == llmperf.__version__
     assert "estimate" in run("--help").stdout

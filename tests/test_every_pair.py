@@ -10,7 +10,7 @@ import pytest
 
 import llmperf
 from llmperf.descriptors import catalog
-from llmperf.descriptors.resolve import component
+from llmperf.descriptors.components import component
 
 FORMATS = ("bf16", "w8a8-int8", "fp8")
 """Weight formats to try in turn: some engines have integers only."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import llmperf
-from llmperf.descriptors.resolve import component
+from llmperf.descriptors.components import component
 from llmperf.interfaces.results import operators_dict
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors.resolve import component
+from llmperf.descriptors.components import component
 from llmperf.descriptors.weights import element_bytes
 from llmperf.interfaces.results import operators_dict
 from llmperf.operators.moe import experts_hit

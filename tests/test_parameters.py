@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from llmperf.descriptors import catalog
+from llmperf.descriptors.components import component
 from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
-from llmperf.descriptors.resolve import component, resolve
+from llmperf.descriptors.resolve import resolve
 from llmperf.phases.setup import setup
 
 OFFICIAL = {

@@ -299,14 +299,18 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
         if not isinstance(base, str):
             raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
         reference, path = beside(base, file), "extends"
-    data: dict[str, Any] = {}
-    for document in reversed(chain):
-        data = merge(data, {key: value for key, value in document.data.items() if key not in ("extends", "aliases")})
+    data = _own(chain[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
+    for document in reversed(chain[:-1]):
+        data = merge(data, _own(document))
     if "aliases" in chain[0].data:
         data["aliases"] = chain[0].data["aliases"]
     if kind != "scenario":
         data.setdefault("name", Path(chain[0].file or "").stem)
     return Document(data, chain[0].file, chain[0].lines)
+
+
+def _own(document: Document) -> dict[str, Any]:
+    return {key: value for key, value in document.data.items() if key not in ("extends", "aliases")}
 
 
 def beside(reference: str, file: str | None) -> str:
@@ -339,6 +343,12 @@ def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Pat
     alias = known.get(reference.lower())  # Hugging Face ids hold a slash, too
     if alias is not None:
         return files(kind, extra)[alias]
+    if kind == "model":
+        from llmperf.descriptors.importers.hub import local_config
+
+        cached = local_config(reference)
+        if cached is not None:
+            return cached
     near = None if reference.endswith(_SUFFIXES) else nearest(reference, known)
     text = f"no such file, and no {kind} of the catalog has this name"
     raise InputError(Problem(text, path, reference, None, (near,) if near else (), near))

@@ -26,6 +26,8 @@ class Attention:
     qk_norm_over: Literal["head", "all"] = "head"
     """Norms of queries and keys have the width of one head, or of all heads together."""
     softcap: Switch = False
+    output_gate: Switch = False
+    """Queries come with as wide a gate, which attention's output is multiplied by (Qwen3-Next)."""
     causal: Switch = True
     relative_projection: Switch = False
     """A hidden x hidden projection of relative positions in each layer (Transformer-XL)."""

@@ -54,7 +54,8 @@ def attention(model: Model) -> float:
     if model.mla:
         return latent_attention(model) + indexer(model)
     q, kv = part.heads * part.head_dim, part.kv_heads * part.head_dim
-    matrices = hidden * (q + 2 * kv) + q * hidden + (hidden * hidden if part.relative_projection else 0)
+    gate = hidden * q if part.output_gate else 0
+    matrices = hidden * (q + 2 * kv) + q * hidden + gate + (hidden * hidden if part.relative_projection else 0)
     biases = (q + kv + (kv if model.bias.key else 0) if model.bias.qkv else 0) + (hidden if model.bias.o else 0)
     over = q + kv if part.qk_norm_over == "all" else 2 * part.head_dim
     norms = (over if part.qk_norm else 0) + (q if model.sub_norms else 0)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -12,40 +11,21 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors import catalog
-from llmperf.descriptors import hardware as hardware_module
-from llmperf.descriptors import model as model_module
+from llmperf.descriptors.components import COMPONENTS, DEFAULTS, built, frozen
 from llmperf.descriptors.consistency import check_together
 from llmperf.descriptors.documents import MAX_DEPTH, Document, deeper_than
-from llmperf.descriptors.engine import ServingEngine
-from llmperf.descriptors.hardware import PARTS, Achieved, Hardware, LinkEntry, TierEntry
-from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
 from llmperf.descriptors.scenario import Plain, Scenario
 from llmperf.descriptors.validation import build
-from llmperf.descriptors.weights import WeightFormat
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem, nearest, shown
-
-COMPONENTS: dict[str, type[Any]] = {
-    "model": Model,
-    "hardware": Hardware,
-    "weights": WeightFormat,
-    "kv_cache": KvCacheFormat,
-    "engine": ServingEngine,
-}
-"""Keys of a scenario that name an entry of the catalog."""
-
-ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
-"""Kinds of the catalog that are descriptors of their own."""
 
 SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Placement, "workload": Workload}
 """Keys of a scenario that are mappings of their own."""
 
 SCALARS = ("activations", "devices", "name", "description")
-
-DEFAULTS: dict[str, Any] = {"weights": "bf16", "kv_cache": "bf16", "engine": "generic"}
 
 FLAT: dict[str, str] = {
     item.name: f"{section}.{item.name}"
@@ -270,7 +250,7 @@ def _validated(
             problems.append(_missing(name, document))
             continue
         try:
-            parts[name], said, implied = _component(name, _frozen(value, name), extra)
+            parts[name], said, implied = built(name, frozen(value, name), extra)
             warnings += said
             imported.update(implied)
         except InputError as error:
@@ -289,18 +269,24 @@ def _validated(
     problems += _scalars(given, parts, document)
     if problems:
         raise InputError(problems)
-    if not parts["model"].generates:
-        parts["workload"] = _whole_input(parts["model"], parts["workload"], given.get("workload") or {})
+    parts["workload"] = _default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
     layout = parts["parallelism"]
     if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
     return Scenario(**parts), tuple(warnings)
 
 
-def _whole_input(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
-    """The workload of a model that sees all of its input at once: by default its whole input, and no second token."""
-    defaults = {"input": model.max_context, "output": 1}
-    return replace(work, **{key: value for key, value in defaults.items() if key not in given})
+def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
+    """The workload with lengths that suit the model, where none are given.
+
+    A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.
+    """
+    if not model.generates:
+        defaults = {"input": model.max_context, "output": 1}
+        return replace(work, **{key: value for key, value in defaults.items() if key not in given})
+    if "input" not in given and work.input + work.output > model.max_context:
+        return replace(work, input=max(model.max_context - work.output, 1))
+    return work
 
 
 def _missing(name: str, document: Document | None) -> Problem:
@@ -329,166 +315,6 @@ def _scalars(given: dict[str, Any], parts: dict[str, Any], document: Document | 
         return list(error.problems)
     parts.update({key: getattr(found, key) for key in SCALARS})
     return []
-
-
-def component(kind: str, reference: str, extra: tuple[str, ...] = ()) -> Any:
-    """One descriptor of the catalog by name, alias or file.
-
-    Raises
-    ------
-    InputError
-        If there is none, or it is wrong.
-    """
-    return _component(kind, reference, extra)[0]
-
-
-def _frozen(value: Any, path: str) -> Any:
-    """A hashable form of a component's reference, so that the same one is built once."""
-    if isinstance(value, Mapping):
-        return tuple((key, _frozen(item, f"{path}.{key}")) for key, item in value.items())
-    if isinstance(value, list | tuple):
-        return ("[]", *(_frozen(item, path) for item in value))
-    if value is None or isinstance(value, str | int | float):
-        return value
-    raise InputError(Problem(f"{shown(value)} is no name, number, list or mapping", path))
-
-
-def _thawed(value: Any) -> Any:
-    if isinstance(value, tuple):
-        if value[:1] == ("[]",):
-            return [_thawed(item) for item in value[1:]]
-        return {key: _thawed(item) for key, item in value}
-    return value
-
-
-Built = tuple[Any, list[str], dict[str, Any]]
-"""A descriptor, what its importer warned of, and the formats that a model's config implies."""
-
-_built: dict[Any, tuple[Built, list[tuple[str, tuple[int, int]]]]] = {}
-"""Built descriptors, with the state of the user's files and directories that went into each."""
-_MOST_BUILT = 512
-
-
-def _component(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
-    """One component, built anew only when the reference, or a file of the user's behind it, is another."""
-    key = (name, frozen, extra, os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
-    known = _built.get(key)
-    if known is not None and all(catalog.state(path) == before for path, before in known[1]):
-        return known[0]
-    with catalog.touching() as touched:
-        built = _build(name, frozen, extra)
-    if len(_built) >= _MOST_BUILT:
-        _built.clear()
-    _built[key] = (built, [(path, catalog.state(path)) for path in dict.fromkeys(touched)])
-    return built
-
-
-def _build(name: str, frozen: Any, extra: tuple[str, ...]) -> Built:
-    value = _thawed(frozen)
-    if name == "model":
-        document, warnings, implied = _imported(value, extra)
-        return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
-    document = _document(name, value, extra)
-    if name == "hardware":
-        document = _with_achieved(_with_parts(document, extra), extra)
-        return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    return build(ENTRIES[name], document, _prefix(name, document)), [], {}
-
-
-def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
-    """A model's document, from the catalog, a Hugging Face configuration or a GGUF file."""
-    if isinstance(value, str) and value.endswith(".gguf"):
-        from llmperf.descriptors.importers.models import from_gguf
-
-        return from_gguf(value)
-    document = _document("model", value, extra)
-    if not _is_config(document.data):
-        return document, [], {}
-    from llmperf.descriptors.importers.models import from_configuration
-
-    return from_configuration(document)
-
-
-def _prefix(name: str, document: Document) -> str:
-    return "" if document.file else name
-
-
-def _is_config(data: Any) -> bool:
-    """Whether a model document is a Hugging Face config.json, not one of ours."""
-    return isinstance(data, Mapping) and ("model_type" in data or "architectures" in data or "ssm_cfg" in data)
-
-
-def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
-    if isinstance(value, str):
-        return catalog.load(name, value, extra, name)
-    if not isinstance(value, Mapping):
-        raise InputError(Problem(f"must be a name, a file or a mapping, not {shown(value)}", name))
-    base = value.get("extends")
-    own = {key: item for key, item in value.items() if key != "extends"}
-    if base is None:
-        default = DEFAULTS.get(name) if "name" not in own else None
-        if default is None:
-            return Document({"name": "inline", "sources": {"all": "inline"}, **own})
-        base = default
-    if not isinstance(base, str):
-        raise InputError(Problem(f"{shown(base)} is not a name", f"{name}.extends"))
-    document = catalog.load(name, base, extra, f"{name}.extends")
-    inner = own.get("achieved")
-    if isinstance(inner, Mapping) and "extends" not in inner and isinstance(document.data.get("achieved"), str):
-        own["achieved"] = {"extends": document.data["achieved"], **inner}
-    return Document(catalog.merge(document.data, own), None if own else document.file)
-
-
-def _with_parts(document: Document, extra: tuple[str, ...]) -> Document:
-    """The hardware with the links and memories that it takes from the catalog in place of their names."""
-    data = dict(document.data)
-    for section, (kind, taken) in PARTS.items():
-        parts = data.get(section)
-        if not isinstance(parts, Mapping):
-            continue
-        for name, part in parts.items():
-            if not isinstance(part, Mapping) or not isinstance(part.get("extends"), str):
-                continue
-            path = f"{section}.{name}"
-            try:
-                entry = catalog.load(kind, part["extends"], extra, f"{path}.extends").data
-            except InputError as error:
-                file, line = document.file, document.line(path)
-                raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None
-            own = {key: value for key, value in part.items() if key != "extends"}
-            base = {key: entry[key] for key in taken if key in entry}
-            data[section] = {**data[section], name: catalog.merge(base, own)}
-            said = "; ".join(str(source) for source in (entry.get("sources") or {}).values())
-            data["sources"] = {path: said, **(data.get("sources") or {})}
-    return Document(data, document.file, document.lines)
-
-
-def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
-    """The hardware with the efficiencies that it names in place of their name."""
-    value = document.data.get("achieved")
-    if value is None and "engines" in document.data:
-        raise InputError(
-            Problem(
-                "is missing",
-                "achieved",
-                document.file,
-                None,
-                tuple(catalog.files("achieved", extra)),
-                "efficiencies of its class",
-            )
-        )
-    own = {}
-    if isinstance(value, Mapping):
-        own = {key: item for key, item in value.items() if key != "extends"}
-        value = value.get("extends")
-    if not isinstance(value, str):
-        return document
-    try:
-        data = catalog.merge(catalog.load("achieved", value, extra, "achieved").data, own)
-    except InputError as error:
-        file, line = document.file, document.line("achieved")
-        raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None
-    return Document({**document.data, "achieved": data}, document.file, document.lines)
 
 
 def _bind(value: Any, keys: list[str], array: Any) -> Any:

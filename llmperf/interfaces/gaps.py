@@ -7,8 +7,8 @@ import re
 from typing import Any
 
 from llmperf.descriptors import catalog
+from llmperf.descriptors.components import component
 from llmperf.descriptors.hardware import Hardware
-from llmperf.descriptors.resolve import component
 from llmperf.errors import InputError
 
 STALE_MONTHS = 12

@@ -47,10 +47,10 @@ def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str
     return [_line(kind, name, extra) for name in names]
 
 
-def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, float]]:
+def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, int]]:
     """A model and its counts; imported only where a model is asked for, since a list mostly comes from the cache."""
+    from llmperf.descriptors.components import component
     from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
-    from llmperf.descriptors.resolve import component
 
     model = component("model", name, extra)
     counts = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from llmperf.descriptors.resolve import COMPONENTS, ENTRIES, SECTIONS
+from llmperf.descriptors.components import COMPONENTS, ENTRIES
+from llmperf.descriptors.resolve import SECTIONS
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
 from llmperf.errors import InputError, Problem, nearest

@@ -47,10 +47,12 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
     shards, model, tokens = build.shards, build.model, build.tokens
     query = shards.heads * attention.head_dim
     keys = shards.kv_heads * attention.head_dim
-    width = query + 2.0 * keys
+    width = query * (2.0 if attention.output_gate else 1.0) + 2.0 * keys
     build.quantize(layers, (model.hidden, query), tokens)
     biases = width if model.bias.key else query + keys
     build.gemm("qkv", layers, tokens, width, model.hidden, bias=biases if model.bias.qkv else 0.0)
+    if attention.output_gate:
+        build.elementwise("gate", layers, 3.0 * tokens * query * build.formats.hidden, 5.0 * tokens * query)
     if attention.relative_projection:
         build.gemm("position", layers, tokens, model.hidden / shards.tp, model.hidden)
     if attention.qk_norm:

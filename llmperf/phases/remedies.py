@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.components import component
 from llmperf.descriptors.consistency import check_together
-from llmperf.descriptors.resolve import component
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.phases.estimate import Evaluated, evaluate

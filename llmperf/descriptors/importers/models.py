@@ -58,7 +58,8 @@ def from_gguf(file: str) -> Found:
     InputError
         If the file cannot be read, or its architecture is not known.
     """
-    from llmperf.descriptors.importers.gguf import checkpoint, read_parts, to_model
+    from llmperf.descriptors.importers.gguf import checkpoint, read_parts
+    from llmperf.descriptors.importers.gguf_model import to_model
 
     catalog.touch(file)
     header = read_parts(Path(file))

@@ -92,6 +92,8 @@ def scenario_command(function: Callable[..., None]) -> Callable[..., None]:
         for text in given.pop("assign") or ():
             path, value = assignment(text)
             overrides[path] = value
+        if given.pop("download") and isinstance(model := overrides.get("model"), str):
+            overrides["model"] = _fetched(model)
         request = Request(given.pop("scenario"), overrides, tuple(given.pop("catalog") or ()), given.pop("as_json"))
         function(request, **given)
 
@@ -128,6 +130,7 @@ def scenario_command(function: Callable[..., None]) -> Callable[..., None]:
                 ),
             ],
         ),
+        _parameter("download", Annotated[bool, DOWNLOAD], default=False),
         _parameter("catalog", Annotated[list[str] | None, CATALOG]),
         _parameter("as_json", Annotated[bool, JSON], default=False),
     ]
@@ -143,6 +146,18 @@ def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Param
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+def _fetched(model: str) -> str:
+    """The configuration of a model id, from the local cache or else from the hub."""
+    from llmperf.descriptors.importers.hub import download_config, local_config
+
+    return str(local_config(model) or download_config(model))
+
+
+DOWNLOAD = typer.Option(
+    "--download",
+    help="Fetch the configuration of a Hugging Face --model id that is not in the local cache (needs llmperf[hub]).",
+    rich_help_panel=OTHER,
+)
 JSON = typer.Option("--json", help="Print JSON: SI units, null where there is no value.", rich_help_panel=OTHER)
 CATALOG = typer.Option(
     "--catalog", help="Directory of descriptors that go before the packaged ones.", rich_help_panel=OTHER, metavar="DIR"
