@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import llmperf
-from llmperf.descriptors import catalog
+from llmperf.descriptors import catalog, components, documents
 from llmperf.descriptors.components import component
 from llmperf.descriptors.documents import parse_yaml
 from llmperf.descriptors.parameters import parameters
@@ -142,6 +142,27 @@ def test_a_changed_file_is_never_answered_from_the_cache(tmp_path: Path) -> None
     path.write_text("a: 2\n")
     catalog._load_file.cache_clear()
     assert catalog.load_file(str(path)).data == {"a": 2}
+
+
+def test_one_scenario_reads_only_its_own_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), real(path))[1])
+    real = documents.read_bytes
+    catalog._load_file.cache_clear()
+    components._built.clear()
+    llmperf.estimate(model="llama-3.1-8b", hardware="dgx-h100", weights="fp8", kv_cache="fp8")
+    assert sorted(read) == ["dgx-h100", "fp8", "fp8", "generic", "gpu-datacenter", "h100-sxm", "llama-3.1-8b"]
+
+
+def test_an_alias_is_found_in_an_index_without_reading_every_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalog._aliases.cache_clear()
+    catalog.aliases("hardware")  # the index is in the cache now
+    catalog._aliases.cache_clear()
+    catalog._load_file.cache_clear()
+    read: list[str] = []
+    monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), documents.read_bytes(path))[1])
+    catalog.load("hardware", "H100")
+    assert read == ["h100-sxm"]
 
 
 def test_a_damaged_cache_is_parsed_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
