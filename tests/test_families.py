@@ -56,6 +56,15 @@ def test_an_encoder_sees_its_whole_input_and_the_decoder_reads_it_at_every_step(
     assert one.memory.kv_cache == 32 * (1500 + 16) * 2 * 1280 * 2
 
 
+def test_encoded_frames_count_towards_the_step_that_the_kv_pool_leaves_room_for() -> None:
+    scenario = {"model": "whisper-large-v2", "hardware": "l4", "input": 4, "output": 100}
+    asked = llmperf.estimate(**scenario)
+    assert asked.memory.fits
+    most = asked.memory.max_batch
+    assert 10 < most < 24e9 / (32 * 1500 * 2 * 1280 * 2)  # keys and values of a recording's frames
+    assert llmperf.estimate(**scenario, batch=int(most)).memory.fits
+
+
 def test_the_prompt_of_t5_goes_through_the_encoder() -> None:
     prefill = rows("prefill", model="t5-11b", batch=3, input=100, output=5)
     assert prefill["encoder_qkv"]["m"] == 300

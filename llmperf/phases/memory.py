@@ -148,7 +148,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     weights = prefill.by_stage("resident_bytes")
     filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
     step = setup.prefill_step
-    filled = step.prompts * step.query
+    filled = step.prompts * (step.query + step.encoded)
     assert main.capacity is not None
     width = max((np.size(part) for part in kv), default=1)
     return Memory(
