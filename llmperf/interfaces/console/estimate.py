@@ -14,6 +14,7 @@ from llmperf.phases.breakdown import operators
 
 _DIMENSIONS = {"s": "time", "J": "energy"}
 _OPERATORS_SHOWN = 8
+_BAR = 8
 _MENTIONED = 0.1
 
 
@@ -95,7 +96,7 @@ def _where(result: Estimate) -> Any:
     part = result.evaluated[0]
     first, then = operators(part.prefill), operators(part.decode)
     made = table(
-        "operator", "in prefill", "", "limited by", "in decode", "", "limited by", title="Where the device time goes"
+        "operator", "prefill", "", "limited by", "decode", "", "limited by", title="Where the device time goes"
     )
     for index in (2, 3, 5, 6):
         made.columns[index].justify = "left"
@@ -109,8 +110,8 @@ def _where(result: Estimate) -> Any:
         cells = []
         for rows in (before, after):
             row = rows.get(name)
-            cells += ["", "", ""] if row is None else [f"{row.share:.1%}", bar(row.share, 12), row.limited_by]
+            cells += ["", "", ""] if row is None else [f"{row.share:.1%}", bar(row.share, _BAR), row.limited_by]
         made.add_row(name, *cells)
     rest = [sum(rows[n].share for n in names[_OPERATORS_SHOWN:] if n in rows) for rows in (before, after)]
-    made.add_row("all others", f"{rest[0]:.1%}", bar(rest[0], 12), "", f"{rest[1]:.1%}", bar(rest[1], 12), "")
+    made.add_row("all others", f"{rest[0]:.1%}", bar(rest[0], _BAR), "", f"{rest[1]:.1%}", bar(rest[1], _BAR), "")
     return made
