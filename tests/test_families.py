@@ -76,8 +76,10 @@ def test_the_prompt_of_t5_goes_through_the_encoder() -> None:
 def test_an_indexer_scores_all_tokens_and_attention_reads_those_it_picks() -> None:
     scenario = {"model": "deepseek-v3.2", "weights": "fp8", "batch": 1, "input": 30_000, "output": 2}
     decode = rows("decode", **scenario)
-    assert decode["attention"]["kv_bytes"] == 2048 * 576 * 2 + (576 + 128) * 2
-    assert decode["index_scores"]["kv_bytes"] == 30_001 * 128 * 2
+    assert decode["attention"]["kv_bytes"] == 2048 * 576 * 2 + 576 * 2 + 128 + 4
+    assert decode["index_scores"]["kv_bytes"] == 30_001 * (128 + 4)  # fp8 and one fp32 scale a key
+    a100 = rows("decode", **{**scenario, "hardware": "a100-sxm-80gb", "weights": "bf16"})
+    assert a100["index_scores"]["kv_bytes"] == 30_001 * 128 * 2  # it has no fp8
     dense = rows("decode", **{**scenario, "model": "deepseek-v3"})
     assert decode["attention"]["time_s"] < dense["attention"]["time_s"]
 

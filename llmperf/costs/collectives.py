@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from llmperf.numeric import Array, Real
+from llmperf.numeric import Array, Real, most
 
 MEGABYTE = 1e6
 """Bytes on the wire at which the protocol time `root` is stated. [B]"""
@@ -54,7 +54,23 @@ def wire_bytes(
     return up, out
 
 
-def time(wire: Array, bandwidth: Real, latency: Real, root: Real) -> Array:
+def reachable(ranks: Array, domain: Real) -> Array:
+    """Share of a mesh's bandwidth that `ranks` of its `domain` devices have among themselves.
+
+    Parameters
+    ----------
+    ranks, domain : ndarray, number
+        Devices that communicate, and devices of the mesh, each with an equal link to every other. [1]
+
+    Returns
+    -------
+    ndarray
+        ``(ranks - 1) / (domain - 1)``; 1 for a device that is alone. [1]
+    """
+    return np.asarray(np.where(ranks > 1.0, (ranks - 1.0) / most(domain - 1.0, 1.0), 1.0))
+
+
+def time(wire: Array, bandwidth: Real | Array, latency: Real, root: Real) -> Array:
     """Time of a collective on one level by the libraries' bandwidth protocols; zero where nothing is sent.
 
     Parameters
@@ -75,7 +91,7 @@ def time(wire: Array, bandwidth: Real, latency: Real, root: Real) -> Array:
     return np.asarray(np.where(wire > 0.0, spent, 0.0))
 
 
-def one_shot_time(message: Array, ranks: Array, bandwidth: Real, latency: Real) -> Array:
+def one_shot_time(message: Array, ranks: Array, bandwidth: Real | Array, latency: Real) -> Array:
     """Time of an all-reduce in which every device reads all the others' vectors in one kernel.
 
     Parameters

@@ -312,10 +312,14 @@ def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
     needed, reduces = _masks(block.required, block.operations)
     demands: dict[str, Array] = {}
     limits: dict[str, Array] = {}
-    time = latency = np.zeros_like(block.message)
+    time = latency = ideal = np.zeros_like(block.message)
     if up_link is not None:
         fit = achieved.scale_up
-        rate = up_link.bandwidth * fit.bandwidth
+        # unlike the bound, libraries do not relay through devices that stand idle
+        peak = up_link.bandwidth * (
+            collectives.reachable(block.ranks_up, machine.domain) if up_link.topology == "mesh" else 1.0
+        )
+        rate = peak * fit.bandwidth
         spent = collectives.time(up, rate, fit.latency, fit.root)
         if fit.one_shot is not None:
             direct = collectives.one_shot_time(block.message, block.ranks_up, rate, fit.one_shot)
@@ -324,6 +328,7 @@ def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
         # reached bandwidth
         least = np.where(reduces, np.minimum(up, block.message), up) if up_link.in_switch_reduction else up
         demands["link.scale_up"] = np.where(needed, least, 0.0) / up_link.bandwidth
+        ideal = np.where(needed, least, 0.0) / peak
         limits["link.scale_up"] = sending = np.minimum(up / rate, spent)
         time, latency = spent, spent - sending
     if out_link is not None and (out > 0.0).any():
@@ -331,10 +336,10 @@ def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
         rate = out_link.bandwidth * fit.bandwidth
         spent = collectives.time(out, rate, fit.latency, fit.root)
         demands["link.scale_out"] = np.where(needed, out, 0.0) / out_link.bandwidth
+        ideal = np.maximum(ideal, demands["link.scale_out"])
         limits["link.scale_out"] = sending = out / rate
         time, latency = time + spent, latency + spent - sending
     limits["latency"] = latency
-    ideal = roofline(*demands.values()) if demands else time
     return Priced(block, time, ideal, limits, demands)
 
 

@@ -31,6 +31,7 @@ from llmperf.descriptors.fields import (
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
 Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
+Topology = Literal["switch", "mesh"]
 OperatorClass = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise"]
 
 
@@ -49,7 +50,8 @@ class Tier:
     """A place that holds data.
 
     ``cache`` is the last-level cache, ``main`` the device memory, ``internal`` memory that only one engine
-    reads (PIM banks); ``host``, ``expansion`` (CXL) and ``storage`` are reached through the link `via`.
+    reads (PIM banks); ``host``, ``expansion`` (CXL) and ``storage`` are reached through the link `via`, and are shared
+    by `sharers` devices (not given: by all of the system), whose capacity and bandwidth together are stated.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
@@ -57,17 +59,23 @@ class Tier:
     capacity: Bytes | None = None
     bandwidth: Bandwidth | None = None
     via: Text | None = None
+    sharers: Whole | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A way out of the device: bandwidth of one direction of one device, and how many devices it joins."""
+    """A way out of the device: bandwidth of one direction of one device, and how many devices it joins.
+
+    Through a ``switch`` any peer is reached with the whole bandwidth; a ``mesh`` has an equal part of it to each of
+    the `domain` - 1 peers.
+    """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     kind: Literal["scale_up", "scale_out", "host"]
     bandwidth: Bandwidth
     domain: Whole | None = None
     in_switch_reduction: Switch = False
+    topology: Topology = "switch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class LinkEntry:
     sources: dict[Text, Text]
     domain: Whole | None = None
     in_switch_reduction: Switch = False
+    topology: Topology = "switch"
     year: Whole | None = None
     aliases: list[Text] = field(default_factory=list)
     notes: Text | None = None
@@ -103,7 +112,7 @@ class TierEntry:
 
 
 PARTS = {
-    "links": ("link", ("kind", "bandwidth", "domain", "in_switch_reduction")),
+    "links": ("link", ("kind", "bandwidth", "domain", "in_switch_reduction", "topology")),
     "tiers": ("tier", ("kind", "bandwidth", "capacity")),
 }
 """Sections of a hardware file whose entries may extend a catalog entry: its kind, and the keys that are taken."""

@@ -55,6 +55,8 @@ class Indexer:
     heads: Whole
     head_dim: Whole
     top_k: Whole
+    dtype: Literal["bf16", "fp8"] = "fp8"
+    """What it computes in and caches its keys in, each with one scale; "can be implemented in FP8", sec. 2.1 there."""
 
 
 @dataclass(frozen=True, slots=True)

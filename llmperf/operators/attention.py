@@ -16,8 +16,8 @@ def kv_bytes_per_token(build: Build) -> Real:
     """Bytes that one token of one attention layer keeps in the KV cache of one device. [B]"""
     model = build.model
     if model.mla:
-        index = model.indexer.head_dim if model.indexer else 0
-        return (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim + index) * build.formats.kv
+        latent = (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * build.formats.kv
+        return latent + (build.formats.index_bytes(model.indexer.head_dim) if model.indexer else 0.0)
     if model.attention is None:
         return 0.0
     return 2.0 * build.shards.kv_heads * model.attention.head_dim * build.formats.kv
@@ -106,25 +106,23 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
 def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) -> None:
     """Projections of the scorer that picks tokens, and its scores of every cached one; not split over devices."""
     step, tokens, formats = build.step, build.tokens, build.formats
-    width = indexer.heads * indexer.head_dim
+    width, key = indexer.heads * indexer.head_dim, formats.index_bytes(indexer.head_dim)
     build.gemm("index_q", layers, tokens, width, query_input)
     build.gemm("index_k", layers, tokens, indexer.head_dim + indexer.heads, build.model.hidden)
     norm = 2.0 * indexer.head_dim * formats.kept
     build.elementwise("index_norm", layers, 2.0 * tokens * indexer.head_dim * formats.hidden, 0.0, norm)
     if build.prefills:
         pairs = step.prompts * step.pairs(None) / build.shards.cp
-        read = step.prompts * step.keys(None) * indexer.head_dim * formats.kv
-        row = Row("index_scores", layers.repeat, layers.stages, formats.attention)
+        read = step.prompts * step.keys(None) * key
+        row = Row("index_scores", layers.repeat, layers.stages, formats.index)
         row.flops = 2.0 * pairs * width
         row.activation_bytes = build.prompt_tokens * width * formats.hidden + read
         build.add("attention.prefill", row)
     if build.decodes:
         context = step.decode_context(None) / build.shards.cp
-        row = Row(
-            "index_scores", layers.repeat, layers.stages, formats.attention, waves=step.sequences, context=context
-        )
+        row = Row("index_scores", layers.repeat, layers.stages, formats.index, waves=step.sequences, context=context)
         row.flops = 2.0 * step.sequences * context * width
-        row.kv_read = step.sequences * context * indexer.head_dim * formats.kv
+        row.kv_read = step.sequences * context * key
         row.activation_bytes = step.sequences * width * formats.hidden
         row.group = indexer.heads
         build.add("attention.decode", row)
@@ -176,7 +174,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
     context = step.decode_context(window) / shards.cp
     heads = shards.heads
     kv_heads = 1.0 if build.model.mla else shards.kv_heads
-    index = build.model.indexer.head_dim * formats.kv if build.model.indexer else 0.0
+    index = formats.index_bytes(build.model.indexer.head_dim) if build.model.indexer else 0.0
     per_token = kv_bytes_per_token(build) - index
     scores = step.sequences * context * heads
     elements = per_token / formats.kv

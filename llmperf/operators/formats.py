@@ -34,6 +34,8 @@ class Formats:
         Bytes of one input element of a linear layer, and of the hidden state between operators. [B]
     quantizes : bool
         Whether inputs of linear layers are quantized on the fly.
+    index : str
+        Compute dtype of an indexer's scores, and that of its cached keys.
     """
 
     weight: Real
@@ -46,9 +48,15 @@ class Formats:
     input: float
     hidden: float
     quantizes: bool
+    index: str
+
+    def index_bytes(self, width: Real) -> Real:
+        """Bytes of a cached key of an indexer: its elements, and one fp32 scale where they are quantized. [B]"""
+        element = DTYPE_BYTES[self.index]
+        return width * element + (4.0 if element < self.hidden else 0.0)
 
 
-def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attention: str) -> Formats:
+def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attention: str, index: str) -> Formats:
     """Element sizes of a weight and a KV-cache format, computed in the given dtypes."""
     return Formats(
         weight_element_bytes(weights),
@@ -61,4 +69,5 @@ def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attenti
         DTYPE_BYTES[linear],
         DTYPE_BYTES[attention],
         DTYPE_BYTES[linear] < DTYPE_BYTES[attention],
+        index,
     )

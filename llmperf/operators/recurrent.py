@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmperf.descriptors.model import Ssm
-from llmperf.numeric import Real, least
-from llmperf.operators.build import Build, Layers
+from llmperf.numeric import Real, anywhere, least
+from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.table import Row
 
 
@@ -76,6 +76,9 @@ def add(build: Build, layers: Layers) -> None:
     if ssm.kind == "mamba1":
         low = ssm.dt_rank + 2.0 * ssm.state
         build.gemm("ssm_x", layers, tokens, low, width.inner)
+        if anywhere(build.shards.tp > 1):  # steps and projections of the state depend on all channels
+            split = only(layers, build.shards.tp > 1)
+            build.collective("ssm_all_reduce", split, "all_reduce", tokens * low * formats.hidden, build.shards.tp)
         build.gemm("ssm_dt", layers, tokens, width.inner, ssm.dt_rank)
     bias = 0.0 if ssm.kind == "gated_delta" else 1.0
     weights = (width.channels * (ssm.conv + bias) + width.small) * formats.kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmperf.descriptors.model import Encoder, Model
-from llmperf.numeric import Real, anywhere, choose
+from llmperf.numeric import Real, anywhere, ceil_div, choose, most
 from llmperf.operators import attention, moe, recurrent, vision
 from llmperf.operators.build import Build, Layers, join, only
 from llmperf.operators.formats import Formats
@@ -173,15 +173,21 @@ def _reductions(build: Build, attending: Layers, recurrent_layers: Layers, dense
         looked_up = only(build.once("first"), shards.tp > 1)
         build.collective("embedding_all_reduce", looked_up, "all_reduce", message, shards.tp, required=False)
     if build.stages.number > 1:
-        boundaries = build.stages.boundaries()
-        build.collective(
-            "pp_send",
-            Layers(shards.pp - 1.0, boundaries),
-            "p2p",
-            message / shards.tp,
-            2.0,
-            shards.tp * shards.cp * shards.dp,
-        )
+        _hand_overs(build, message / shards.tp)
+
+
+def _hand_overs(build: Build, message: Real) -> None:
+    """What a pipeline stage hands to the next; as many stages as fit stand in a scale-up domain."""
+    shards, boundaries = build.shards, build.stages.boundaries()
+    group = shards.tp * shards.cp * shards.dp
+    together = most(build.domain // group, 1.0)
+    leaving = ceil_div(shards.pp, together) - 1.0
+    # the middle stage stands for all of them, and the slowest of them counts
+    across = (together < 2.0, leaving > 0.0, False)
+    sent = tuple(choose(out, n, 0.0) for out, n in zip(across, boundaries, strict=True))
+    kept = tuple(n - out for n, out in zip(boundaries, sent, strict=True))
+    build.collective("pp_send", Layers(shards.pp - 1.0 - leaving, kept), "p2p", message, 2.0)
+    build.collective("pp_send_out", Layers(leaving, sent), "p2p", message, 2.0, build.domain)
 
 
 def _head(build: Build) -> None:

@@ -133,7 +133,7 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     total_room = room_kv
     for name in order[1:]:
         tier = hardware.tiers[name]
-        capacity = (tier.capacity or 0.0) / _sharers(scenario)
+        capacity = (tier.capacity or 0.0) / _sharers(scenario, tier)
         moved = least(left_weights, capacity)
         moved_kv = least(left_kv, capacity - moved)
         total_room = total_room + capacity - moved
@@ -150,10 +150,10 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
 
 
-def _sharers(scenario: Scenario) -> Real:
-    """Devices that share a host's memory: those that are used, up to the devices of one system. [1]"""
-    hardware, used = scenario.hardware, scenario.parallelism.devices
-    return used if hardware.devices is None else least(used, hardware.devices)
+def _sharers(scenario: Scenario, tier: Tier) -> Real:
+    """Devices that share a tier: those that are used, up to as many as it serves, else the whole system. [1]"""
+    used, most_sharers = scenario.parallelism.devices, tier.sharers or scenario.hardware.devices
+    return used if most_sharers is None else least(used, most_sharers)
 
 
 def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Real]:
@@ -193,7 +193,7 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
         weights = _share_of(share.weights, costs.weights)
         reads, writes = _share_of(share.kv_cache, costs.kv_reads), _share_of(share.kv_cache, costs.kv_writes)
         moved = weights + reads + writes
-        for resource, rate in bandwidths(scenario.hardware, share, _sharers(scenario)).items():
+        for resource, rate in bandwidths(scenario.hardware, share, _sharers(scenario, share.tier)).items():
             _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
             _put(out.weights, resource, weights, rate)
             _put(out.kv, resource, reads, rate)

@@ -144,11 +144,12 @@ def setup(scenario: Scenario) -> Setup:
             )
         )
     attention = compute_dtype(hardware, "bf16", "attention.prefill") or linear
+    index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
         machine_of(hardware),
         shards(model, layout),
         stages(model.layers, layout.pp),
-        formats(scenario.weights, scenario.kv_cache, linear, attention),
+        formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),
         ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
     )
