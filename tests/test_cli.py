@@ -18,6 +18,7 @@ import pytest
 import llmperf
 from llmperf.interfaces.cli import COMMANDS
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+from llmperf.units import scaled
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]
@@ -267,3 +268,32 @@ def test_no_heavy_library_is_imported_for_an_estimate() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        ("deepseek-v3.2", "--hardware", "dgx-h200", "--weights", "fp8", "--tp", "8", "--input", "60000"),
+        ("llama-3.1-405b", "--hardware", "h100-sxm", "--tp", "8", "--pp", "4", "--batch", "512", "--input", "8000"),
+        ("whisper-large-v2", "--hardware", "l4", "--input", "4", "--output", "100"),
+        ("jamba-v0.1", "--hardware", "raspberry-pi-5"),
+    ],
+)
+def test_no_number_of_an_operator_table_is_cut(scenario: tuple[str, ...], run: Run) -> None:
+    """Every time has its whole unit, every product its three sizes, and lines fit 100 columns."""
+    printed = run("ops", "--model", *scenario).stdout
+    data = json.loads(run("ops", "--model", *scenario, "--json").stdout)
+    assert max(map(len, printed.splitlines())) <= 100
+    for step in data["steps"]:
+        for row in step["operators"]:
+            assert scaled(row["time_s"], "time", 3) in printed
+            assert scaled(row["roofline_s"], "time", 3) in printed
+            if row["k"]:
+                assert f" {row['m']:.0f}x{row['n']:.0f}x{row['k']:.0f} " in printed
+
+
+def test_no_number_of_a_list_is_cut(run: Run) -> None:
+    printed = run("list", "model").stdout
+    assert "10,485,760" in printed
+    assert "1,026.41 B" in printed
+    assert max(map(len, printed.splitlines())) <= 100

@@ -36,6 +36,7 @@ def test_a_vision_model_generates_nothing_and_keeps_no_cache() -> None:
     result = llmperf.estimate(model="vit-l-16", hardware="h100-sxm", batch=64)
     assert result.memory.kv_cache == 0
     assert result.to_dict()["projection"]["tpot_s"] is None
+    assert result.bottleneck["decode"] is None
     with pytest.raises(llmperf.InputError, match="generates no tokens"):
         llmperf.estimate(model="vit-l-16", hardware="h100-sxm", output=5)
     with pytest.raises(llmperf.InputError, match="tokens a picture"):

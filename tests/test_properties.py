@@ -162,3 +162,14 @@ def test_one_output_token_has_no_time_per_further_token() -> None:
     result = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", output=1)
     assert result.to_dict()["projection"]["tpot_s"] is None
     assert result.e2e_s == result.ttft_s
+
+
+def test_what_limits_decode_is_named_only_where_a_token_is_decoded() -> None:
+    result = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", input=100, output=np.array([1, 2, 1]))
+    assert [name is None for name in result.bottleneck["decode"]] == [True, False, True]
+    assert result.to_dict()["bottleneck"]["decode"][0] is None
+
+
+def test_a_wrong_layout_among_many_is_named_by_its_own_numbers() -> None:
+    with pytest.raises(llmperf.InputError, match="2 does not divide tp x cp x dp = 1"):
+        llmperf.estimate(model="mixtral-8x7b", hardware="h100-sxm", dp=np.array([8, 1]), ep=np.array([2, 2]))

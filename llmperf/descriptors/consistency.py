@@ -67,7 +67,8 @@ def _layout_of_model(scenario: Scenario) -> list[Fault]:
     if anywhere(layout.pp > model.layers):
         found.append(("parallelism.pp", f"{_say(layout.pp)} is more than the {model.layers:g} layers"))
     if anywhere(layout.expert_group % layout.ep != 0):
-        text = f"{_say(layout.ep)} does not divide tp x cp x dp = {_say(layout.expert_group)}"
+        group, ep = _first(layout.expert_group % layout.ep != 0, layout.expert_group, layout.ep)
+        text = f"{ep:g} does not divide tp x cp x dp = {group:g}"
         found.append(("parallelism.ep", text))
     if model.moe is None and anywhere(layout.ep > 1):
         found.append(("parallelism.ep", f"{model.name} has no experts"))
@@ -91,6 +92,13 @@ def _workload_of_model(scenario: Scenario) -> list[Fault]:
         text = f"input + output = {_say(length)} is more than the {model.max_context:g} tokens that {model.name} allows"
         found.append(("workload", text))
     return found
+
+
+def _first(wrong: Any, *values: Any) -> tuple[float, ...]:
+    """Values of the first configuration that is wrong."""
+    flat = [np.ravel(value) for value in np.broadcast_arrays(wrong, *values)]
+    index = int(flat[0].argmax())
+    return tuple(float(column[index]) for column in flat[1:])
 
 
 def _say(value: Any) -> str:

@@ -268,6 +268,8 @@ def _attention_contradictions(model: Model, attention: Attention) -> list[tuple[
         found.append(("attention.windowed_layers", f"more than the {model.attention_layers} attention layers"))
     if attention.windowed_layers and attention.window is None:
         found.append(("attention.window", "is needed where windowed_layers is given"))
+    if attention.windowed_layers and not attention.causal:
+        found.append(("attention.windowed_layers", "a window goes with causal attention only"))
     return found
 
 

@@ -36,7 +36,7 @@ class Estimate:
     memory : Footprint
         Memory of one device.
     bottleneck : dict of str to str or ndarray
-        What limits ``prefill`` and ``decode``: a key of `llmperf.outputs.RESOURCES`.
+        What limits ``prefill`` and ``decode``: a key of `llmperf.outputs.RESOURCES`; None where nothing is decoded.
     warnings : tuple of str
         What the estimate assumes.
     scenario : Scenario
@@ -171,13 +171,14 @@ def _scalar(value: Any) -> Any:
 
 def _named(found: Sequence[Any], size: int, shape: tuple[int, ...]) -> Any:
     """Names of resources from their indices."""
+    names = [*RESOURCES, None]
     if not shape:
-        return list(RESOURCES)[int(_scalar(found[0]))]
-    return np.array(list(RESOURCES))[join(found, size).astype(int)].reshape(shape)
+        return names[int(_scalar(found[0]))]
+    return np.array(names, dtype=object)[join(found, size).astype(int)].reshape(shape)
 
 
 def _limiting(part: Evaluated, phase: str) -> Any:
-    """Index into `RESOURCES` of what a phase waits for most."""
+    """Index into `RESOURCES` of what a phase waits for most; one beyond where no token is decoded."""
     waits = getattr(part, phase).waits
     order = list(RESOURCES)
     best: Any = -1.0
@@ -185,7 +186,8 @@ def _limiting(part: Evaluated, phase: str) -> Any:
     for name, value in waits.items():
         longer = value > best
         best, index = choose(longer, value, best), choose(longer, order.index(name), index)
-    return choose(part.footprint.fits, index, order.index("capacity"))
+    index = choose(part.footprint.fits, index, order.index("capacity"))
+    return choose(part.setup.scenario.workload.output > 1, index, len(order)) if phase == "decode" else index
 
 
 def memory_dict(result: Estimate) -> dict[str, Any]:

@@ -40,6 +40,8 @@ def show(result: Estimate) -> None:
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
     out.print(_times(result))
     for phase, name in result.bottleneck.items():
+        if name is None:
+            continue
         out.print(f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name])}: {_waits(result, phase)}")
     out.print()
     out.print(memory_table(result))
@@ -94,24 +96,26 @@ def _verdict(result: Estimate) -> str:
 
 def _where(result: Estimate) -> Any:
     part = result.evaluated[0]
-    first, then = operators(part.prefill), operators(part.decode)
-    made = table(
-        "operator", "prefill", "", "limited by", "decode", "", "limited by", title="Where the device time goes"
-    )
-    for index in (2, 3, 5, 6):
-        made.columns[index].justify = "left"
-    before = {row.name: row for row in first}
-    after = {row.name: row for row in then}
-    names = sorted(
-        {*before, *after},
-        key=lambda n: -(before[n].share if n in before else 0) - (after[n].share if n in after else 0),
-    )
+    phases = {
+        phase: {row.name: row for row in operators(getattr(part, phase))}
+        for phase, limit in result.bottleneck.items()
+        if limit is not None
+    }
+    headers = (header for phase in phases for header in (phase, "", "limited by"))
+    made = table("operator", *headers, title="Where the device time goes")
+    for index, column in enumerate(made.columns):
+        column.justify = "right" if index % 3 == 1 else "left"
+    shares: dict[str, float] = {}
+    for rows in phases.values():
+        for row in rows.values():
+            shares[row.name] = shares.get(row.name, 0.0) + row.share
+    names = sorted(shares, key=lambda name: (-shares[name], name))
     for name in names[:_OPERATORS_SHOWN]:
         cells = []
-        for rows in (before, after):
-            row = rows.get(name)
-            cells += ["", "", ""] if row is None else [f"{row.share:.1%}", bar(row.share, _BAR), row.limited_by]
+        for rows in phases.values():
+            found = rows.get(name)
+            cells += [f"{found.share:.1%}", bar(found.share, _BAR), found.limited_by] if found else ["", "", ""]
         made.add_row(name, *cells)
-    rest = [sum(rows[n].share for n in names[_OPERATORS_SHOWN:] if n in rows) for rows in (before, after)]
-    made.add_row("all others", f"{rest[0]:.1%}", bar(rest[0], _BAR), "", f"{rest[1]:.1%}", bar(rest[1], _BAR), "")
+    rest = [sum(rows[n].share for n in names[_OPERATORS_SHOWN:] if n in rows) for rows in phases.values()]
+    made.add_row("all others", *(cell for share in rest for cell in (f"{share:.1%}", bar(share, _BAR), "")))
     return made

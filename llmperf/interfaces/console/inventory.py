@@ -23,8 +23,9 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
     out = console()
     for kind, lines in found.items():
         columns = _COLUMNS.get(kind, ())
-        made = table(kind, *(column.replace("_", " ") for column in columns), "aliases")
-        made.columns[-1].justify = "left"
+        names = (column.replace("active_parameters", "active").replace("_", " ") for column in columns)
+        made = table(kind, *names, "aliases")
+        made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
         for line in lines:
             cells = [_cell(column, line.get(column)) for column in columns]
             made.add_row(text(line["name"]), *cells, text(_some(line["aliases"])))
@@ -33,14 +34,13 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
 
 
 def _some(aliases: list[str]) -> str:
-    """The first aliases, as many as a line has room for, and how many more there are."""
+    """Aliases that a line has room for, whole, and how many more there are."""
     shown: list[str] = []
     for alias in aliases:
-        if shown and len(", ".join([*shown, alias])) > _ALIASES_WIDTH:
-            break
-        shown.append(alias[:_ALIASES_WIDTH])
+        if len(", ".join([*shown, alias])) <= _ALIASES_WIDTH:
+            shown.append(alias)
     more = len(aliases) - len(shown)
-    return ", ".join(shown) + (f" +{more}" if more else "")
+    return " ".join([*([", ".join(shown)] if shown else []), *([f"+{more}"] if more else [])])
 
 
 def show_gaps(found: list[dict[str, Any]]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 import shutil
-import sys
 from typing import Any
 
 from rich import box
@@ -16,17 +15,18 @@ from rich.table import Table
 from llmperf import units
 
 WIDTH = 100
-"""Widest output; narrower terminals get narrower tables."""
+"""Width of the output: ``COLUMNS`` may widen it. A narrower terminal folds lines itself, which cuts no number."""
 
 
 def console() -> Console:
     """A console on standard output: plain when piped or when ``NO_COLOR`` asks for it."""
-    width = min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDTH) if sys.stdout.isatty() else WIDTH
+    asked = shutil.get_terminal_size((WIDTH, 24)).columns if "COLUMNS" in os.environ else WIDTH
+    width = max(asked, WIDTH)
     return Console(width=width, highlight=False, no_color=bool(os.environ.get("NO_COLOR")), soft_wrap=False)
 
 
 def table(*columns: str, title: str | None = None, left: int = 1) -> Table:
-    """A table whose first `left` columns are text and whose others are numbers."""
+    """A table whose first `left` columns are text, folded where room is short, and whose others are numbers."""
     made = Table(
         box=box.SIMPLE_HEAD,
         title=title,
@@ -35,9 +35,11 @@ def table(*columns: str, title: str | None = None, left: int = 1) -> Table:
         pad_edge=False,
         show_edge=False,
         padding=(0, 1),
+        collapse_padding=True,
     )
     for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index < left else "right", no_wrap=True, overflow="fold")
+        is_text = index < left
+        made.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
     return made
 
 
