@@ -136,3 +136,9 @@ def test_a_slice_of_a_device_is_a_smaller_device() -> None:
     part = llmperf.estimate(model="llama-3.2-3b", hardware="a100-sxm-80gb-mig-3g", input=512)
     assert part.bound.ttft_s > 2 * whole.bound.ttft_s
     assert part.memory.capacity == pytest.approx(whole.memory.capacity / 2, rel=0.05)
+
+
+@pytest.mark.parametrize("name", ["vit-l-16", "dit-xl-2", "bloom-176b", "mpt-7b", "jamba-v0.1", "gpt2", "t5-11b"])
+def test_models_without_rotary_positions_rotate_nothing(name: str) -> None:
+    assert "rope" not in rows("prefill", model=name)
+    assert "rope" in rows("prefill", model="falcon-7b")

@@ -29,6 +29,8 @@ class Attention:
     output_gate: Switch = False
     """Queries come with as wide a gate, which attention's output is multiplied by (Qwen3-Next)."""
     causal: Switch = True
+    rotary: Switch = True
+    """Queries and keys are rotated; not where a model has learned, relative or no positions, or ALiBi."""
     relative_projection: Switch = False
     """A hidden x hidden projection of relative positions in each layer (Transformer-XL)."""
     relative_buckets: WholeOrZero = 0

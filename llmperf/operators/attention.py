@@ -61,7 +61,7 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
         build.elementwise(
             "qk_norm", layers, 2.0 * tokens * (query + keys) * build.formats.hidden, 4.0 * tokens * (query + keys), norm
         )
-    if not model.learned_positions and not attention.relative_buckets:
+    if attention.rotary and not model.learned_positions and not attention.relative_buckets:
         _rotary(build, layers, tokens * (query + keys))
     if model.sub_norms:
         moved = 2.0 * tokens * query * build.formats.hidden

@@ -109,7 +109,7 @@ def bloom(read: Reader) -> Shape:
         "vocab": read.whole("vocab_size"),
         "max_context": context(read, 2048, ALIBI, "seq_length"),
         "ffn": 4 * hidden,
-        "attention": plain_heads(read, hidden, read.whole("n_head", "num_attention_heads")),
+        "attention": {**plain_heads(read, hidden, read.whole("n_head", "num_attention_heads")), "rotary": False},
         "tied_embeddings": read.switch("tie_word_embeddings", True),
         "embedding_norm": True,
         **layernorm_style(True),
@@ -124,7 +124,8 @@ def falcon(read: Reader) -> Shape:
     grouped = read.whole("num_kv_heads", "n_head_kv") if new else heads
     read.ignore("num_kv_heads", "n_head_kv")  # written, but not read, by the old architecture
     single = not new and read.switch("multi_query", True)
-    read.ignore("multi_query", "alibi", "attention_softmax_in_fp32")
+    read.ignore("multi_query", "attention_softmax_in_fp32")
+    rotary = not read.switch("alibi", False)
     parallel = new or read.switch("parallel_attn", True)
     read.ignore("parallel_attn")
     given = read.optional("num_ln_in_parallel_attn")
@@ -136,7 +137,7 @@ def falcon(read: Reader) -> Shape:
         "vocab": read.whole("vocab_size"),
         "max_context": context(read, 2048, "its training length", "max_position_embeddings"),
         "ffn": read.optional("ffn_hidden_size") or 4 * hidden,
-        "attention": {**plain_heads(read, hidden, heads), "kv_heads": 1 if single else grouped},
+        "attention": {**plain_heads(read, hidden, heads), "kv_heads": 1 if single else grouped, "rotary": rotary},
         "tied_embeddings": read.switch("tie_word_embeddings", True),
         "parallel_block": parallel,
         "norms_per_layer": norms,
@@ -153,6 +154,7 @@ def mpt(read: Reader) -> Shape:
     kind = options.text("attn_type") or "multihead_attention"
     groups = options.optional("kv_n_heads") or heads
     part = {**plain_heads(read, hidden, heads), "kv_heads": 1 if kind == "multiquery_attention" else groups}
+    part["rotary"] = False
     positions = read.whole("max_seq_len")
     learned = read.switch("learned_pos_emb", True) and not options.switch("alibi", True)
     biased = not read.switch("no_bias", True)

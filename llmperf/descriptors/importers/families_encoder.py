@@ -85,7 +85,7 @@ def vit(read: Reader) -> Shape:
         "vocab": named or read.whole("num_labels"),
         "max_context": patches + 1,
         "ffn": read.whole("intermediate_size"),
-        "attention": {**plain_heads(read, hidden, heads), "causal": False},
+        "attention": {**plain_heads(read, hidden, heads), "causal": False, "rotary": False},
         "vision": {
             "kind": "vit",
             "patch": patch,

@@ -170,7 +170,7 @@ def jamba(read: Reader) -> Shape:
     """Jamba: Mamba with inner norms, attention in every eighth layer, experts in every second."""
     model = decoder(read)
     layers = model["layers"]
-    model["attention"] = attention(read, model["hidden"], kv_heads=8)
+    model["attention"] = {**attention(read, model["hidden"], kv_heads=8), "rotary": False}
     period = read.default("attn_layer_period", 8)
     offset = read.default("attn_layer_offset", 4, least=0)
     attending = len(range(min(offset, layers), layers, period))
