@@ -1,0 +1,1 @@
+"""Measurements beside predictions: validation, calibration, error bands, benchmarks, users' own runs."""

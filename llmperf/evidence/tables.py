@@ -1,0 +1,224 @@
+"""Measured data as tables: bounded CSV files whose columns are read as numbers or texts, every fault named."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmperf.descriptors.documents import irregular
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.numeric import Array
+
+MAX_BYTES = 256 * 2**20
+"""Largest file that is read."""
+MAX_ROWS = 1_000_000
+"""Most rows of a file."""
+MAX_COLUMNS = 500
+"""Most columns; also guards against a file that is no table."""
+SCALES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+"""Units that a time column's name may end in, in seconds."""
+
+
+@dataclass(slots=True)
+class Table:
+    """Columns of texts, and what has been found wrong with them so far.
+
+    Attributes
+    ----------
+    name : str
+        The file as messages name it.
+    columns : dict of str to list of str
+        Texts of each column, without surrounding blanks.
+    lines : ndarray of int
+        Line of the file on which each row begins. [1]
+    problems : list of Problem
+        Faults found by the readers below; `check` raises them together.
+    """
+
+    name: str
+    columns: dict[str, list[str]]
+    lines: NDArray[np.int64]
+    problems: list[Problem] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise for all columns that are missing, each with the nearest column there is."""
+        for name in names:
+            if name not in self.columns:
+                near = nearest(name, self.columns)
+                self.problems.append(Problem("this column is missing", name, self.name, 1, tuple(self.columns), near))
+        self.check()
+
+    def text(self, name: str, default: str = "") -> list[str]:
+        """The texts of a column; `default` in every row where the file lacks it."""
+        return self.columns[name] if name in self.columns else [default] * len(self)
+
+    def labels(self, name: str, default: str = "") -> NDArray[Any]:
+        """The texts of a column as an array of objects, for comparisons."""
+        return np.array(self.text(name, default), dtype=object)
+
+    def numbers(self, name: str, default: float | None = None, *, least: float = 0.0, above: bool = True) -> Array:
+        """The numbers of a column.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        default : float, optional
+            Value of empty cells, and of every row where the column is missing; without it both are faults.
+        least : float
+            Numbers must lie above it, or, without `above`, not below it.
+
+        Returns
+        -------
+        ndarray, (rows,)
+            Faulty cells are noted in `problems` and read as NaN.
+        """
+        if name not in self.columns:
+            if default is None:
+                self.problems.append(
+                    Problem(
+                        "this column is missing", name, self.name, 1, tuple(self.columns), nearest(name, self.columns)
+                    )
+                )
+            return np.full(len(self), np.nan if default is None else default)
+        texts = self.columns[name]
+        if default is not None:
+            texts = [text or repr(default) for text in texts]
+        try:
+            out = np.array(texts, dtype=float)
+            unread = np.zeros(len(out), dtype=bool)
+        except ValueError:
+            read = [_number(text) for text in texts]
+            unread = np.array([value is None for value in read])
+            out = np.array([np.nan if value is None else value for value in read])
+        given = (
+            np.array([bool(text) for text in self.columns[name]]) if default is not None else np.ones(len(out), bool)
+        )
+        with np.errstate(invalid="ignore"):
+            small = (out <= least) if above else (out < least)
+        self._note(name, unread, "is not a number; the column's name states its unit")
+        self._note(name, ~unread & ~np.isfinite(out) & given, "is not a finite number")
+        self._note(
+            name,
+            ~unread & np.isfinite(out) & small & given,
+            f"must be {'more than' if above else 'at least'} {least:g}",
+        )
+        return out
+
+    def seconds(self, stem: str = "time") -> Array:
+        """The times of the column `stem` with its unit behind an underscore (``time_us``). [s]"""
+        found = [unit for unit in SCALES if f"{stem}_{unit}" in self.columns]
+        if not found:
+            allowed = tuple(f"{stem}_{unit}" for unit in SCALES)
+            self.problems.append(
+                Problem("no time column with a unit", stem, self.name, 1, allowed, nearest(stem, self.columns))
+            )
+            return np.full(len(self), np.nan)
+        return self.numbers(f"{stem}_{found[0]}") * SCALES[found[0]]
+
+    def _note(self, name: str, wrong: NDArray[np.bool_], message: str) -> None:
+        for row in np.flatnonzero(wrong)[:100]:
+            text = self.columns[name][row]
+            self.problems.append(Problem(f"{shown(text)} {message}", name, self.name, int(self.lines[row])))
+        beyond = int(wrong.sum()) - 100
+        if beyond > 0:
+            self.problems.append(Problem(f"and {beyond} more rows alike", name, self.name))
+
+    def check(self) -> None:
+        """Raise what has been found wrong so far."""
+        if self.problems:
+            raise InputError(self.problems)
+
+    def select(self, rows: Sequence[int] | NDArray[Any]) -> Table:
+        """The table of some rows only."""
+        chosen = np.arange(len(self))[rows]
+        columns = {name: [texts[row] for row in chosen] for name, texts in self.columns.items()}
+        return Table(self.name, columns, self.lines[chosen])
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def read(path: Path) -> Table:
+    """Read a CSV file with a header line (UTF-8, commas).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is empty, too large, not UTF-8, no CSV, or has rows of another width.
+    """
+    file = str(path)
+    try:
+        if not path.is_file():
+            raise InputError(Problem(irregular(path), file=file))
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=file)) from None
+    if len(content) > MAX_BYTES:
+        raise InputError(Problem(f"is larger than {MAX_BYTES // 2**20} MiB", file=file))
+    return parse(content, file)
+
+
+def parse(content: bytes, file: str) -> Table:
+    """CSV text to a `Table`; raises as `read` does."""
+    if not content.strip():
+        raise InputError(Problem("is empty", file=file))
+    if b"\0" in content:
+        raise InputError(Problem("is a binary file, not text", file=file))
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(Problem(f"is not UTF-8 text (byte {error.start})", file=file, line=line)) from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    problems: list[Problem] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        header = [name.strip() for name in next(reader)]
+        _check_header(header, file)
+        begin = reader.line_num + 1
+        for row in reader:
+            if len(row) == len(header):
+                rows.append(row)
+                lines.append(begin)
+            elif row:
+                problems.append(Problem(f"has {len(row)} cells, the header {len(header)}", file=file, line=begin))
+            if len(rows) > MAX_ROWS:
+                raise InputError(Problem(f"holds more than {MAX_ROWS:,} rows", file=file))
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(Problem(f"is no CSV table: {error}", file=file, line=reader.line_num)) from None
+    if problems:
+        raise InputError(problems)
+    if not rows:
+        raise InputError(Problem("has a header but no rows", file=file))
+    columns = {
+        name: [cell.strip() for cell in cells] for name, cells in zip(header, zip(*rows, strict=True), strict=True)
+    }
+    return Table(file, columns, np.array(lines))
+
+
+def _check_header(header: list[str], file: str) -> None:
+    if len(header) > MAX_COLUMNS:
+        raise InputError(Problem(f"has {len(header)} columns; at most {MAX_COLUMNS} are read", file=file, line=1))
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise InputError([Problem("this column stands twice", name, file, 1) for name in twice])
+    if "" in header:
+        raise InputError(Problem(f"column {header.index('') + 1} has no name", file=file, line=1))
