@@ -1,25 +1,27 @@
-"""Operators that stream activations through the vector engine: norms, activations, rotary embedding, quantization."""
+"""Operators that stream activations through the vector engine: norms, activations, rotary embedding, additions."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from llmperf.numeric import Array, Real
+from llmperf.descriptors.achieved import ElementwiseAchieved
+from llmperf.numeric import Array
 
 
-def time(compute: Array, memory: Array, latency: Real) -> Array:
+def time(fit: ElementwiseAchieved, compute: Array, memory: Array) -> tuple[Array, Array]:
     """Time of an elementwise operator.
 
     Parameters
     ----------
+    fit : ElementwiseAchieved
+        Constants: numbers, or columns of them.
     compute, memory : ndarray
-        Time at the vector engine's peak and at the reached bandwidth. [s]
-    latency : number
-        Fixed time. [s]
+        Time at the vector engine's peak and at the full bandwidth. [s]
 
     Returns
     -------
-    ndarray
-        ``latency + max(compute, memory)``. [s]
+    time, memory : ndarray
+        ``latency + max(compute, memory)``, and the memory time at the reached bandwidth. [s]
     """
-    return np.asarray(latency + np.maximum(compute, memory))
+    slowed = memory / fit.memory
+    return fit.latency + np.maximum(compute, slowed), slowed

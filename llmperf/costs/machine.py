@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from llmperf.descriptors.hardware import GemmAchieved, Hardware, Link
+import numpy as np
+
+from llmperf.costs.collectives import at
+from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
+from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, stack
 
@@ -54,9 +58,16 @@ class Runs:
 class Machine:
     """One device of the hardware and its links; what operators ask of it is looked up once.
 
-    Attributes
+    Parameters
     ----------
     hardware : Hardware
+    kernels : tuple of str
+        Kernels whose fits go before the pooled ones, the first that the chip has.
+    slowdown : number or array
+        Time of matrix products over those that the chip was calibrated with. [1]
+
+    Attributes
+    ----------
     vector_peak : number, array or None
         Vector operations a second: fp32, else the first known; None where none is known. [FLOP/s]
     scale_up, scale_out : Link or None
@@ -64,18 +75,26 @@ class Machine:
         the domain of its bridge.
     domain : number or array
         Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]
+    cores : number or array
+        Cores that work groups are spread over; infinite where they are not known. [1]
+    one_shot : bool
+        Whether all-reduces in one kernel are known.
     """
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, kernels: tuple[str, ...] = (), slowdown: Real = 1.0) -> None:
         self.hardware = hardware
+        self.kernels = kernels
+        self.slowdown = slowdown
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
         rates: Mapping[Any, Real] = vector.peaks if vector else {}
         self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
+        self.cores: Real = hardware.cores or np.inf  # unknown: all work runs at once
+        self.one_shot = "all_reduce_custom" in hardware.achieved.scale_up
         self._runs: dict[str, Runs] = {}
-        self._columns: dict[Any, tuple[Array, ...]] = {}
+        self._columns: dict[Any, Any] = {}
 
     def runs(self, kind: str) -> Runs:
         """What an operator class runs on.
@@ -92,6 +111,7 @@ class Machine:
 
     def _placed(self, kind: str) -> Runs:
         hardware = self.hardware
+        kind = "elementwise" if kind == "quantize" else kind
         engine = hardware.engine(kind, "vector" if kind == "elementwise" else "matrix") or hardware.engine(kind)
         if engine is None:
             raise InputError(Problem("has no matrix engine", "hardware.engines"))
@@ -108,10 +128,10 @@ class Machine:
         InputError
             If the engine that runs the operator class has no such dtype.
         """
-        found = self._columns.get((kind, dtypes))
+        found = self._columns.get(("peaks", kind, dtypes))
         if found is None:
-            found = self._columns[kind, dtypes] = (stack([self._peak(kind, dtype) for dtype in dtypes]),)
-        return found[0]
+            found = self._columns["peaks", kind, dtypes] = stack([self._peak(kind, dtype) for dtype in dtypes])
+        return np.asarray(found)
 
     def _peak(self, kind: str, wanted: str) -> Real:
         runs = self.runs(kind)
@@ -121,15 +141,98 @@ class Machine:
         text = f"the engine {runs.engine}, which runs {kind}, has no {wanted}"
         raise InputError(Problem(text, "hardware.engines", allowed=tuple(runs.peaks)))
 
-    def gemm(self, dtypes: tuple[str, ...]) -> tuple[Array, ...]:
-        """Columns of what matrix products of these dtypes reach: compute, memory, latency, k_latency, k_half."""
-        found = self._columns.get(dtypes)
+    def fit(self, section: str, schemes: tuple[str, ...]) -> Any:
+        """Constants of a section of `llmperf.descriptors.achieved.Achieved`, a column for each operator.
+
+        Parameters
+        ----------
+        section : str
+            ``gemm``, ``moe``, ``attention_prefill``, ``attention_decode`` or ``elementwise``.
+        schemes : tuple of str
+            What each operator computes in (attention: with ``/d`` and the head dimension behind it), or its kind.
+
+        Returns
+        -------
+        The section's dataclass, each field an array of shape (operators, 1), or a column a configuration.
+        """
+        found = self._columns.get((section, schemes))
         if found is None:
-            known: Mapping[Any, GemmAchieved] = self.hardware.achieved.gemm
-            fits = [known.get(dtype, known["default"]) for dtype in dtypes]
-            names = ("compute", "memory", "latency", "k_latency", "k_half")
-            found = self._columns[dtypes] = tuple(stack([getattr(fit, name) for fit in fits]) for name in names)
+            known = getattr(self.hardware.achieved, section)
+            picked = [pick(known, scheme, self.kernels) for scheme in schemes]
+            columns = {item.name: stack([getattr(fit, item.name) for fit in picked]) for item in fields(picked[0])}
+            found = self._columns[section, schemes] = type(picked[0])(**columns)
         return found
+
+    def collective(self, level: str, operations: tuple[str, ...], ranks: Array) -> CollectiveAchieved:
+        """Constants of collectives: arrays of the shape of `ranks`, (operators, configurations).
+
+        Parameters
+        ----------
+        level : str
+            ``scale_up`` or ``scale_out``.
+        operations : tuple of str
+            One for each operator.
+        ranks : ndarray
+            Ranks on this level. [1]
+        """
+        known = getattr(self.hardware.achieved, level)
+        every = np.broadcast_to(ranks, (len(operations), ranks.shape[1]))
+        rows = [at(pick(known, name, self.kernels), row) for name, row in zip(operations, every, strict=True)]
+        columns: list[Any] = [np.array([getattr(row, item) for row in rows]) for item in _POINT]
+        return CollectiveAchieved(*columns)
+
+    def relieved(self, operands: Array) -> Array:
+        """Bytes that the main memory would deliver in the time that operands take which the cache may still hold.
+
+        Parameters
+        ----------
+        operands : ndarray
+            Bytes of an operator's operands. [B]
+
+        Returns
+        -------
+        ndarray
+            ``operands / speedup`` while they are small, growing to `operands` where they outgrow the cache. [B]
+        """
+        fit, cache = self.hardware.achieved.cache, self.hardware.cache
+        if fit is None or cache is None or cache.capacity is None:
+            return operands
+        fill = operands / (fit.share * cache.capacity)
+        cubed = fill * fill * fill
+        return np.asarray(operands * (cubed + 1.0 / fit.speedup) / (cubed + 1.0))
+
+
+_POINT = tuple(item.name for item in fields(CollectiveAchieved))
+
+
+def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -> Any:
+    """The fit of a section for a scheme.
+
+    Parameters
+    ----------
+    known : mapping of str to fit
+        By selector (`llmperf.descriptors.achieved`).
+    scheme : str
+        What is asked for; ``bf16/d128`` for a head dimension, of which the nearest that is known counts.
+    kernels : tuple of str
+        Kernels in the order of preference.
+
+    Returns
+    -------
+    fit
+        Of the first kernel that has one, else the pooled one, else that of the scheme that stands in, else the default.
+    """
+    name, _, width = scheme.partition("/d")
+    for stand_in in (name, *SCHEMES.get(name, ())):
+        for kernel in (*kernels, ""):
+            base = f"{stand_in}/{kernel}" if kernel else stand_in
+            if width:
+                widths = [key for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()]
+                if widths:
+                    return known[min(widths, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)))]
+            if base in known:
+                return known[base]
+    return known["default"]
 
 
 def _domain(hardware: Hardware, link: Link | None) -> Real:
@@ -138,15 +241,18 @@ def _domain(hardware: Hardware, link: Link | None) -> Real:
     return link.domain if link.domain is not None else hardware.devices or 1e9
 
 
-_machines: dict[int, Machine] = {}
+_machines: dict[Any, Machine] = {}
 _MOST_MACHINES = 64
 
 
-def machine_of(hardware: Hardware) -> Machine:
-    """The machine of a hardware; the same object for the same hardware."""
-    found = _machines.get(id(hardware))
+def machine_of(hardware: Hardware, kernels: tuple[str, ...] = (), slowdown: Real = 1.0) -> Machine:
+    """The machine of a hardware and an engine's kernels; the same object for the same ones."""
+    if isinstance(slowdown, np.ndarray):
+        return Machine(hardware, kernels, slowdown)
+    key = (id(hardware), kernels, slowdown)
+    found = _machines.get(key)
     if found is None or found.hardware is not hardware:
         if len(_machines) >= _MOST_MACHINES:
             _machines.clear()
-        found = _machines[id(hardware)] = Machine(hardware)
+        found = _machines[key] = Machine(hardware, kernels, slowdown)
     return found
