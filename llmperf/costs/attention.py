@@ -17,7 +17,14 @@ CONTEXT_UNIT = 4096.0
 
 
 def prefill_time(
-    fit: AttentionPrefillAchieved, compute: Array, memory: Array, query: Array, keys: Array, waves: Array, cores: Any
+    fit: AttentionPrefillAchieved,
+    compute: Array,
+    memory: Array,
+    query: Array,
+    keys: Array,
+    waves: Array,
+    cores: Any,
+    vector: Array | float = 0.0,
 ) -> tuple[Array, Array, Array, Array]:
     """Time of causal attention over a prompt.
 
@@ -33,6 +40,8 @@ def prefill_time(
         (Prompt, head, block of 128 queries) triples. [1]
     cores : number
         Cores, each with one triple at a time. [1]
+    vector : ndarray
+        Time of the vector engine beside the products. [s]
 
     Returns
     -------
@@ -43,7 +52,7 @@ def prefill_time(
     reached = compute / fit.compute * (1.0 + fit.short / query)
     slowed = memory / fit.memory
     fixed = fit.latency + fit.wave * np.ceil(waves / cores) + fit.chain * (keys / QUERY_BLOCK)
-    return fixed + smooth_max(reached, slowed, 0.0), reached, slowed, fixed
+    return fixed + smooth_max(np.maximum(reached, vector), slowed, 0.0), reached, slowed, fixed
 
 
 def padded_share(group: Array, tile: Any) -> Array:
@@ -52,7 +61,14 @@ def padded_share(group: Array, tile: Any) -> Array:
 
 
 def decode_time(
-    fit: AttentionDecodeAchieved, compute: Array, memory: Array, group: Array, context: Array, waves: Array, cores: Any
+    fit: AttentionDecodeAchieved,
+    compute: Array,
+    memory: Array,
+    group: Array,
+    context: Array,
+    waves: Array,
+    cores: Any,
+    vector: Array | float = 0.0,
 ) -> tuple[Array, Array, Array, Array]:
     """Time of one decode step's attention.
 
@@ -68,6 +84,8 @@ def decode_time(
         (Sequence, KV head) pairs. [1]
     cores : number
         Cores, each with one pair at a time. [1]
+    vector : ndarray
+        Time of the vector engine beside the products. [s]
 
     Returns
     -------
@@ -75,7 +93,7 @@ def decode_time(
         ``fixed + sqrt(compute^2 + memory^2 + wave^2 + blend wave memory)``, and its parts; what waves add to memory
         and compute counts as fixed. The chain over the context ends where the cache is split over more cores. [s]
     """
-    reached = compute * padded_share(group, fit.query_tile) / fit.compute
+    reached = np.maximum(compute * padded_share(group, fit.query_tile) / fit.compute, vector)
     slowed = memory / fit.memory
     wave = fit.wave * np.maximum(waves / cores, 1.0)
     streaming = np.sqrt(reached * reached + slowed * slowed + wave * (wave + fit.blend * slowed))

@@ -54,7 +54,9 @@ def sustained(compute: Array, sustained: Any) -> Array:
     return np.asarray(compute * (1.0 + (sustained - 1.0) * compute / (compute + POWER_TIME)))
 
 
-def time(fit: GemmAchieved, compute: Array, memory: Array, k: Array) -> tuple[Array, Array, Array, Array]:
+def time(
+    fit: GemmAchieved, compute: Array, memory: Array, k: Array, vector: Array | float = 0.0
+) -> tuple[Array, Array, Array, Array]:
     """Time of a matrix product.
 
     Parameters
@@ -65,6 +67,8 @@ def time(fit: GemmAchieved, compute: Array, memory: Array, k: Array) -> tuple[Ar
         Time at the peak rate and at the full bandwidth. [s]
     k : ndarray
         Inner dimension. [1]
+    vector : ndarray
+        Time of the vector engine, which works beside the matrix engine (dequantization). [s]
 
     Returns
     -------
@@ -79,7 +83,7 @@ def time(fit: GemmAchieved, compute: Array, memory: Array, k: Array) -> tuple[Ar
     reached = sustained(compute, fit.sustained) / fit.compute
     slowed = memory / fit.memory
     fixed = fit.latency + serial_k(k, fit.k_latency, fit.k_half)
-    return fixed + smooth_max(reached, slowed, 0.0), reached, slowed, fixed
+    return fixed + smooth_max(np.maximum(reached, vector), slowed, 0.0), reached, slowed, fixed
 
 
 def quantize_time(fit: GemmAchieved, memory: Array, rows: Array) -> tuple[Array, Array, Array]:

@@ -211,10 +211,9 @@ def _limits(
     }
 
 
-def _beside(time: Array, reached: Array, demands: dict[str, Array]) -> Array:
-    """Time of an operator whose vector work runs beside its products: what the vector engine needs more is added."""
-    vector = demands.get("compute.vector")
-    return time if vector is None else time + np.maximum(vector - reached, 0.0)
+def _beside(demands: dict[str, Array]) -> Array | float:
+    """Time of the vector work that runs beside products; 0 where its rate is not known. [s]"""
+    return demands.get("compute.vector", 0.0)
 
 
 def _vector(demands: dict[str, Array]) -> tuple[Array, ...]:
@@ -226,8 +225,10 @@ def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Pr
     """Matrix products, and recurrent scans, which are made of them."""
     compute, demands = _compute_demands(block, machine)
     memory, cold = _memory_time(block, machine, elsewhere)
-    time, reached, slowed, fixed = gemm.time(machine.fit("gemm", block.schemes), compute, memory, block.k)
-    time = _beside(time, reached, demands) * machine.slowdown
+    time, reached, slowed, fixed = gemm.time(
+        machine.fit("gemm", block.schemes), compute, memory, block.k, _beside(demands)
+    )
+    time = time * machine.slowdown
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
@@ -245,11 +246,13 @@ def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced
         block.padded_flops / peaks,
         stored * hottest,
         block.activation_bytes / rate,
+        block.foreign_bytes / rate,
         block.k,
         block.m,
         hit,
+        _beside(demands),
     )
-    time = _beside(time, reached, demands) * machine.slowdown
+    time = time * machine.slowdown
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, stored, *_vector(demands)), limits, demands, name)
@@ -260,9 +263,8 @@ def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Re
     memory, cold = _memory_time(block, machine, elsewhere)
     fit = machine.fit("attention_prefill", block.schemes)
     time, reached, slowed, fixed = attention.prefill_time(
-        fit, compute, memory, block.query, block.context, block.waves, machine.cores
+        fit, compute, memory, block.query, block.context, block.waves, machine.cores, _beside(demands)
     )
-    time = _beside(time, reached, demands)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
@@ -273,9 +275,8 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
     memory, cold = _memory_time(block, machine, elsewhere)
     fit = machine.fit("attention_decode", block.schemes)
     time, reached, slowed, fixed = attention.decode_time(
-        fit, compute, memory, block.group, block.context, block.waves, machine.cores
+        fit, compute, memory, block.group, block.context, block.waves, machine.cores, _beside(demands)
     )
-    time = _beside(time, reached, demands)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
     return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, NonNegative, Positive, Seconds, Share, Text
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, NonNegative, Positive, Seconds, Share, Text
 
 SCHEMES: dict[str, tuple[str, ...]] = {
     "fp16": ("bf16",),
@@ -117,6 +117,8 @@ class MoeAchieved:
     """Time of each expert that is hit: its place in the list of tiles."""
     passes: Share = 0.5
     """Bandwidth that sorting, activation and combination of the tokens reach."""
+    foreign: Fraction = 0.0
+    """Share of the (token, expert) pairs of other ranks on the device that these passes run over all the same."""
 
 
 @dataclass(frozen=True, slots=True)

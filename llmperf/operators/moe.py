@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmperf.descriptors.model import Moe
-from llmperf.numeric import Real, anywhere, ceil_div, choose, least
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.routing import Load, experts_hit, hottest
 from llmperf.operators.table import Row
@@ -56,13 +56,14 @@ def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
 
 def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
     """The two grouped products with the activation between them and the permutation around them, which are one kernel
-    or are measured as one: their passes run over every (token, expert) pair that is on the device.
+    or are measured as one.
     """
     model, shards, formats = build.model, build.shards, build.formats
     matrices = model.mlp_matrices - 1
     width = shards.expert_ffn
     # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
-    pairs = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
+    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
+    elsewhere = most(present - load.most_rows, 0.0)
     moved = formats.hidden + formats.input  # quantized where the format does so
     for name, n, k, passes in (
         ("moe_gate_up", matrices * width, model.hidden, model.hidden * moved + matrices * width * formats.hidden),
@@ -81,7 +82,8 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 vector_flops=load.hit * n * k * formats.dequantize,
                 weight_bytes=load.hit * element,
                 resident_bytes=shards.experts * element,
-                activation_bytes=pairs * passes,
+                activation_bytes=load.most_rows * passes,
+                foreign_bytes=elsewhere * passes,
                 m=load.most_rows / load.most_hit,
                 n=n,
                 k=k,

@@ -102,7 +102,9 @@ def power_law(experts: Array, top_k: Array, tokens: Array, ranks: Array, exponen
     top = filled.max(axis=0)
     beside = top + (per - 1.0) * (total - top) / np.maximum(experts - 1.0, 1.0)
     heaviest = np.where(ranks > 1, np.minimum(np.maximum(scatter, beside), tokens * np.minimum(top_k, per)), rows)
-    most_hit = np.minimum(np.maximum(per * hit_share, 1.0), np.maximum(heaviest, 1.0))
+    # no expert has more than the most popular one: that many must share the load at least
+    sharing = np.maximum(per * hit_share, heaviest / np.maximum(top, 1.0))
+    most_hit = np.minimum(np.maximum(np.minimum(sharing, per), 1.0), np.maximum(heaviest, 1.0))
     return Load(rows, per * hit_share, np.maximum(heaviest, 1.0), most_hit)
 
 
@@ -113,7 +115,7 @@ def _loads(experts: Array, top_k: Array, tokens: Array, exponent: Array) -> Arra
     few = tokens * top_k <= experts
     low, high = np.where(few, 0.01, 1.0), np.where(few, 2.0, np.maximum(0.8 * tokens, 1.0))
     tail = np.where(np.abs(1.0 - exponent) < 1e-3, 1e-3, 1.0 - exponent)
-    quantile = (index + 0.5) / experts
+    quantile = np.minimum((index + 0.5) / experts, 1.0)
     drawn = np.where(exists, (low**tail + quantile * (high**tail - low**tail)) ** (1.0 / tail), 0.0)
     total = tokens * top_k
     loads = np.minimum(np.round(drawn / drawn.sum(axis=0) * total), tokens)

@@ -53,6 +53,7 @@ class Row:
     ranks_out: Real = 1.0
     scheme: str = ""
     query: Real = 1.0
+    foreign_bytes: Real = 0.0
 
 
 @dataclass(slots=True)
@@ -76,7 +77,9 @@ class Block:
         Weights that one run reads, and weights that must be stored for it (all experts, the whole embedding). [B]
     kv_read, kv_write, activation_bytes : ndarray
         KV cache or recurrent state read and written; activations read and written (``moe``: by the passes that sort,
-        activate and combine all tokens on the device). [B]
+        activate and combine the tokens). [B]
+    foreign_bytes : ndarray
+        ``moe``: the same of tokens that are on the device, but whose experts are on others. [B]
     kv_repeated : ndarray
         The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
     m, n, k : ndarray
@@ -126,6 +129,7 @@ class Block:
     ranks_up: Array
     ranks_out: Array
     query: Array
+    foreign_bytes: Array
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""
@@ -146,7 +150,7 @@ _UNUSED = np.zeros((1, 1))
 _WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
 _USES: dict[Kind, tuple[str, ...]] = {
     "gemm": (*_WORK, "m", "n", "k"),
-    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes"),
+    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes", "foreign_bytes"),
     "quantize": ("vector_flops", "activation_bytes", "m"),
     "attention.prefill": (
         *_WORK[:2],

@@ -27,6 +27,7 @@ COMMANDS = {
     "show": "show",
     "schema": "schema",
     "init": "init",
+    "calibrate": "calibrate",
 }
 """Command -> module of this package."""
 
