@@ -63,6 +63,12 @@ class _Job:
     selector: str
     parts: tuple[Kernels, ...]
 
+    @property
+    def pooled(self) -> str:
+        """Selector of the fit of all implementations."""
+        ranks = self.selector.partition("@")
+        return self.parts[0].scheme + ranks[1] + ranks[2]
+
 
 def calibrate(
     kernels: Sequence[Kernels],
@@ -98,7 +104,10 @@ def calibrate(
         if progress:
             progress(done, len(jobs))
         try:
-            out.fits.setdefault(job.section, {})[job.selector] = _fit(job, machines, base, samples)
+            known = out.fits.setdefault(job.section, {})
+            pooled = known.get(job.pooled)
+            start = pooled.constants if pooled else _start(job, base)
+            known[job.selector] = _fit(job, machines, start, samples)
         except UnfitError as error:
             out.refused.append((f"{job.section}.{job.selector}", str(error)))
     if progress:
@@ -138,7 +147,7 @@ def _points(job: _Job) -> Iterator[_Job]:
         yield _Job(job.section, f"{job.selector}@{ranks:.0f}", tuple(chosen))
 
 
-def _fit(job: _Job, machines: dict[str, Machine], base: Achieved, samples: int) -> Fit:
+def _fit(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> Fit:
     measured = np.concatenate([part.measured for part in job.parts])
     devices = Counter(part.device for part in job.parts)
     weights = np.concatenate([np.full(len(part), 1.0 / len(part) / devices[part.device]) for part in job.parts])
@@ -147,7 +156,7 @@ def _fit(job: _Job, machines: dict[str, Machine], base: Achieved, samples: int) 
         return np.concatenate([predict(part, constants, machines[part.device]) for part in job.parts])
 
     constants = _constants(job)
-    return robust(job.section, predicted, measured, weights, _start(job, base), constants, samples=samples)
+    return robust(job.section, predicted, measured, weights, start, constants, samples=samples)
 
 
 def _start(job: _Job, base: Achieved) -> Any:
@@ -176,11 +185,14 @@ def _cache(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
         return None
     job = _Job("gemm", "bf16", newer)
     try:
-        best, found = _fit(job, {hardware.name: _machine(hardware.name, None)}, base, 0).median - LEAST_GAIN, None
+        best, found = (
+            _fit(job, {hardware.name: _machine(hardware.name, None)}, _start(job, base), 0).median - LEAST_GAIN,
+            None,
+        )
         for share in CACHE_SHARES:
             for speedup in CACHE_SPEEDUPS:
                 trial = CacheAchieved(share, speedup)
-                error = _fit(job, {hardware.name: _machine(hardware.name, trial)}, base, 0).median
+                error = _fit(job, {hardware.name: _machine(hardware.name, trial)}, _start(job, base), 0).median
                 if error < best:
                     best, found = error, trial
     except UnfitError:
@@ -214,7 +226,7 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
         entries: dict[str, Any] = {}
         for selector, fit in fits.items():
             place, _, ranks = selector.partition("@")
-            values = {key: written(key, value) for key, value in _values(fit).items()}
+            values = {key: written(key, value) for key, value in _values(section, fit).items()}
             if ranks:
                 entries.setdefault(place, {})[ranks] = values
             else:
@@ -232,8 +244,8 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
     return out
 
 
-def _values(fit: Fit) -> dict[str, float]:
-    return {name: getattr(fit.constants, name) for name in fit.names}
+def _values(section: str, fit: Fit) -> dict[str, float]:
+    return {name: getattr(fit.constants, name) for name in START[section]}
 
 
 TIMES = {"latency", "k_latency", "quantize_row", "wave", "chain", "expert", "root"}
