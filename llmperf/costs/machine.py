@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.costs.collectives import at
+from llmperf.costs.roofline import resident
 from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
@@ -194,12 +195,17 @@ class Machine:
         ndarray
             ``operands / speedup`` while they are small, growing to `operands` where they outgrow the cache. [B]
         """
-        fit, cache = self.hardware.achieved.cache, self.hardware.cache
-        if fit is None or cache is None or cache.capacity is None:
+        fit = self.hardware.achieved.cache
+        if fit is None:
             return operands
-        fill = operands / (fit.share * cache.capacity)
-        cubed = fill * fill * fill
-        return np.asarray(operands * (cubed + 1.0 / fit.speedup) / (cubed + 1.0))
+        return np.asarray(operands * resident(self.fill(operands) / fit.share, fit.speedup))
+
+    def fill(self, operands: Array) -> Array:
+        """Operands over the capacity of the last-level cache; infinite where none is known. [1]"""
+        cache = self.hardware.cache
+        if cache is None or cache.capacity is None:
+            return np.full_like(operands, np.inf)
+        return np.asarray(operands / cache.capacity)
 
 
 _POINT = tuple(item.name for item in fields(CollectiveAchieved))
@@ -223,15 +229,13 @@ def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -
         Of the first kernel that has one, else the pooled one, else that of the scheme that stands in, else the default.
     """
     name, _, width = scheme.partition("/d")
-    for stand_in in (name, *SCHEMES.get(name, ())):
+    plain, plus, kind = name.partition("+")
+    for stand_in in (plain, *SCHEMES.get(plain, ())):
         for kernel in (*kernels, ""):
-            base = f"{stand_in}/{kernel}" if kernel else stand_in
-            if width:
-                widths = [key for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()]
-                if widths:
-                    return known[min(widths, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)))]
-            if base in known:
-                return known[base]
+            for form in dict.fromkeys((stand_in + plus + kind, stand_in)):
+                found = _nearest(known, f"{form}/{kernel}" if kernel else form, width)
+                if found is not None:
+                    return found
     return known["default"]
 
 
@@ -239,6 +243,15 @@ def _domain(hardware: Hardware, link: Link | None) -> Real:
     if link is None:
         return 1.0
     return link.domain if link.domain is not None else hardware.devices or 1e9
+
+
+def _nearest(known: Mapping[str, Any], base: str, width: str) -> Any:
+    """The fit of the nearest head dimension, or where none is asked for of the selector itself; None without."""
+    if width:
+        widths = [key for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()]
+        if widths:
+            return known[min(widths, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)))]
+    return known.get(base)
 
 
 _machines: dict[Any, Machine] = {}

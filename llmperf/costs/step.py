@@ -283,11 +283,11 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
 
 
 def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    memory, cold = _memory_time(block, machine, elsewhere)
-    compute = np.zeros_like(memory) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
+    _, cold = _memory_time(block, machine, elsewhere)
+    compute = np.zeros_like(cold) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
     fit = machine.fit("elementwise", block.schemes)
-    time, slowed = elementwise.time(fit, compute, memory)
-    return _streamed(block, machine, time, compute, slowed, cold, np.broadcast_to(fit.latency, memory.shape))
+    time, slowed = elementwise.time(fit, compute, cold, machine.fill(block.activation_bytes))
+    return _streamed(block, machine, time, compute, slowed, cold, np.broadcast_to(fit.latency, cold.shape))
 
 
 def _quantize(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:

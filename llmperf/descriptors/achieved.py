@@ -10,7 +10,8 @@ they were fitted on, from the general to the special::
 
 An engine names the kernels that it runs; without, or where a chip has no fit of them, the pooled fit of the scheme
 counts. A *scheme* is the compute dtype, or the weight format where that has kernels of its own (``fp8_block``,
-``w4a16``), with ``-fp8`` behind it for attention over an 8-bit KV cache.
+``w4a16``), with ``-fp8`` behind it for attention over an 8-bit KV cache, and ``+mha`` or ``+wide`` for decode attention
+whose KV heads serve one query head, or more than 16, where libraries change to another kernel.
 """
 
 from __future__ import annotations
@@ -32,6 +33,17 @@ SCHEMES: dict[str, tuple[str, ...]] = {
     "fp8": (),
 }
 """Schemes whose fit stands in where a chip has none of the first."""
+
+
+WIDE = 16.0
+"""Query heads of a KV head that the usual decode kernels handle. [1]"""
+
+
+def variant(group: float) -> str:
+    """The part of a scheme that names the decode kernel for a number of query heads of a KV head."""
+    if group <= 1.0:
+        return "+mha"
+    return "+wide" if group > WIDE else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,8 @@ class ElementwiseAchieved:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     memory: Share
     latency: Seconds
+    cached: Positive = 1.0
+    """Rate over that of the main memory while the operands fit the last-level cache."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,6 +28,8 @@ LEAST_GAIN = 0.002
 """Held-out median error that a cache must save to be believed. [1]"""
 POINT_ROWS = 15
 """Rows that a collective needs for a protocol time beside latency and bandwidth."""
+APART = 0.75
+"""Share of the common fit's error that a variant's own fit must stay below on rows held out to be believed. [1]"""
 QUANTIZING = ("quantize_memory", "quantize_row")
 
 
@@ -67,7 +71,7 @@ class _Job:
     def pooled(self) -> str:
         """Selector of the fit of all implementations."""
         ranks = self.selector.partition("@")
-        return self.parts[0].scheme + ranks[1] + ranks[2]
+        return plain(self.parts[0].scheme) + ranks[1] + ranks[2]
 
 
 def calibrate(
@@ -107,12 +111,40 @@ def calibrate(
             known = out.fits.setdefault(job.section, {})
             pooled = known.get(job.pooled)
             start = pooled.constants if pooled else _start(job, base)
-            known[job.selector] = _fit(job, machines, start, samples)
+            known.update(_fits(job, machines, start, samples))
         except UnfitError as error:
             out.refused.append((f"{job.section}.{job.selector}", str(error)))
     if progress:
         progress(len(jobs), len(jobs))
     return out
+
+
+def plain(selector: str) -> str:
+    """A selector without the variant of its scheme."""
+    return re.sub(r"\+[a-z]+", "", selector)
+
+
+def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> dict[str, Fit]:
+    """The fit of a job, and fits of variants that the rows held out say are other kernels."""
+    variants = {part.scheme.partition("/")[0].partition("+")[2] for part in job.parts} - {""}
+    whole = _fit(job, machines, start, 0 if variants else samples)
+    own, rest = {}, list(job.parts)
+    for name in sorted(variants):
+        parts = tuple(part for part in job.parts if f"+{name}" in part.scheme)
+        apart = _Job(job.section, job.selector.replace("/", f"+{name}/", 1), parts)
+        try:
+            fit = _fit(apart, machines, whole.constants, samples)
+        except UnfitError:
+            continue
+        together = np.concatenate([predict(p, whole.constants, machines[p.device]) / p.measured for p in parts])
+        errors = np.abs(together - 1.0)
+        if fit.median < APART * np.median(errors) and fit.p90 <= np.percentile(errors, 90.0):
+            own[apart.selector] = fit
+            rest = [part for part in rest if part not in parts]
+    if rest and (own or variants):
+        with suppress(UnfitError):  # too few rows without the variants: the common fit stays
+            whole = _fit(_Job(job.section, job.selector, tuple(rest)), machines, start, samples)
+    return {job.selector: whole, **own}
 
 
 def _machine(device: str, cache: CacheAchieved | None) -> Machine:
@@ -123,7 +155,7 @@ def _machine(device: str, cache: CacheAchieved | None) -> Machine:
 def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
     groups: dict[tuple[str, str], list[Kernels]] = {}
     for part in kernels:
-        groups.setdefault((part.section, part.scheme), []).append(part)
+        groups.setdefault((part.section, plain(part.scheme)), []).append(part)
     for (section, scheme), parts in sorted(groups.items(), key=lambda item: item[0]):
         usual = [part for part in parts if not part.kernel.endswith("_eager")] or parts
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
@@ -133,7 +165,7 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
         if implementations and len({part.kernel for part in parts}) > 1:
             for kernel in sorted({part.kernel for part in parts}):
                 own = tuple(part for part in parts if part.kernel == kernel)
-                yield from _points(_Job(section, own[0].selectors[1], own))
+                yield from _points(_Job(section, plain(own[0].selectors[1]), own))
 
 
 def _points(job: _Job) -> Iterator[_Job]:

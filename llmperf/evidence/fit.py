@@ -50,7 +50,11 @@ START: dict[str, dict[str, tuple[float, float, float]]] = {
         "chain": (5 * US, 0.01 * US, 300 * US),
         "chain_half": (4000.0, 10.0, 1e7),
     },
-    "elementwise": {"memory": (0.6, 0.01, 1.0), "latency": (2 * US, 0.05 * US, 100 * US)},
+    "elementwise": {
+        "memory": (0.6, 0.01, 1.0),
+        "latency": (2 * US, 0.05 * US, 100 * US),
+        "cached": (2.0, 1.0, 20.0),
+    },
     "moe": {
         "compute": (0.5, 0.02, 1.0),
         "memory": (0.8, 0.05, 1.0),

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine, compute_dtype, machine_of, pick
 from llmperf.costs.roofline import main_memory_bytes
-from llmperf.descriptors.achieved import CollectiveAchieved
+from llmperf.descriptors.achieved import CollectiveAchieved, variant
 from llmperf.descriptors.components import component
 from llmperf.errors import InputError
 from llmperf.evidence.rows import unique
@@ -150,8 +150,8 @@ def _decode(fit: Any, machine: Machine, **arguments: Array) -> Array:
     return attention.decode_time(fit, cores=machine.cores, **arguments)[0]
 
 
-def _elementwise(fit: Any, _: Machine, memory: Array) -> Array:
-    return elementwise.time(fit, np.zeros_like(memory), memory)[0]
+def _elementwise(fit: Any, machine: Machine, memory: Array, size: Array) -> Array:
+    return elementwise.time(fit, np.zeros_like(memory), memory, machine.fill(size))[0]
 
 
 def _moe(
@@ -335,7 +335,8 @@ def read_decode(table: Table) -> Measured:
     heads, kv_heads = table.numbers("n_heads"), table.numbers("n_kv_heads")
     time, sources = table.seconds(), table.text("source")
     table.check()
-    for hardware, (kind, cached, name, dim), rows, ids in _groups(table, out, dtype, kv, kernel, width):
+    shared = np.array([variant(group) for group in heads / kv_heads], dtype=object)
+    for hardware, (kind, cached, name, dim, form), rows, ids in _groups(table, out, dtype, kv, kernel, width, shared):
         peak = _peak(hardware, kind)
         if peak is None or kind not in BITS:
             out.omitted += [(row, f"{hardware.name} has no {kind}") for row in ids]
@@ -349,7 +350,7 @@ def read_decode(table: Table) -> Measured:
             Kernels(
                 "attention_decode",
                 hardware.name,
-                f"{_attention_scheme(kind, cached)}/d{dim:.0f}",
+                f"{_attention_scheme(kind, cached)}{form}/d{dim:.0f}",
                 slug(name),
                 time[rows],
                 _bound(hardware, flops / (best or peak), size),
@@ -398,8 +399,8 @@ def read_elementwise(table: Table) -> Measured:
                 software,
                 time[rows],
                 _bound(hardware, np.zeros(len(rows)), size[rows]),
-                {"memory": size[rows] / hardware.main.bandwidth},
-                size[rows],
+                {"memory": size[rows] / hardware.main.bandwidth, "size": size[rows]},
+                None,
                 ids,
                 [sources[row] for row in rows],
             )
@@ -533,16 +534,16 @@ def read_collectives(table: Table) -> Measured:
     library = np.array([_library(*pair) for pair in zip(sources, topology, strict=True)], dtype=object)
     domains = np.maximum(1.0, ranks / np.array([_per_domain(text) for text in topology]))
     domains = np.ceil(domains)
-    for hardware, (op, lib, nodes), rows, ids in _groups(table, out, operation, library, domains):
+    inside = ranks / domains
+    for hardware, (op, lib, nodes, n_inside), rows, ids in _groups(table, out, operation, library, domains, inside):
         up = hardware.link("scale_up") or hardware.link("host")
         link = up if nodes == 1 else hardware.link("scale_out") or hardware.link("host")
         if link is None:
             out.omitted += [(row, f"{hardware.name} has no link for {nodes:.0f} domains") for row in ids]
             continue
         n, s = ranks[rows], size[rows]
-        inside = n / nodes
         factor = 2.0 if op.startswith("all_reduce") else 1.0
-        wire = s if op == "p2p" else factor * s * ((n - 1.0) / n if nodes == 1 else (nodes - 1.0) / (nodes * inside))
+        wire = s if op == "p2p" else factor * s * ((n - 1.0) / n if nodes == 1 else (nodes - 1.0) / n)
         nominal = "deepep" in op or "trtllm" in op  # bytes of all choices: what is on the wire is less
         late = op == "p2p" and lib.endswith("pairwise")
         least = s if up.in_switch_reduction and op.startswith("all_reduce") and nodes == 1 else wire
@@ -551,13 +552,13 @@ def read_collectives(table: Table) -> Measured:
                 "scale_up" if nodes == 1 else "scale_out",
                 hardware.name,
                 op,
-                lib,
+                lib if nodes == 1 else f"{lib}_x{n_inside:.0f}",
                 time[rows],
                 np.full(len(rows), np.nan) if nominal else np.minimum(least, wire) / link.bandwidth,
                 {
                     "wire": wire,
                     "bandwidth": np.full(len(rows), link.bandwidth),
-                    "ranks": n if nodes == 1 else n / inside,
+                    "ranks": n if nodes == 1 else n / n_inside,
                 },
                 None,
                 ids,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llmperf.descriptors.achieved import variant
 from llmperf.descriptors.model import Attention, Indexer, Mla
 from llmperf.numeric import Real, anywhere, ceil_div, least, most
 from llmperf.operators.build import Build, Layers, only
@@ -141,9 +142,10 @@ def _scores(build: Build, name: str, layers: Layers, attention: Attention, windo
         build.add("attention.decode", _decode(build, name, layers, attention, window))
 
 
-def selector(scheme: str, head_dim: Real) -> str:
-    """What selects the constants of an attention kernel: of arrays, the widest head counts."""
-    return f"{scheme}/d{int(np.max(head_dim))}"
+def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
+    """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
+    kind = "" if group is None else variant(float(np.max(group)))
+    return f"{scheme}{kind}/d{int(np.max(head_dim))}"
 
 
 def blocks_of_queries(build: Build, heads: Real) -> Real:
@@ -214,7 +216,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
         context=context,
-        scheme=selector(formats.attention_scheme, key),
+        scheme=selector(formats.attention_scheme, key, heads / kv_heads),
     )
 
 
@@ -293,7 +295,7 @@ def cross(build: Build, attention: Attention) -> None:
                 waves=step.sequences * shards.kv_heads,
                 group=shards.heads / shards.kv_heads,
                 context=step.encoded,
-                scheme=selector(formats.attention_scheme, attention.head_dim),
+                scheme=selector(formats.attention_scheme, attention.head_dim, shards.heads / shards.kv_heads),
             ),
         )
     build.gemm("cross_o", layers, build.tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)
