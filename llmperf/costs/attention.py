@@ -91,11 +91,13 @@ def decode_time(
     -------
     time, compute, memory, fixed : ndarray
         ``fixed + sqrt(compute^2 + memory^2 + wave^2 + blend wave memory)``, and its parts; what waves add to memory
-        and compute counts as fixed. The chain over the context ends where the cache is split over more cores. [s]
+        and compute counts as fixed. Kernels that do not share the cache among a group read it again for each query.
+        The chain over the context ends where the cache is split over more cores. [s]
     """
     reached = np.maximum(compute * padded_share(group, fit.query_tile) / fit.compute, vector)
-    slowed = memory / fit.memory
-    wave = fit.wave * np.maximum(waves / cores, 1.0)
+    reads = np.ceil(group / fit.share)
+    slowed = memory * reads / fit.memory
+    wave = fit.wave * np.maximum(waves * reads / cores, 1.0)
     streaming = np.sqrt(reached * reached + slowed * slowed + wave * (wave + fit.blend * slowed))
     chain = (fit.chain / CONTEXT_UNIT) * context / (1.0 + context / fit.chain_half)
     time = fit.latency + chain + streaming

@@ -11,7 +11,7 @@ they were fitted on, from the general to the special::
 An engine names the kernels that it runs; without, or where a chip has no fit of them, the pooled fit of the scheme
 counts. A *scheme* is the compute dtype, or the weight format where that has kernels of its own (``fp8_block``,
 ``w4a16``), with ``-fp8`` behind it for attention over an 8-bit KV cache, and ``+mha`` or ``+wide`` for decode attention
-whose KV heads serve one query head, or more than 16, where libraries change to another kernel.
+whose KV heads serve one query head, or more than 32, where libraries change to another kernel.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SCHEMES: dict[str, tuple[str, ...]] = {
 """Schemes whose fit stands in where a chip has none of the first."""
 
 
-WIDE = 16.0
+WIDE = 32.0
 """Query heads of a KV head that the usual decode kernels handle. [1]"""
 
 
@@ -88,7 +88,7 @@ class AttentionDecodeAchieved:
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     compute: Share
-    memory: Share
+    memory: Positive
     latency: Seconds
     wave: Seconds = 0.0
     """Time of one wave of (sequence, KV head) pairs over the cores."""
@@ -100,6 +100,8 @@ class AttentionDecodeAchieved:
     """Cached tokens at which splitting the cache over cores has halved the chain."""
     query_tile: Positive = 64.0
     """Rows that a group of query heads is padded to on the matrix engine."""
+    share: Positive = 1024.0
+    """Query heads that one read of the cache serves; `memory` may exceed 1 where the others find it in the cache."""
 
 
 @dataclass(frozen=True, slots=True)

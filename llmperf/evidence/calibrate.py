@@ -133,7 +133,8 @@ def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> 
         parts = tuple(part for part in job.parts if f"+{name}" in part.scheme)
         apart = _Job(job.section, job.selector.replace("/", f"+{name}/", 1), parts)
         try:
-            fit = _fit(apart, machines, whole.constants, samples)
+            start_apart = replace(whole.constants, share=1.0) if name == "wide" else whole.constants
+            fit = _fit(apart, machines, start_apart, samples)
         except UnfitError:
             continue
         together = np.concatenate([predict(p, whole.constants, machines[p.device]) / p.measured for p in parts])
@@ -162,7 +163,7 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
         if section.startswith("scale"):
             newer = [part for part in newer if part.kernel == "nccl"] or newer
         yield from _points(_Job(section, scheme, tuple(newer)))
-        if implementations and len({part.kernel for part in parts}) > 1:
+        if implementations and (section.startswith("attention") or len({part.kernel for part in parts}) > 1):
             for kernel in sorted({part.kernel for part in parts}):
                 own = tuple(part for part in parts if part.kernel == kernel)
                 yield from _points(_Job(section, plain(own[0].selectors[1]), own))
@@ -277,7 +278,8 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
 
 
 def _values(section: str, fit: Fit) -> dict[str, float]:
-    return {name: getattr(fit.constants, name) for name in START[section]}
+    extra = {"share": 1.0} if getattr(fit.constants, "share", 0.0) == 1.0 else {}
+    return {name: getattr(fit.constants, name) for name in START[section]} | extra
 
 
 TIMES = {"latency", "k_latency", "quantize_row", "wave", "chain", "expert", "root"}
