@@ -23,6 +23,7 @@ COMMANDS = {
     "estimate": "estimate",
     "ops": "ops",
     "memory": "memory",
+    "compare": "compare",
     "list": "list_",
     "show": "show",
     "schema": "schema",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.scenario import Scenario
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
 from llmperf.interfaces.results import Estimate
@@ -19,8 +20,12 @@ _MENTIONED = 0.1
 
 
 def headline(result: Estimate) -> str:
-    """The scenario in one line."""
-    scenario = result.scenario
+    """The scenario of a result in one line."""
+    return described(result.scenario)
+
+
+def described(scenario: Scenario) -> str:
+    """A scenario in one line."""
     layout, work = scenario.parallelism, scenario.workload
     parts = [
         f"{name} {getattr(layout, name):g}"
