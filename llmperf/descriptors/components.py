@@ -177,7 +177,9 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
                 "achieved",
                 document.file,
                 None,
-                tuple(catalog.files("achieved", extra)),
+                tuple(
+                    name for name in catalog.files("achieved", extra) if name not in catalog.files("hardware", extra)
+                ),
                 "efficiencies of its class",
             )
         )

@@ -124,7 +124,8 @@ def entry(name: str, kind: str | None, extra: tuple[str, ...] = ()) -> dict[str,
                 suggestion=f"nearest: {nearest(name, names)}" if nearest(name, names) else "see llmperf list",
             )
         )
-    found = [each for each in found if each != "published"] or found  # results never hide what they are about
+    # neither results nor constants hide what they are about
+    found = [each for each in found if each not in ("published", "achieved")] or found
     if len(found) > 1:
         raise InputError(
             Problem(f"{name!r} is the name of several entries; say which with --kind", "name", allowed=tuple(found))

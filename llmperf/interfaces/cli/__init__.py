@@ -29,6 +29,7 @@ COMMANDS = {
     "schema": "schema",
     "init": "init",
     "calibrate": "calibrate",
+    "validate": "validate",
 }
 """Command -> module of this package."""
 

@@ -31,7 +31,7 @@ def calibrate(
     Each file is recognized by its columns: products (device, dtype, m, n, k, time_us), attention, collectives,
     elementwise operators, experts. Every fit is tested on rows it has not seen, and says how well it did.
 
-    Example: llmperf calibrate mybox/*.csv --hardware mybox/hardware.yaml --force
+    Example: llmperf calibrate --hardware mi210 --output mi210.yaml
     """
     from llmperf.errors import InputError, Problem
     from llmperf.interfaces import calibration
