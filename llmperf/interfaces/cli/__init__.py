@@ -26,6 +26,7 @@ COMMANDS = {
     "list": "list_",
     "show": "show",
     "schema": "schema",
+    "bench": "bench",
     "init": "init",
 }
 """Command -> module of this package."""
