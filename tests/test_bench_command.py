@@ -401,17 +401,56 @@ def test_what_cannot_be_captured_runs_eagerly_and_is_counted() -> None:
     assert timer.uncaptured == 1
 
 
+def _fake_cuda(name: str, devices: int, gib: float, capability: tuple[int, int], l2: int) -> Any:
+    """The names of PyTorch that describe a machine with equal devices."""
+    card = SimpleNamespace(
+        name=name,
+        total_memory=int(gib * GIB),
+        multi_processor_count=132,
+        major=capability[0],
+        minor=capability[1],
+        L2_cache_size=l2,
+    )
+    torch: Any = FakeTorch()
+    torch.__version__ = "2.8.0+cu128"
+    torch.version = SimpleNamespace(hip=None)
+    torch.device = lambda kind, index=0: SimpleNamespace(type=kind, index=index)
+    torch.cuda.get_device_properties = lambda _: card
+    torch.cuda.mem_get_info = lambda _: (int(0.9 * gib * GIB), int(gib * GIB))
+    torch.cuda.get_device_name = lambda _: name
+    torch.cuda.device_count = lambda: devices
+    for dtype in ("bfloat16", "float16", "float32", "float8_e4m3fn"):
+        setattr(torch, dtype, dtype)
+    return torch
+
+
+def test_the_plan_of_eight_gpus_has_every_part_and_fits_the_memory() -> None:
+    device = gpu.Gpu(_fake_cuda("NVIDIA H100 80GB HBM3", 8, 79.1, (9, 0), 50 * 2**20), 0.25)
+    assert (device.facts.extends, device.facts.devices) == ("h100-sxm", 8)
+    cases = device.cases()
+    assert list(dict.fromkeys(case.part for case in cases)) == list(PARTS)
+    assert {case.row["dtype"] for case in cases if case.part == "gemm"} == {"bfloat16", "fp8", "fp16", "fp32"}
+    assert {case.row["n_ranks"] for case in cases if case.part == "collectives"} == {2, 8}
+    assert max(case.bytes for case in cases) < 0.25 * 0.9 * 79.1 * GIB
+    for case in cases:
+        assert {*case.row, "device", "time_us", "source"} == set(TABLES[case.table])
+    small = gpu.Gpu(_fake_cuda("NVIDIA GeForce RTX 3090", 1, 23.6, (8, 6), 6 * 2**20), 0.01)
+    assert small.facts.achieved == "gpu-consumer"
+    assert "fp8" not in {case.row.get("dtype") for case in small.cases()}, "its units have no fp8"
+    assert max(case.bytes for case in small.cases()) < 0.01 * 0.9 * 23.6 * GIB
+
+
 def test_the_operators_of_a_gpu_run_where_pytorch_is_installed() -> None:
     """On the processor, through the same calls; what needs CUDA itself is not reached."""
     torch = pytest.importorskip("torch")
     device = gpu.Gpu(torch, 0.05, "cpu")
     try:
         device.rotated = 8 * 2**20
-        every = device.cases()
-        kinds = {(case.table, case.row.get("op"), case.row.get("dtype")): case for case in reversed(every)}
-        cheapest = [case for case in kinds.values() if case.table != "stream"]
-        cheapest += [case for case in every if case.part == "stream"][-4:]
-        out = measure(cheapest, 60.0, prepare=device.prepare)
+        cheapest: dict[Any, Case] = {}
+        for case in sorted(device.cases(), key=lambda case: -(case.flops or case.bytes)):
+            cheapest[case.table, case.row.get("op"), case.row.get("dtype")] = case
+        chosen = [case for part in PARTS for case in cheapest.values() if case.part == part]
+        out = measure(chosen, 60.0, prepare=device.prepare)
     finally:
         device.close()
     tables = {case.table for case, _ in out.measured}

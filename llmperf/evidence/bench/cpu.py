@@ -27,6 +27,8 @@ ROTATED = 4
 """Operands are taken from memory of this many times the last-level cache, as far as the limit allows. [1]"""
 LEAST_ROTATED = 512 * 2**20
 """And from no less, where the cache is small or unknown. [B]"""
+ASSUMED_MEMORY = 4 * 2**30
+"""Main memory where the system does not say. [B]"""
 FILLED_A_SECOND = 64 * 2**20
 """Memory that is claimed for each second of the time: fresh pages cost time, too. [B]"""
 ARRAYS = (32 * 2**10, 512 * 2**10, 8 * 2**20)
@@ -94,6 +96,9 @@ class Cpu:
     def __init__(self, memory: float, seconds: float) -> None:
         vendor, label = host.processor()
         total, free = host.memory()
+        assumed = not total
+        if assumed:
+            total = free = ASSUMED_MEMORY
         cache, cores = host.last_level_cache(), host.cores()
         self.facts = Facts(
             "cpu", label, vendor, cores, total, cache, 1, "dram", "cpu", f"numpy-{np.__version__}:{blas()}"
@@ -105,6 +110,10 @@ class Cpu:
             "Through NumPy: fp32 and fp64 only, and only what its BLAS reaches; bf16 and int8 units are not measured, "
             "nor is prefill attention, for which NumPy has no kernel."
         ]
+        if assumed:
+            self.notes.append(
+                f"The system does not say its memory: {total / 2**30:g} GiB are assumed. Correct the file."
+            )
         if cache and self.size < 2 * cache:
             self.notes.append(
                 f"The {self.size // 2**20} MiB that were used do not exceed the cache of {cache // 2**20} MiB by much: "

@@ -470,19 +470,19 @@ class Gpu:
     def _reduced(self, count: int, size: int) -> Run:
         from llmperf.evidence.bench.ranks import Ranks
 
+        if self.ranks is None or self.ranks.count != count:
+            if self.ranks is not None:
+                self.ranks.close()
+                self.ranks = None
+            self.ranks = self._together(lambda: Ranks(count, "nccl" if self.timer.cuda else "gloo"))
+        return lambda calls: float(self._together(lambda: self.ranks.all_reduce(size, calls)))
+
+    def _together(self, work: Callable[[], Any]) -> Any:
+        """What the devices do together; once that has failed, it is not tried again, as each try waits long."""
         if self.apart:
-            raise RuntimeError(self.apart)  # waiting for them again would take the time of the other cases
-        if self.ranks is not None and self.ranks.count != count:
-            self.ranks.close()
-            self.ranks = None
-
-        def run(calls: int) -> float:
-            try:
-                if self.ranks is None:
-                    self.ranks = Ranks(count, "nccl" if self.timer.cuda else "gloo")
-                return float(self.ranks.all_reduce(size, calls))
-            except RuntimeError as error:
-                self.apart = str(error)
-                raise
-
-        return run
+            raise RuntimeError(self.apart)
+        try:
+            return work()
+        except RuntimeError as error:
+            self.apart = str(error)
+            raise

@@ -12,8 +12,6 @@ from pathlib import Path
 SYSTEM = Path("/sys/devices/system/cpu")
 VENDORS = {"GenuineIntel": "Intel", "AuthenticAMD": "AMD", "HygonGenuine": "Hygon", "0x41": "Arm", "0xc0": "Ampere"}
 """Vendor by the identification that ``/proc/cpuinfo`` gives."""
-FALLBACK_MEMORY = 4 * 2**30
-"""Main memory where the system does not say. [B]"""
 
 
 def _read(path: str | Path) -> str:
@@ -63,11 +61,11 @@ def cores() -> int:
 
 
 def memory() -> tuple[int, int]:
-    """Main memory that this process may use, and what of it is free; a container's limit counts. [B]"""
+    """Main memory that this process may use, and what of it is free; zeros where the system does not say. [B]"""
     entries = _entries(_read("/proc/meminfo"))
-    total = _kib(entries.get("MemTotal")) or _pages() or FALLBACK_MEMORY
+    total = _kib(entries.get("MemTotal")) or _pages()
     free = _kib(entries.get("MemAvailable")) or total // 2
-    for limit, used in (
+    for limit, used in (  # a container may have less than the machine
         ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
         ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
     ):
