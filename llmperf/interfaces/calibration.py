@@ -79,6 +79,8 @@ def run(
         raise InputError(Problem(f"{error} ({lines})", "data")) from None
     if len(hardware) > 1:
         content["basis"] = "class default"
+    if not file and path.stem == label:
+        del content["name"]  # a file's stem is its name
     try:
         write_atomically(path, _with_block(file, content) if file else _text(content))
     except OSError as error:

@@ -27,6 +27,7 @@ COMMANDS = {
     "list": "list_",
     "show": "show",
     "schema": "schema",
+    "bench": "bench",
     "init": "init",
     "calibrate": "calibrate",
     "validate": "validate",
