@@ -213,19 +213,20 @@ def _cache(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
     """The cache's constants, from 16-bit products, whose operands are read again and again by benchmarks."""
     parts = tuple(part for part in kernels if part.section == "gemm" and part.scheme == "bf16")
     newer = tuple(part for part in parts if stack(part.sources[0]) not in EARLIER) or parts
-    hardware = chip(newer[0].device) if newer else None
+    device = newer[0].device if newer else ""
+    hardware = chip(device) if newer else None
     if hardware is None or hardware.cache is None or hardware.cache.capacity is None:
         return None
     job = _Job("gemm", "bf16", newer)
     try:
         best, found = (
-            _fit(job, {hardware.name: _machine(hardware.name, None)}, _start(job, base), 0).median - LEAST_GAIN,
+            _fit(job, {device: _machine(device, None)}, _start(job, base), 0).median - LEAST_GAIN,
             None,
         )
         for share in CACHE_SHARES:
             for speedup in CACHE_SPEEDUPS:
                 trial = CacheAchieved(share, speedup)
-                error = _fit(job, {hardware.name: _machine(hardware.name, trial)}, _start(job, base), 0).median
+                error = _fit(job, {device: _machine(device, trial)}, _start(job, base), 0).median
                 if error < best:
                     best, found = error, trial
     except UnfitError:

@@ -53,6 +53,8 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
         try:
             table = tables.read(path)
             found = kernel_format(table)
+            if found is None and _beside(table, out):
+                continue
             if found is None:
                 raise InputError(_unknown(table))
             if devices and "device" in table.columns:
@@ -67,6 +69,26 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
     if problems:
         raise InputError(problems)
     return out
+
+
+def _beside(table: Table, out: Measured) -> bool:
+    """Whether a table of ``llmperf bench`` that is no kernel file was read: copies and launches; streams say nothing
+    that products and elementwise operators do not.
+    """
+    columns = set(table.columns)
+    if {"direction", "memory", "bytes"} <= columns:
+        pinned = table.labels("memory") == "pinned"
+        rates = table.numbers("bytes") / table.seconds()
+        table.check()
+        out.copies += rates[pinned].tolist()
+    elif "mode" in columns and any(name.startswith("time_") for name in columns):
+        eager = table.labels("mode") == "eager"
+        times = table.seconds()
+        table.check()
+        out.launches += times[eager].tolist()
+    else:
+        return {"op", "threads", "bytes"} <= columns
+    return True
 
 
 def _unknown(table: Table) -> Problem:

@@ -51,6 +51,8 @@ DTYPES = {
     "w4a8_mxfp4_mxfp8": "w4a8_mxfp4",
 }
 """Scheme of a data type's name in the files, where it has another one."""
+FILES = (".yaml", ".yml")
+"""How a device's label ends that is a hardware file."""
 NARROW_VALUES = {192.0: 128.0}
 """Width of values by that of keys, where kernels are run with narrower ones (latent attention). [1]"""
 
@@ -64,7 +66,7 @@ class Kernels:
     section : str
         Section of `llmperf.descriptors.achieved.Achieved` that holds their constants.
     device, scheme, kernel : str
-        Catalog name of the chip; what is computed (``bf16/d128``); which implementation.
+        The chip, as the catalog finds it or as a file; what is computed (``bf16/d128``); which implementation.
     measured, bound : ndarray, (rows,)
         Time, and the time that no kernel beats (NaN where the wire bytes are not known). [s]
     arguments : dict of str to ndarray
@@ -119,6 +121,10 @@ class Measured:
 
     kernels: list[Kernels] = field(default_factory=list)
     omitted: list[tuple[str, str]] = field(default_factory=list)
+    copies: list[float] = field(default_factory=list)
+    """Rates of copies between device and pinned host memory. [B/s]"""
+    launches: list[float] = field(default_factory=list)
+    """Host times of eager launches. [s]"""
 
 
 def predict(kernels: Kernels, fit: Any, machine: Machine) -> Array:
@@ -207,8 +213,10 @@ def stack(source: str) -> str:
     return slug(found.group(1)) if found else "unnamed"
 
 
-def _groups(table: Table, out: Measured, *keys: NDArray[Any]) -> Iterator[tuple[Any, Any, NDArray[Any], list[str]]]:
-    """Rows of equal device and keys: (chip, key, indices, ids); unknown chips are noted as omitted."""
+def _groups(
+    table: Table, out: Measured, *keys: NDArray[Any]
+) -> Iterator[tuple[Any, str, Any, NDArray[Any], list[str]]]:
+    """Rows of equal device and keys: (chip, its name, key, indices, ids); unknown chips are noted as omitted."""
     ids = unique(table.text("id")) if "id" in table.columns else [f"{line}" for line in table.lines]
     devices = table.labels("device")
     order: dict[Any, list[int]] = {}
@@ -221,7 +229,8 @@ def _groups(table: Table, out: Measured, *keys: NDArray[Any]) -> Iterator[tuple[
         except InputError as error:
             out.omitted += [(name, f"device {device}: {error.problems[0].message}") for name in names]
             continue
-        yield hardware, key, np.array(rows), names
+        label = str(device) if str(device).endswith(FILES) else hardware.name
+        yield hardware, label, key, np.array(rows), names
 
 
 def _peak(hardware: Any, scheme: str) -> float | None:
@@ -244,7 +253,7 @@ def read_gemm(table: Table) -> Measured:
     m, n, k, time = table.numbers("m"), table.numbers("n"), table.numbers("k"), table.seconds()
     sources = table.text("source")
     table.check()
-    for hardware, (scheme, name), rows, ids in _groups(table, out, schemes, kernel):
+    for hardware, label, (scheme, name), rows, ids in _groups(table, out, schemes, kernel):
         if scheme == "fp8" and _peak(hardware, scheme) is None:
             scheme = "w8a16"  # without an engine for it, 8-bit weights are converted before the product
         peak = _peak(hardware, scheme) if scheme in BITS else None
@@ -265,7 +274,7 @@ def read_gemm(table: Table) -> Measured:
         out.kernels.append(
             Kernels(
                 "gemm",
-                hardware.name,
+                label,
                 scheme,
                 f"{slug(name)}_eager" if eager else slug(name),
                 time[rows],
@@ -292,7 +301,7 @@ def read_prefill(table: Table) -> Measured:
     heads, kv_heads, width = table.numbers("n_heads"), table.numbers("n_kv_heads"), table.numbers("head_dim")
     causal, time, sources = table.numbers("causal", 1.0, above=False), table.seconds(), table.text("source")
     table.check()
-    for hardware, (kind, cached, name, dim), rows, ids in _groups(table, out, dtype, kv, kernel, width):
+    for hardware, label, (kind, cached, name, dim), rows, ids in _groups(table, out, dtype, kv, kernel, width):
         peak = _peak(hardware, kind)
         if peak is None or kind not in BITS:
             out.omitted += [(row, f"{hardware.name} has no {kind}") for row in ids]
@@ -307,7 +316,7 @@ def read_prefill(table: Table) -> Measured:
         out.kernels.append(
             Kernels(
                 "attention_prefill",
-                hardware.name,
+                label,
                 f"{_attention_scheme(kind, cached)}/d{dim:.0f}",
                 slug(name),
                 time[rows],
@@ -336,7 +345,9 @@ def read_decode(table: Table) -> Measured:
     time, sources = table.seconds(), table.text("source")
     table.check()
     shared = np.array([variant(group) for group in heads / kv_heads], dtype=object)
-    for hardware, (kind, cached, name, dim, form), rows, ids in _groups(table, out, dtype, kv, kernel, width, shared):
+    for hardware, label, (kind, cached, name, dim, form), rows, ids in _groups(
+        table, out, dtype, kv, kernel, width, shared
+    ):
         peak = _peak(hardware, kind)
         if peak is None or kind not in BITS:
             out.omitted += [(row, f"{hardware.name} has no {kind}") for row in ids]
@@ -349,7 +360,7 @@ def read_decode(table: Table) -> Measured:
         out.kernels.append(
             Kernels(
                 "attention_decode",
-                hardware.name,
+                label,
                 f"{_attention_scheme(kind, cached)}{form}/d{dim:.0f}",
                 slug(name),
                 time[rows],
@@ -387,14 +398,14 @@ def read_elementwise(table: Table) -> Measured:
     size, time, sources = table.numbers("bytes"), table.seconds(), table.text("source")
     table.check()
     stacks = np.array([stack(source) for source in sources], dtype=object)
-    for hardware, (name, software), rows, ids in _groups(table, out, kind, stacks):
+    for hardware, label, (name, software), rows, ids in _groups(table, out, kind, stacks):
         if name == "computescale" and hardware.name == "rtx-pro-6000":
             out.omitted += [(row, "a difference of two kernels' times (README of the data)") for row in ids]
             continue
         out.kernels.append(
             Kernels(
                 "elementwise",
-                hardware.name,
+                label,
                 str(name),
                 software,
                 time[rows],
@@ -444,7 +455,7 @@ def read_moe(table: Table) -> Measured:
     distribution, sources = table.labels("distribution", "balanced"), table.text("source")
     gated = _gated(table, kernel, inner, experts, top_k)
     table.check()
-    for hardware, (scheme, name, routing), rows, ids in _groups(table, out, schemes, kernel, distribution):
+    for hardware, label, (scheme, name, routing), rows, ids in _groups(table, out, schemes, kernel, distribution):
         peak = _peak(hardware, scheme) if scheme in BITS else None
         load = _load(routing, experts[rows], top_k[rows], tokens[rows], ep[rows])
         if peak is None or load is None:
@@ -470,7 +481,7 @@ def read_moe(table: Table) -> Measured:
         out.kernels.append(
             Kernels(
                 "moe",
-                hardware.name,
+                label,
                 scheme,
                 slug(name),
                 time[rows],
@@ -535,7 +546,9 @@ def read_collectives(table: Table) -> Measured:
     domains = np.maximum(1.0, ranks / np.array([_per_domain(text) for text in topology]))
     domains = np.ceil(domains)
     inside = ranks / domains
-    for hardware, (op, lib, nodes, n_inside), rows, ids in _groups(table, out, operation, library, domains, inside):
+    for hardware, label, (op, lib, nodes, n_inside), rows, ids in _groups(
+        table, out, operation, library, domains, inside
+    ):
         up = hardware.link("scale_up") or hardware.link("host")
         link = up if nodes == 1 else hardware.link("scale_out") or hardware.link("host")
         if link is None:
@@ -550,7 +563,7 @@ def read_collectives(table: Table) -> Measured:
         out.kernels.append(
             Kernels(
                 "scale_up" if nodes == 1 else "scale_out",
-                hardware.name,
+                label,
                 op,
                 lib if nodes == 1 else f"{lib}_x{n_inside:.0f}",
                 time[rows],

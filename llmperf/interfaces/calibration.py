@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from llmperf.descriptors.catalog import write_atomically
 from llmperf.descriptors.components import component
+from llmperf.descriptors.hardware import Hardware
 from llmperf.errors import InputError, Problem
-from llmperf.evidence.calibrate import Calibration, calibrate, document
+from llmperf.evidence.calibrate import Calibration, calibrate, document, written
 from llmperf.evidence.datasets import of_devices, read_kernels, shipped
 from llmperf.evidence.fit import UnfitError
-from llmperf.evidence.kernels import FORMATS, chip
+from llmperf.evidence.kernels import FORMATS, Measured, chip
 from llmperf.interfaces.results import SCHEMA_VERSION
 
 
@@ -77,6 +79,8 @@ def run(
     except UnfitError as error:
         lines = "; ".join(f"{what}: {why}" for what, why in result.refused[:5])
         raise InputError(Problem(f"{error} ({lines})", "data")) from None
+    if file:
+        content |= _host(found, chip(str(file)))
     if len(hardware) > 1:
         content["basis"] = "class default"
     if not file and path.stem == label:
@@ -86,6 +90,17 @@ def run(
     except OSError as error:
         raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
     return Written(label, path, result, found.omitted)
+
+
+def _host(found: Measured, hardware: Hardware) -> dict[str, Any]:
+    """What launches and copies say: the median launch, and the best copy over the link's rate."""
+    out: dict[str, Any] = {}
+    if found.launches:
+        out["launch"] = written("latency", float(np.median(found.launches)))
+    link = hardware.link("host")
+    if found.copies and link is not None:
+        out["transfer"] = {"bandwidth": min(float(f"{max(found.copies) / link.bandwidth:.3g}"), 1.0)}
+    return out
 
 
 def _text(content: dict[str, Any]) -> str:
