@@ -250,13 +250,13 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
     UnfitError
         If nothing was fitted.
     """
-    if not calibration.fits:
+    if not any(calibration.fits.values()):
         raise UnfitError("no fit had enough rows: nothing is written")
     out: dict[str, Any] = {"extends": base, "name": name, "basis": "calibrated"}
     fitted: dict[str, str] = {}
     if calibration.cache is not None:
         out["cache"] = {"share": calibration.cache.share, "speedup": calibration.cache.speedup}
-    for section, fits in calibration.fits.items():
+    for section, fits in ((section, fits) for section, fits in calibration.fits.items() if fits):
         entries: dict[str, Any] = {}
         for selector, fit in fits.items():
             place, _, ranks = selector.partition("@")

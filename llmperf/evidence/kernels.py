@@ -25,6 +25,7 @@ from llmperf.operators.routing import Load, balanced, power_law
 BITS = {
     "bf16": 16.0,
     "fp32": 32.0,
+    "fp64": 64.0,
     "fp8": 8.0,
     "fp8_block": 8.0,
     "int8": 8.0,
@@ -35,7 +36,7 @@ BITS = {
     "w4a8_mxfp4": 4.25,
 }
 """Bits of a weight by scheme, shared scales included. [bit]"""
-INPUTS = {"fp32": 4.0, "fp8": 1.0, "fp8_block": 1.0, "int8": 1.0, "fp4": 0.5625, "w4a8_mxfp4": 1.0}
+INPUTS = {"fp32": 4.0, "fp64": 8.0, "fp8": 1.0, "fp8_block": 1.0, "int8": 1.0, "fp4": 0.5625, "w4a8_mxfp4": 1.0}
 """Bytes of an input of a linear layer by scheme, 2 where it is not named. [B]"""
 PEAKS = {"fp8_block": "fp8", "w4a8_mxfp4": "fp8", "w8a16": "bf16", "w4a16": "bf16", "w4a16_mxfp4": "bf16"}
 """Compute dtype of a scheme where it has another name."""
@@ -266,9 +267,10 @@ def read_gemm(table: Table) -> Measured:
             ]
             continue
         inputs = INPUTS.get(scheme, 2.0)
-        size = n[rows] * k[rows] * BITS[scheme] / 8 + m[rows] * (k[rows] * inputs + n[rows] * 2.0)
+        outputs = max(inputs, 2.0)
+        size = n[rows] * k[rows] * BITS[scheme] / 8 + m[rows] * (k[rows] * inputs + n[rows] * outputs)
         compute = 2.0 * m[rows] * n[rows] * k[rows] / peak
-        passes = m[rows] * k[rows] * (2.0 + inputs) if scheme in INPUTS and scheme != "fp32" else np.zeros(len(rows))
+        passes = m[rows] * k[rows] * (2.0 + inputs) if inputs < 2.0 else np.zeros(len(rows))
         eager = scheme == "fp8_block" and stack(sources[rows[0]]) == "vllm"
         rate = hardware.main.bandwidth
         out.kernels.append(
