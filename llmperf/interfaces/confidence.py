@@ -56,9 +56,7 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
     achieved = hardware.achieved
     found = []
     if achieved.basis == "class default":
-        found.append(
-            f"no kernels of {hardware.name} were measured: its constants are those of the class {achieved.name}"
-        )
+        found.append(f"no kernels of {hardware.name} were measured: its constants are those of {achieved.name}")
     else:
         found += _unmeasured(scenario, schemes)
     for phase in METRICS:
