@@ -270,7 +270,11 @@ def read_gemm(table: Table) -> Measured:
         outputs = max(inputs, 2.0)
         size = n[rows] * k[rows] * BITS[scheme] / 8 + m[rows] * (k[rows] * inputs + n[rows] * outputs)
         compute = 2.0 * m[rows] * n[rows] * k[rows] / peak
-        passes = m[rows] * k[rows] * (2.0 + inputs) if inputs < 2.0 else np.zeros(len(rows))
+        passes = (
+            m[rows] * k[rows] * (2.0 + inputs)
+            if inputs < 2.0 and stack(sources[rows[0]]) != "deepgemm"
+            else np.zeros(len(rows))
+        )
         eager = scheme == "fp8_block" and stack(sources[rows[0]]) == "vllm"
         rate = hardware.main.bandwidth
         out.kernels.append(

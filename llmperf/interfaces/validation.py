@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.catalog import write_atomically
+from llmperf.errors import InputError, Problem
 from llmperf.evidence import claims as claims_module
 from llmperf.evidence.claims import Claim
 from llmperf.evidence.rows import Rows, Summary, summary
@@ -89,6 +91,36 @@ def run(
                 for index in np.flatnonzero(unexplained(rows))
             ]
     return out
+
+
+def write(found: Validation, html: Path | None, markdown: Path | None, bands: Path | None) -> None:
+    """Write what was asked for; the bands first, since the page shows them.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    from llmperf.evidence import bands as bands_module
+
+    if bands is not None:
+        _written(bands, bands_module.text(bands_module.bands(found.rows)))
+        bands_module.shipped.cache_clear()
+    if markdown is not None:
+        from llmperf.interfaces.report.accuracy import markdown as page
+
+        _written(markdown, page(found))
+    if html is not None:
+        from llmperf.interfaces.report.validation import write as write_html
+
+        write_html(found, html)
+
+
+def _written(path: Path, content: str) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
 
 
 def to_dict(found: Validation) -> dict[str, Any]:

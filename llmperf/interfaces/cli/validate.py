@@ -34,7 +34,9 @@ def validate(
     html: Annotated[
         Path | None, typer.Option("--html", help="Also write a self-contained page (needs llmperf[report]).")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an HTML file that exists.")] = False,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Also write the page as Markdown.")] = None,
+    bands: Annotated[Path | None, typer.Option("--bands", help="Also write the table of error bands.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
     catalog: Annotated[list[str] | None, CATALOG] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -52,8 +54,10 @@ def validate(
         raise InputError(Problem(f"unknown part {shipped!r}", "--shipped", allowed=("data", "claims")))
     if shipped is not None and (data or claims):
         raise InputError(Problem("goes without --data and --claims", "--shipped"))
-    if html is not None and html.exists() and not force:
-        raise InputError(Problem("exists already", "--html", str(html), suggestion="--force replaces it"))
+    outputs = {"--html": html, "--markdown": markdown, "--bands": bands}
+    taken = [(option, path) for option, path in outputs.items() if path is not None and path.exists() and not force]
+    if taken:
+        raise InputError([Problem("exists already", o, str(p), suggestion="--force replaces it") for o, p in taken])
     with bar("recomputing", quiet=as_json) as advance:
         found = validation.run(
             data or ([] if shipped == "data" else None),
@@ -64,10 +68,7 @@ def validate(
             no_bound_violations=no_bound_violations,
             progress=advance,
         )
-    if html is not None:
-        from llmperf.interfaces.report.validation import write
-
-        write(found, html)
+    validation.write(found, html, markdown, bands)
     if as_json:
         from llmperf.interfaces.cli import print_json
 
