@@ -7,6 +7,7 @@ from dataclasses import replace
 from llmperf.costs.step import price
 from llmperf.numeric import least, most
 from llmperf.phases.bounds import fastest
+from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
@@ -37,6 +38,9 @@ def mixed(setup: Setup, placed: Placed) -> Phase:
     )
     costs = price(setup.table(step), setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    time = step_time(setup, costs, moved, placed.overlap, step.sequences + step.prompts, captured=False)
+    cached = step.sequences * step.decode_context(None)
+    copies = prompt_copies(scenario, costs)
+    together = step.sequences + step.prompts
+    time = step_time(setup, costs, moved, placed.overlap, together, captured=False, cached=cached, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)
     return Phase(bound, time.roofline.total, time.projection.total, time.waits, costs, 1.0)

@@ -8,6 +8,7 @@ from llmperf.costs.step import StepCosts, price
 from llmperf.numeric import Real, least
 from llmperf.operators.table import Table
 from llmperf.phases.bounds import fastest
+from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import pipelined, step_time
@@ -57,7 +58,9 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     scenario, steps = setup.scenario, setup.prefill_steps
     costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step.prompts, captured=False)
+    copies = prompt_copies(scenario, costs)
+    prompts = setup.prefill_step.prompts
+    time = step_time(setup, costs, moved, placed.overlap, prompts, captured=False, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, steps)
     request = scenario.engine.request_time
     groups = least(setup.sequences, steps)

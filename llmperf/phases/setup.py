@@ -14,6 +14,7 @@ from llmperf.operators.layout import Shards, Stages, shards, stages
 from llmperf.operators.step import Step
 from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
+from llmperf.phases.kernels import adapted
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def setup(scenario: Scenario) -> Setup:
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
-        machine_of(hardware),
+        machine_of(adapted(scenario)),
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),

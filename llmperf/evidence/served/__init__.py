@@ -1,0 +1,1 @@
+"""Measured end-to-end data sets as scenarios."""

@@ -1,0 +1,52 @@
+"""Engines that data sets name, as engine descriptors of the catalog."""
+
+from __future__ import annotations
+
+import re
+
+GENERIC = "generic"
+"""What stands for an engine without a descriptor of its own."""
+
+
+def serving(name: str, version: str, source: str) -> str:
+    """The engine of a published serving row."""
+    return GENERIC
+
+
+EDGE = (
+    (r"autoawq cpu", "ipex"),
+    (r"autoawq", "autoawq"),
+    (r"tinychat baseline|fp16 baseline|hf transformers", "hf-transformers"),
+    (r"tinychat", "tinychat"),
+    (r"exllama", "exllamav2"),
+    (r"tensorrt", "tensorrt-llm"),
+    (r"^mlc", "mlc-llm"),
+    (r"^mlx", "mlx"),
+    (r"zero-inference", "zero-inference"),
+    (r"flexgen|flexllmgen", "flexgen"),
+    (r"vllm", "vllm"),
+    (r"executorch", "executorch"),
+)
+"""Backends of consumer hardware (a pattern in lower case) and their engines; llama.cpp is told apart by device."""
+
+APPLE = r"apple|\bm[1-5]\b|mac |iphone"
+
+
+def edge(backend: str, hardware: str, used: str) -> tuple[str, str]:
+    """The family that a row of consumer hardware belongs to, and the engine that stands for it."""
+    text = backend.lower()
+    if re.search(r"llama\.cpp|llamacpp|ollama", text):
+        family = f"llama.cpp-{_device(text, hardware.lower(), used.lower())}"
+        return family, GENERIC
+    for pattern, engine in EDGE:
+        if re.search(pattern, text):
+            return engine, GENERIC
+    return text.split()[0], GENERIC
+
+
+def _device(backend: str, hardware: str, used: str) -> str:
+    if "cpu" in backend or used == "cpu" or re.search(r"\bcpu$|cpu \d+gb$", hardware):
+        return "cpu"
+    if "vulkan" in backend or re.search(r"\barc\b|\bamd\b|framework", hardware):
+        return "vulkan"
+    return "metal" if "metal" in backend or re.search(APPLE, hardware) else "cuda"
