@@ -31,7 +31,9 @@ class ServingEngine:
     launches_per_operator: Positive = 1.0
     """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
     collective_latency: Seconds = 0.0
-    """Time of each collective outside of a graph beyond that of the kernel: ranks wait for the last host's launch."""
+    """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
+    collective_slowdown: Positive = 1.0
+    """Time that a collective's bytes take over that of the libraries that the hardware was calibrated with."""
     gemm_slowdown: Positive = 1.0
     """Time of matrix products over those of the libraries that the hardware was calibrated with."""
     bytes_per_clock: Positive | None = None
@@ -39,6 +41,8 @@ class ServingEngine:
     busy (None: no limit)."""
     kv_sharing: Fraction = 1.0
     """How far decode reads keys once for the query heads that share them: 0, once for each head."""
+    static_cache: Switch = False
+    """Decode attends to the whole cache of the final length, as programs of fixed shapes do."""
     dequantized_copy: Switch = False
     """Products of prompts run on a 16-bit copy of weight-only quantized weights, written anew in every step."""
     score_bytes: NonNegative = 0.0

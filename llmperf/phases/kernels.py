@@ -28,7 +28,7 @@ def adapted(scenario: Scenario) -> Hardware:
     Query heads that do not share the reads of their keys read them ``1 + (1 - kv_sharing) (group - 1)`` times.
     """
     hardware, engine, model = scenario.hardware, scenario.engine, scenario.model
-    if engine.bytes_per_clock is None and engine.kv_sharing == 1.0:
+    if engine.bytes_per_clock is None and engine.kv_sharing == engine.collective_slowdown == 1.0:
         return hardware
     key = (id(hardware), id(engine), id(model))
     found = _adapted.get(key)
@@ -51,7 +51,9 @@ def _adapt(hardware: Hardware, engine: ServingEngine, model: Model) -> Hardware:
         reads = 1.0 + (1.0 - engine.kv_sharing) * (model.attention.heads / model.attention.kv_heads - 1.0)
         decoding = achieved.attention_decode
         achieved = replace(achieved, attention_decode=replace(decoding, memory=decoding.memory / reads))
-    return replace(hardware, achieved=achieved)
+    up, out, slower = achieved.scale_up, achieved.scale_out, engine.collective_slowdown
+    up, out = (replace(fit, bandwidth=fit.bandwidth / slower) for fit in (up, out))
+    return replace(hardware, achieved=replace(achieved, scale_up=up, scale_out=out))
 
 
 def prompt_copies(scenario: Scenario, costs: StepCosts) -> Sum | None:

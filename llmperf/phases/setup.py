@@ -114,11 +114,13 @@ class Setup:
     def decode_step(self) -> Step:
         """The mean decode step of one micro-batch."""
         work = self.scenario.workload
+        steps = most(work.output - 1.0, 1.0)
+        padded = self.scenario.engine.static_cache
         return Step(
             sequences=self.sequences / self.micro_batches,
-            context=self.decoder_input,
+            context=self.decoder_input + (steps - 1.0 if padded else 0.0),
             encoded=self.encoded_tokens,
-            steps=most(work.output - 1.0, 1.0),
+            steps=1.0 if padded else steps,
             group=self._copy() / self.micro_batches,
             shared=self.cached_tokens,
             diversity=work.routing_diversity,

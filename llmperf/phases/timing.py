@@ -10,7 +10,6 @@ import numpy as np
 from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden
 from llmperf.costs.step import StepCosts, Sum, combine
-from llmperf.descriptors.engine import ServingEngine
 from llmperf.numeric import Real, anywhere, choose, most
 from llmperf.operators.table import Block
 from llmperf.phases.placement import Transfer
@@ -107,9 +106,15 @@ def step_time(
         whole = part + transfer.weights[resource] if resource in transfer.weights else part
         ideal = combine(most, ideal, whole)
     if not captured:
-        busy = _launched(device, costs, engine, achieved.launch)
+        launch = achieved.launch if engine.launch_time is None else engine.launch_time
+        each = launch * engine.launches_per_operator
+        busy = combine(lambda time, count: launched(time, count, each), device, costs.launches)
         waits["host"] = busy.total - device.total
         device = busy
+    if engine.collective_latency:
+        waited = _collective_waits(device, costs, engine.collective_latency)
+        waits["latency"] = waits["latency"] + waited.total - device.total
+        device = waited
     host = _host(setup, sequences, cached)
     waits["host"] = waits.get("host", 0.0) + host
     # later stages of a pipeline prepare a step while the first computes it
@@ -125,15 +130,12 @@ def _host(setup: Setup, sequences: Real, cached: Real) -> Real:
     return engine.step_time + each + choose(several, engine.worker_time, 0.0)
 
 
-def _launched(device: Sum, costs: StepCosts, engine: ServingEngine, launch: Real) -> Sum:
-    """Time of a step whose operators the host launches one by one, and whose collectives wait for the last host."""
-    each = (launch if engine.launch_time is None else engine.launch_time) * engine.launches_per_operator
-    busy = combine(lambda time, count: launched(time, count, each), device, costs.launches)
-    if engine.collective_latency:
-        for priced in costs.priced:
-            if priced.block.kind == "collective":
-                busy = busy + combine(lambda count: count * engine.collective_latency, _count(priced.block, busy))
-    return busy
+def _collective_waits(device: Sum, costs: StepCosts, each: Real) -> Sum:
+    """A step's time with what each of its collectives takes beyond its kernel."""
+    for priced in costs.priced:
+        if priced.block.kind == "collective":
+            device = device + combine(lambda count: count * each, _count(priced.block, device))
+    return device
 
 
 def _count(block: Block, like: Sum) -> Sum:

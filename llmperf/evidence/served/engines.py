@@ -8,8 +8,30 @@ GENERIC = "generic"
 """What stands for an engine without a descriptor of its own."""
 
 
+SERVING = (
+    (r"tensorrt-llm \(static batch", r"", "tensorrt-llm-2023"),
+    (r"^tensorrt-llm$", r"llm-inference-bench", "tensorrt-llm-2024"),
+    (r"tensorrt-llm", r"", "tensorrt-llm"),
+    (r"vllm", r"llm-inference-bench|premai|v0\.[2-6]\.|2024-", "vllm-2024"),
+    (r"vllm", r"", "vllm"),
+    (r"habana", r"", "optimum-habana"),
+    (r"neuronx", r"", "transformers-neuronx"),
+    (r"gpt-fast", r"", "gpt-fast"),
+    (r"sglang|deepseek-internal", r"", "sglang"),
+    (r"llama\.cpp", r"", "llama.cpp-cuda"),
+    (r"exllama", r"", "exllamav2"),
+    (r"^deepspeed", r"", "deepspeed-inference"),
+    (r"transformers", r"", "hf-transformers"),
+)
+"""Engines of published rows (a pattern in lower case), and what their source or version must say besides."""
+
+
 def serving(name: str, version: str, source: str) -> str:
     """The engine of a published serving row."""
+    engine, said = name.lower(), f"{source} {version}".lower()
+    for pattern, besides, found in SERVING:
+        if re.search(pattern, engine) and re.search(besides, said):
+            return found
     return GENERIC
 
 

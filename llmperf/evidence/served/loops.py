@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,76 +12,107 @@ from llmperf.evidence.served.scenarios import Answers, Case, answers
 from llmperf.numeric import Array
 from llmperf.phases.closed_loop import closed_loop
 
-
-@dataclass(frozen=True, slots=True)
-class Loop:
-    """A case whose `batch` is the concurrency asked for (inf: as much as fits)."""
-
-    case: Case
+LOOSEST: dict[str, Any] = {
+    "utilization": 1.0,
+    "context_memory": 0,
+    "graph_memory": 0,
+    "token_budget": 256,
+    "kv_block": 1,
+    "max_sequences": None,
+}
+"""An engine that gives all memory to weights and KV cache: the concurrency that no other exceeds."""
 
 
 @dataclass(slots=True)
 class Loops:
-    """Results of loops, one entry each; times in seconds."""
+    """Results of loops, one entry each.
+
+    Attributes
+    ----------
+    cases : list of Case
+        As asked; the `batch` of a case is the concurrency that is wanted (inf: as much as fits).
+    answers : Answers
+        Static batches of the concurrency.
+    concurrency, most : ndarray
+        Sequences at once as projected, and as memory allows at most. [1]
+    ttft, tpot : ndarray
+        Time of one prompt, and between tokens, prompts of others included, projected. [s]
+    bound_tpot, bound_cycle : ndarray
+        Least time between tokens; least time in which `most` sequences are served once. [s]
+    faults : list of str
+        Why a case has no answer.
+    """
 
     cases: list[Case]
     answers: Answers
     concurrency: Array
+    most: Array
     ttft: Array
     tpot: Array
     bound_tpot: Array
     bound_cycle: Array
-    faults: list[str] = field(default_factory=list)
+    faults: list[str]
 
     def metric(self, name: str, i: int, bound: bool = False) -> float:
         """One result: `tpot_s`, or tokens a second of all sequences."""
-        case, at_once = self.cases[i], self.concurrency[i]
+        case = self.cases[i]
         if name == "tpot_s":
             return float(self.bound_tpot[i] if bound else self.tpot[i])
         tokens = case.output + (case.input if name == "total_tokens_per_s" else 0.0)
-        cycle = self.bound_cycle[i] if bound else self.ttft[i] + (case.output - 1.0) * self.tpot[i]
-        return float(at_once * tokens / cycle)
+        if bound:
+            return float(self.most[i] * tokens / self.bound_cycle[i])
+        return float(self.concurrency[i] * tokens / (self.ttft[i] + (case.output - 1.0) * self.tpot[i]))
 
 
-def loops(asked: Sequence[Loop]) -> Loops:
+def loops(cases: Sequence[Case]) -> Loops:
     """Evaluate closed loops.
 
     Notes
     -----
-    The step is that of a static batch of the concurrency. A prompt adds its share of a step of as many prompts as
-    arrive in one step: ``concurrency / output`` of them, at least one.
+    Sequences are of all ages, so that on average half of their tokens are there. The decode step is that of a static
+    batch of the concurrency. A prompt adds its share of a step of as many prompts as arrive in one: ``concurrency /
+    output`` of them, at least one. In the bound, prompts and decode steps may use different resources at once: the
+    longer of both counts.
     """
-    cases = [loop.case for loop in asked]
-    wanted = np.array([case.batch for case in cases])
-    first = answers([_with(case, 1.0) for case in cases])
-    # sequences are of all ages: on average half of their tokens are there
-    room = answers([Case(case.scenario, 1.0, case.input, max(round(case.output / 2), 1)) for case in cases]).max_batch
-    with np.errstate(invalid="ignore"):
-        at_once = np.minimum(wanted, np.maximum(np.floor(room), 0.0))
-    faults = [
-        fault or ("" if count >= 1.0 else "the weights do not fit")
-        for fault, count in zip(first.faults, at_once, strict=True)
-    ]
-    safe = np.where(np.isfinite(at_once) & (at_once >= 1.0), at_once, 1.0)
-    step = answers([_with(case, count) for case, count in zip(cases, safe, strict=True)])
-    output = np.array([case.output for case in cases])
-    together = np.maximum(np.ceil(safe / output), 1.0)
-    prompts = answers([Case(case.scenario, float(n), case.input, 1.0) for case, n in zip(cases, together, strict=True)])
-    prompt = prompts.projection["ttft_s"] / together
+    wanted, output = (np.array([getattr(case, name) for case in cases]) for name in ("batch", "output"))
+    at_once = _concurrency(cases, wanted)
+    faults = ["" if count >= 1.0 else "the weights do not fit" for count in at_once]
+    at_once = np.where(at_once >= 1.0, at_once, 1.0)
+    step = answers(_with(cases, at_once))
+    together = np.maximum(np.ceil(at_once / output), 1.0)
+    prompts = answers(_with(cases, together, output=1.0)).projection["ttft_s"]
     decode = np.where(output > 1.0, np.nan_to_num(step.projection["tpot_s"]), 0.0)
-    tpot = closed_loop(safe, decode, prompt, output)
-    bound_step = np.nan_to_num(step.bound["tpot_s"])
+    loosest = [Case({**case.scenario, "engine": _loosest(case)}, 1.0, case.input, case.output) for case in cases]
+    most = np.maximum(_concurrency(loosest, wanted), at_once)
+    fastest = answers(_with(loosest, most)).bound
+    bound_step = np.nan_to_num(fastest["tpot_s"])
     return Loops(
-        cases,
+        list(cases),
         step,
-        safe,
-        prompts.projection["ttft_s"],
-        np.asarray(tpot),
-        bound_step,
-        np.maximum(step.bound["ttft_s"], (output - 1.0) * bound_step),
-        faults,
+        at_once,
+        most,
+        prompts,
+        np.asarray(closed_loop(at_once, decode, prompts / together, output)),
+        np.nan_to_num(step.bound["tpot_s"]),
+        np.maximum(fastest["ttft_s"], (output - 1.0) * bound_step),
+        [fault or own for fault, own in zip(step.faults, faults, strict=True)],
     )
 
 
-def _with(case: Case, batch: float) -> Case:
-    return Case(case.scenario, float(batch), case.input, case.output)
+def _concurrency(cases: Sequence[Case], wanted: Array) -> Array:
+    """Sequences at once: as wanted, but not more than fit when they are half done; 0 where none does."""
+    half = [Case(case.scenario, 1.0, case.input, max(round(case.output / 2), 1)) for case in cases]
+    room = np.nan_to_num(answers(half).max_batch)
+    return np.asarray(np.minimum(wanted, np.floor(room)))
+
+
+def _loosest(case: Case) -> dict[str, Any]:
+    engine = case.scenario["engine"]
+    return {**({"extends": engine} if isinstance(engine, str) else engine), **LOOSEST}
+
+
+def _with(cases: Sequence[Case], batches: Array, output: float | None = None) -> list[Case]:
+    return [
+        Case(case.scenario, float(batch), case.input, case.output if output is None else output)
+        for case, batch in zip(cases, batches, strict=True)
+    ]

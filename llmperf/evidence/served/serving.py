@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
-from llmperf.evidence.served.loops import Loop, loops
+from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Answers, Case, answers
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
@@ -33,6 +33,13 @@ HARDWARE: dict[str, Any] = {
     "inferentia2": "inf2-48xlarge",
 }
 """Hardware whose `tp` counts dies (half a module of the catalog), or that is named by its chip alone."""
+
+STACKS = {
+    "mi300x-192gb": "mi300x-vllm-2024",
+    "mi250-128gb": "mi250-vllm-2024",
+    "intel-max-1550": "max-1550-vllm-2024",
+}
+"""What vLLM of 2024 reached where its kernels were not yet tuned, as LLM-Inference-Bench ran it."""
 
 METRICS = {
     "ttft_ms": "ttft_s",
@@ -108,6 +115,8 @@ def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
     loop = cells["scenario"] in ("offline_max", "server")
     if loop and metric == "ttft_ms":
         raise Omitted("TTFT under load includes queueing: needs serve")
+    if loop and metric == "tpot_ms" and cells["batch_or_concurrency"] == "QPS=INF":
+        raise Omitted("time between tokens of a burst of requests, no steady state: needs serve")
     gpus = _count(cells["n_gpus"]) or 1.0
     scale = gpus if metric.endswith("_per_gpu") else 1e-3 if metric.endswith("_ms") else 1.0
     notes: list[str] = []
@@ -152,14 +161,25 @@ def _batch(cells: dict[str, str], gpus: float, loop: bool, length: float) -> flo
 
 def _scenario(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, Any]:
     stack = engines.serving(cells["engine"], cells["date_or_version"], cells["source_title"])
+    model = names.model(cells["model"])
+    if model == "mistral-7b" and stack.startswith("tensorrt-llm"):
+        model = "mistral-7b-v0.3"
+        notes.append("without the window, which the engine uses only where it is told to")
     return {
-        "model": names.model(cells["model"]),
-        "hardware": names.hardware(cells["hardware"], HARDWARE),
+        "model": model,
+        "hardware": _hardware(cells, stack),
         "parallelism": _layout(cells, gpus, notes),
         "engine": stack,
         "weights": _weights(cells),
         "kv_cache": names.kv_cache(cells["kv_fmt"]),
     }
+
+
+def _hardware(cells: dict[str, str], stack: str) -> Any:
+    found, reached = names.hardware(cells["hardware"], HARDWARE), STACKS.get(cells["hardware"].lower())
+    if reached is None or stack != "vllm-2024" or "LLM-Inference-Bench" not in cells["source_title"]:
+        return found
+    return {**(found if isinstance(found, dict) else {"extends": found}), "achieved": {"extends": reached}}
 
 
 def _weights(cells: dict[str, str]) -> Any:
@@ -197,55 +217,63 @@ Rate = Callable[[Answers, str, Case, int], float]
 
 def _static(rows: Rows, table: Table, read: list[Row]) -> None:
     found = answers([row.case for row in read])
-    waves, factor = _in_waves(read, found)
-    keep = [i for i, fault in enumerate(found.faults) if not fault and np.isfinite(factor[i])]
+    waves, parts = _in_waves(read, found)
+    keep = [i for i, fault in enumerate(found.faults) if not fault and np.isfinite(parts[i])]
     for i, row in enumerate(read):
         if found.faults[i]:
             rows.omit([row.name], found.faults[i])
-        elif not np.isfinite(factor[i]):
+        elif not np.isfinite(parts[i]):
             rows.omit([row.name], "the weights do not fit")
-    bound = np.array([_value(found.bound, read[i], i, 1.0) for i in keep])
-    projection = np.array([_value(waves, read[i], i, factor[i]) for i in keep])
+    bound = np.array([_value(found.bound, read[i], i) for i in keep])
+    projection = np.array([_value(waves, read[i], i) for i in keep])
     for i in keep:
-        if factor[i] > 1.0:
-            read[i].notes.append(f"{factor[i]:.2f} waves of what fits")
+        if parts[i] > 1.0:
+            read[i].notes.append(f"does not fit: {parts[i]:.0f} parts one after the other")
     _extend(rows, table, [read[i] for i in keep], bound, projection, found, np.array(keep, dtype=int))
 
 
 def _in_waves(read: list[Row], found: Answers) -> tuple[dict[str, Array], Array]:
-    """Projections at the batch that fits, and how many such batches follow each other (inf where none fits)."""
+    """Projections with a batch that does not fit run in parts, one after the other, and the number of parts.
+
+    Sequences of equal lengths end together, so that as many as fit make way for the next as many; the last part is
+    smaller. Infinitely many parts: not even one sequence fits.
+    """
     batch = np.array([row.case.batch for row in read])
     times = {name: column.copy() for name, column in found.projection.items()}
-    with np.errstate(divide="ignore"):
-        factor = np.where(found.known, np.maximum(batch / found.max_batch, 1.0), 1.0)
-    late = np.flatnonzero((factor > 1.0) & np.isfinite(factor))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(found.known, np.maximum(np.ceil(batch / found.max_batch), 1.0), 1.0)
+    late = np.flatnonzero((parts > 1.0) & np.isfinite(parts))
     if late.size:
-        cut = [
-            Case(read[i].case.scenario, float(found.max_batch[i]), read[i].case.input, read[i].case.output)
-            for i in late
-        ]
-        again = answers(cut)
-        for name, column in again.projection.items():
+        room = found.max_batch[late]
+        full = answers([_of(read[i].case, size) for i, size in zip(late, room, strict=True)])
+        rest = answers([_of(read[i].case, size) for i, size in zip(late, batch[late] % room, strict=True)])
+        last = np.where(batch[late] % room > 0.0, rest.projection["e2e_s"], full.projection["e2e_s"])
+        for name, column in full.projection.items():
             times[name][late] = column
-    return times, factor
+        times["e2e_s"][late] = (parts[late] - 1.0) * full.projection["e2e_s"] + last
+    return times, parts
 
 
-def _value(times: dict[str, Array], row: Row, i: int, waves: float) -> float:
-    """The metric of a row from the times of its case, which runs `waves` times one after the other."""
+def _of(case: Case, batch: float) -> Case:
+    return Case(case.scenario, max(float(batch), 1.0), case.input, case.output)
+
+
+def _value(times: dict[str, Array], row: Row, i: int) -> float:
+    """The metric of a row from the times of its case."""
     case = row.case
     if row.metric in times:
-        return float(times[row.metric][i]) * (waves if row.metric == "e2e_s" else 1.0)
+        return float(times[row.metric][i])
     if row.metric == "decode_tokens_per_s":
         return case.batch / float(times["tpot_s"][i])
     if row.metric == "prefill_tokens_per_s":
         return case.batch * case.input / float(times["ttft_s"][i])
     tokens = case.output + (case.input if row.metric == "total_tokens_per_s" else 0.0)
-    return case.batch * tokens / (float(times["e2e_s"][i]) * waves)
+    return case.batch * tokens / float(times["e2e_s"][i])
 
 
 def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
     """Continuous batching at the concurrency that memory, the engine or the source allows."""
-    found = loops([Loop(row.case) for row in read])
+    found = loops([row.case for row in read])
     keep = []
     for i, row in enumerate(read):
         if found.faults[i]:
