@@ -36,6 +36,8 @@ class ServingEngine:
     """Time that a collective's bytes take over that of the libraries that the hardware was calibrated with."""
     gemm_slowdown: Positive = 1.0
     """Time of matrix products over those of the libraries that the hardware was calibrated with."""
+    elementwise_slowdown: Positive = 1.0
+    """Bytes that norms, activations and additions move over those of fused kernels in 16 bit."""
     bytes_per_clock: Positive | None = None
     """Bytes that a core loads in a clock in matrix products: kernels with few loads in flight do not keep fast memory
     busy (None: no limit)."""
@@ -59,6 +61,8 @@ class ServingEngine:
     """Time a request before its prompt reaches the device."""
     token_budget: Whole = 8192
     """Most prompt tokens of one step; longer prompts are prefilled in chunks."""
+    pipeline_depth: Whole | None = None
+    """Most steps of prompts that are in a pipeline before it drains (None: all of them)."""
     max_sequences: Whole | None = None
     """Most sequences of one step, however many would fit (None: no limit but memory)."""
     kv_block: Whole = 16

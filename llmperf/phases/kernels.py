@@ -28,7 +28,8 @@ def adapted(scenario: Scenario) -> Hardware:
     Query heads that do not share the reads of their keys read them ``1 + (1 - kv_sharing) (group - 1)`` times.
     """
     hardware, engine, model = scenario.hardware, scenario.engine, scenario.model
-    if engine.bytes_per_clock is None and engine.kv_sharing == engine.collective_slowdown == 1.0:
+    same = engine.kv_sharing == engine.collective_slowdown == engine.elementwise_slowdown == 1.0
+    if same and engine.bytes_per_clock is None:
         return hardware
     key = (id(hardware), id(engine), id(model))
     found = _adapted.get(key)
@@ -53,15 +54,18 @@ def _adapt(hardware: Hardware, engine: ServingEngine, model: Model) -> Hardware:
         achieved = replace(achieved, attention_decode=replace(decoding, memory=decoding.memory / reads))
     up, out, slower = achieved.scale_up, achieved.scale_out, engine.collective_slowdown
     up, out = (replace(fit, bandwidth=fit.bandwidth / slower) for fit in (up, out))
-    return replace(hardware, achieved=replace(achieved, scale_up=up, scale_out=out))
+    vector = replace(achieved.elementwise, memory=achieved.elementwise.memory / engine.elementwise_slowdown)
+    return replace(hardware, achieved=replace(achieved, scale_up=up, scale_out=out, elementwise=vector))
 
 
-def prompt_copies(scenario: Scenario, costs: StepCosts) -> Sum | None:
+def prompt_copies(scenario: Scenario, hardware: Hardware, costs: StepCosts) -> Sum | None:
     """Time that an engine's prompts spend on copies that others do without; None where there are none. [s]
 
     Parameters
     ----------
     scenario : Scenario
+    hardware : Hardware
+        As the engine's kernels reach it (`adapted`).
     costs : StepCosts
         A priced prefill step.
 
@@ -70,7 +74,7 @@ def prompt_copies(scenario: Scenario, costs: StepCosts) -> Sum | None:
     A 16-bit copy of quantized weights is written in every step, which reads them once more. Scores of attention that
     is not fused with its softmax move `score_bytes` each.
     """
-    engine, weights, hardware = scenario.engine, scenario.weights, scenario.hardware
+    engine, weights = scenario.engine, scenario.weights
     moved: Sum | None = None
     if engine.dequantized_copy and weights.weight_only and "memory.main" in costs.weights:
         copy = 1.0 + 8.0 * DTYPE_BYTES[scenario.activations] / weights.bits

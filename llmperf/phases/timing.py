@@ -10,7 +10,7 @@ import numpy as np
 from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden
 from llmperf.costs.step import StepCosts, Sum, combine
-from llmperf.numeric import Real, anywhere, choose, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, most
 from llmperf.operators.table import Block
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
@@ -146,6 +146,10 @@ def _count(block: Block, like: Sum) -> Sum:
     return Sum(np.add.reduce(block.stages, axis=1), whole)
 
 
-def pipelined(through: Real, busiest: Real, steps: Real) -> Real:
-    """Time of equal steps through a pipeline: one passes through, the others follow at the slowest stage. [s]"""
-    return through + (steps - 1.0) * busiest
+def pipelined(through: Real, busiest: Real, steps: Real, depth: Real | None = None) -> Real:
+    """Time of equal steps through a pipeline: one passes through, the others follow at the slowest stage. [s]
+
+    With a `depth`, so many follow each other until the pipeline has drained.
+    """
+    drains = 1.0 if depth is None else ceil_div(steps, depth)
+    return drains * (through - busiest) + steps * busiest

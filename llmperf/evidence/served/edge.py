@@ -49,23 +49,22 @@ HARDWARE: dict[str, Any] = {
     "i9-13900k ddr5-6400": {"extends": "i9-13900k", "tiers": {"ddr": {"bandwidth": 102.4e9}}},
     "intel i9-14900 cpu": "i9-14900k",
     "oneplus 12 (snapdragon 8 gen 3 cpu)": "snapdragon-8-gen-3",
-    "oneplus 13 (snapdragon 8 elite cpu)": "snapdragon-8-elite",
+    "oneplus 13 (snapdragon 8 elite cpu)": {"extends": "snapdragon-8-gen-3", "tiers": {"lpddr": {"bandwidth": 84.8e9}}},
     "raspberry pi 5 16gb (no numa tweak)": "raspberry-pi-5",
     "pi 500+ - 16gb": "raspberry-pi-5",
     "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
     "jetson agx orin 32gb": {"extends": "jetson-agx-orin", "tiers": {"lpddr": {"capacity": 32e9}}},
-    "2x epyc 9355 + 2x rtx 5090 pcie5": None,
 }
 """Names of machines that no alias of the catalog covers: binned chips, and systems named whole."""
 
-INTEGER_ONLY = {"snapdragon-8-gen-3", "snapdragon-8-elite"}
-"""Hardware whose only matrix engine of the catalog is an integer one."""
+DEQUANTIZE = {"llama.cpp-metal-2024": (16.0, 7.0)}
+"""Vector operations to unpack one weight, of formats with scales of blocks in blocks (K) and of the others, where it
+shows: Metal kernels of 2024 on M1 to M3, 30 rows; a plain one takes two. [FLOP]"""
 
 DISTRUSTED = (
     ("ANOMALOUS", "distrusted by the source's collector: anomalous"),
     ("MEMORY-LIMITED", "streams weights from storage whose rate is not stated"),
     ("PARTIAL CPU OFFLOAD", "an unknown part of the layers is computed by the host's processor"),
-    ("likely spec decode", "batch not stated, speculation likely"),
 )
 
 
@@ -150,9 +149,18 @@ def _read(cells: dict[str, str], name: str, place: int, rate: float) -> Row:
     phase, whole = cells["phase"], "END-TO-END" in said
     if phase not in ("prefill", "decode"):
         raise Omitted(f"unknown phase {phase!r}; known are prefill, decode")
+    if not cells["batch"]:
+        raise Omitted("batch not stated")
+    if "nvme offload" in said:
+        raise Omitted("weights on NVMe and KV cache in DRAM: a placement fills its tiers with weights first")
+    if phase == "prefill" and "Snapdragon" in cells["hardware"]:
+        raise Omitted("prompts on a phone's processor or GPU: the catalog knows but the rate of its NPU")
+    if phase == "prefill" and "GEMV" in said:
+        raise Omitted("prompts through kernels made for single rows")
     if "vision encoder" in said:
         raise Omitted("includes a vision encoder: not expressible beside a decoder")
-    family, engine = engines.edge(cells["backend"], cells["hardware"], cells.get("threads_or_gpus", ""))
+    used, source = cells.get("threads_or_gpus", ""), cells.get("source", "")
+    family, engine = engines.edge(cells["backend"], cells["hardware"], used, source)
     notes: list[str] = []
     case = Case(
         _scenario(cells, engine, whole, notes),
@@ -192,14 +200,14 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
         "model": model,
         "hardware": machine,
         "engine": engine,
-        "weights": _weights(cells, machine),
+        "weights": _weights(cells, machine, engine),
         "kv_cache": names.kv_cache(cells.get("kv_fmt", "")),
     }
     if stages > 1:  # layers one after the other on several cards
         out["parallelism"] = {"pp": stages, "micro_batches": 1}
         notes.append(f"layers split over {stages} devices")
     if whole:
-        out["placement"] = _placement(cells.get("notes", ""))
+        out["placement"] = _placement(cells.get("notes", ""), engine)
     return out
 
 
@@ -211,57 +219,55 @@ def _machine(text: str, used: str) -> tuple[Any, int]:
     last: names.Unknown | None = None
     for candidate in _candidates(text, used):
         try:
-            found = names.hardware(candidate, HARDWARE)
+            return names.hardware(candidate, HARDWARE), 1
         except names.Unknown as error:
             last = last or error
-            continue
-        if found is not None:
-            return found, 1
-    raise last or Omitted(f"{text}: experts are computed by host processors, no such system in the catalog")
+    if re.search(r"\+ .*(RTX|L20)", text):
+        raise Omitted("experts are computed by host processors: no such system in the catalog")
+    assert last is not None
+    raise last
 
 
 def _candidates(text: str, used: str) -> list[str]:
     """Names under which the catalog may know a machine: whole, its processor, its card, without maker and memory."""
-    out = [text, f"{text} {used}".strip()]
     first = text.split(" / ")[0]
     inner = re.search(r"\((.+?)\*?\)", first)
-    if inner and "GPU" not in used.upper().split("/")[0] and used == "CPU":
-        first = text.split(" (")[0]
-    elif inner:
-        out.append(inner[1])
-    out += [first, first.split(" (")[0]]
+    out = [text, f"{text} {used}".strip(), first]
+    # what stands in brackets is the card or the processor; the host before it counts where the host computes
+    out.append(first.split(" (")[0] if used == "CPU" or not inner else inner[1])
     out += [re.sub(r"^(NVIDIA GeForce|Nvidia|NVIDIA|Apple|AMD|Intel) ", "", name) for name in out]
     out += [re.sub(r" \d+ ?GB$", "", name) for name in out]
     out += [name.replace(" ", "-") for name in out]
     return list(dict.fromkeys(out))
 
 
-def _weights(cells: dict[str, str], machine: Any) -> Any:
+def _weights(cells: dict[str, str], machine: Any, engine: str) -> Any:
     bits = float(cells["bits_per_weight"])
     form = cells["weight_fmt"].upper()
-    integer = isinstance(machine, str) and machine in INTEGER_ONLY
+    integer = "Snapdragon" in cells["hardware"]  # the catalog knows but its integer engine
+    floats = "int8" if integer else "fp16" if engine in engines.HALF else "bf16"
     if bits >= 15.0:
-        return {"extends": "bf16", "activations": "int8"} if integer else "bf16"
+        return {"extends": "bf16", "activations": floats}
     whole = form.startswith(("Q", "OLLAMA", "MLX"))  # files whose stated bits are a mean over all tensors
-    out = names.weight_only(bits, kept=bits if whole else 16.0)
+    out = {**names.weight_only(bits, kept=bits if whole else 16.0), "activations": floats}
+    if engine in DEQUANTIZE:
+        out["dequantize_flops"] = DEQUANTIZE[engine][0 if "_K" in form else 1]
+    if engine == "llama.cpp-cuda":  # quantized activations, whatever the bits of the weights
+        out["activations"] = "int8"
     if form.startswith("NVFP4"):
         out = {"extends": "nvfp4"}
     elif form.startswith("FP8"):
         out = {"extends": "fp8"}
     elif form.startswith(("W8A8", "W2A8")):
         out["activations"] = "int8"
-    if integer:
-        out["activations"] = "int8"
     return out
 
 
-def _placement(said: str) -> dict[str, Any]:
+def _placement(said: str, engine: str) -> dict[str, Any]:
     """Where offloading systems keep what, from their own words."""
-    tiers = {"gpu": [], "cpu": ["dram"], "disk": ["dram", "ssd"]}
+    tiers = {"gpu": ["gddr"], "cpu": ["dram"], "disk": ["dram", "ssd"]}
     lowest = re.search(r"lowest tier (gpu|cpu|disk)", said)
-    if lowest:
-        names_of = tiers[lowest[1]]
-        return {"tiers": names_of} if names_of else {"tiers": ["gddr"]}
-    out: dict[str, Any] = {"tiers": ["nvme"] if "nvme offload" in said else ["dram"], "weights": 0.0}
-    out["kv_cache"] = 0.0 if "KV offload yes" in said else 1.0
-    return out
+    if lowest:  # ZeRO-Inference streams all weights, whatever would fit
+        streams = engine == "zero-inference" and lowest[1] != "gpu"
+        return {"tiers": tiers[lowest[1]], **({"weights": 0.0} if streams else {})}
+    return {"tiers": ["dram"], "weights": 0.0, "kv_cache": 0.0 if "KV offload yes" in said else 1.0}

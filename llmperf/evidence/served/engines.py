@@ -18,7 +18,7 @@ SERVING = (
     (r"neuronx", r"", "transformers-neuronx"),
     (r"gpt-fast", r"", "gpt-fast"),
     (r"sglang|deepseek-internal", r"", "sglang"),
-    (r"llama\.cpp", r"", "llama.cpp-cuda"),
+    (r"llama\.cpp", r"", "llama.cpp-cuda-2024"),
     (r"exllama", r"", "exllamav2"),
     (r"^deepspeed", r"", "deepspeed-inference"),
     (r"transformers", r"", "hf-transformers"),
@@ -41,28 +41,39 @@ EDGE = (
     (r"tinychat baseline|fp16 baseline|hf transformers", "hf-transformers"),
     (r"tinychat", "tinychat"),
     (r"exllama", "exllamav2"),
+    (r"tensorrt edge", "tensorrt-edge-llm"),
     (r"tensorrt", "tensorrt-llm"),
     (r"^mlc", "mlc-llm"),
     (r"^mlx", "mlx"),
     (r"zero-inference", "zero-inference"),
     (r"flexgen|flexllmgen", "flexgen"),
+    (r"accelerate", "hf-accelerate"),
+    (r"vllm bf16", "vllm-2024"),
     (r"vllm", "vllm"),
     (r"executorch", "executorch"),
 )
 """Backends of consumer hardware (a pattern in lower case) and their engines; llama.cpp is told apart by device."""
 
+HALF = {"llama.cpp-cuda", "llama.cpp-cuda-2024", "llama.cpp-vulkan", "tinychat", "exllamav2", "mlc-llm"}
+"""Engines whose products accumulate in 16 bit, which GeForce cards compute at twice the rate."""
+
 APPLE = r"apple|\bm[1-5]\b|mac |iphone"
 
 
-def edge(backend: str, hardware: str, used: str) -> tuple[str, str]:
+OLD = r"gpu-benchmarks-on-llm-inference|llama\.cpp (pull|pr|issue)|gist andrew"
+"""Sources of before mid 2024: no fused attention, prompts of quantized models on cuBLAS, older Metal kernels."""
+
+
+def edge(backend: str, hardware: str, used: str, source: str) -> tuple[str, str]:
     """The family that a row of consumer hardware belongs to, and the engine that stands for it."""
     text = backend.lower()
     if re.search(r"llama\.cpp|llamacpp|ollama", text):
         family = f"llama.cpp-{_device(text, hardware.lower(), used.lower())}"
-        return family, GENERIC
+        old = family in ("llama.cpp-cuda", "llama.cpp-metal") and re.search(OLD, source.lower())
+        return family, f"{family}-2024" if old else family
     for pattern, engine in EDGE:
         if re.search(pattern, text):
-            return engine, GENERIC
+            return engine, engine
     return text.split()[0], GENERIC
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,18 +70,19 @@ def loops(cases: Sequence[Case]) -> Loops:
     Notes
     -----
     Sequences are of all ages, so that on average half of their tokens are there. The decode step is that of a static
-    batch of the concurrency. A prompt adds its share of a step of as many prompts as arrive in one: ``concurrency /
-    output`` of them, at least one. In the bound, prompts and decode steps may use different resources at once: the
-    longer of both counts.
+    batch of the concurrency. As many prompts join a step of a data-parallel rank as end in one, ``concurrency /
+    output``, at least one; what they add to it is a prompt's share. In the bound, prompts and decode steps may use
+    different resources at once: the longer of both counts.
     """
     wanted, output = (np.array([getattr(case, name) for case in cases]) for name in ("batch", "output"))
     at_once = _concurrency(cases, wanted)
     faults = ["" if count >= 1.0 else "the weights do not fit" for count in at_once]
     at_once = np.where(at_once >= 1.0, at_once, 1.0)
-    step = answers(_with(cases, at_once))
-    together = np.maximum(np.ceil(at_once / output), 1.0)
-    prompts = answers(_with(cases, together, output=1.0)).projection["ttft_s"]
-    decode = np.where(output > 1.0, np.nan_to_num(step.projection["tpot_s"]), 0.0)
+    ranks = np.array([float(case.scenario.get("parallelism", {}).get("dp", 1)) for case in cases])
+    joining = np.maximum(np.ceil(at_once / ranks / output), 1.0)
+    step = answers(_with(cases, at_once, joining))
+    alone = answers(_with(cases, ranks, output=1.0)).projection["ttft_s"]
+    decode = np.nan_to_num(step.projection["tpot_s"])
     loosest = [Case({**case.scenario, "engine": _loosest(case)}, 1.0, case.input, case.output) for case in cases]
     most = np.maximum(_concurrency(loosest, wanted), at_once)
     fastest = answers(_with(loosest, most)).bound
@@ -91,8 +92,8 @@ def loops(cases: Sequence[Case]) -> Loops:
         step,
         at_once,
         most,
-        prompts,
-        np.asarray(closed_loop(at_once, decode, prompts / together, output)),
+        alone,
+        np.asarray(closed_loop(at_once / ranks, decode, np.nan_to_num(step.prompt), output)),
         np.nan_to_num(step.bound["tpot_s"]),
         np.maximum(fastest["ttft_s"], (output - 1.0) * bound_step),
         [fault or own for fault, own in zip(step.faults, faults, strict=True)],
@@ -111,8 +112,15 @@ def _loosest(case: Case) -> dict[str, Any]:
     return {**({"extends": engine} if isinstance(engine, str) else engine), **LOOSEST}
 
 
-def _with(cases: Sequence[Case], batches: Array, output: float | None = None) -> list[Case]:
+def _with(
+    cases: Sequence[Case], batches: Array, joining: Array | None = None, output: float | None = None
+) -> list[Case]:
     return [
-        Case(case.scenario, float(batch), case.input, case.output if output is None else output)
-        for case, batch in zip(cases, batches, strict=True)
+        replace(
+            case,
+            batch=float(batches[i]),
+            prompts=0.0 if joining is None else float(joining[i]),
+            output=case.output if output is None else output,
+        )
+        for i, case in enumerate(cases)
     ]

@@ -15,8 +15,9 @@ from llmperf.descriptors.resolve import resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.evidence.served.classes import band
-from llmperf.numeric import Array
-from llmperf.phases.estimate import blocks, evaluate, join
+from llmperf.numeric import Array, least, most
+from llmperf.phases.estimate import BLOCK, Evaluated, blocks, evaluate, join
+from llmperf.phases.mixed import mixed
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
 """What a case is asked for, by the bound and by the projection."""
@@ -31,6 +32,8 @@ class Case:
     input: float = 1.0
     output: float = 1.0
     shared_prefix: float = 0.0
+    prompts: float = 0.0
+    """Prompts that join each decode step of a data-parallel rank (continuous batching), for `Answers.prompt`."""
 
     @property
     def key(self) -> str:
@@ -48,6 +51,8 @@ class Answers:
         `TIMES`. [s]
     max_batch : ndarray
         Sequences of this length that fit, or that the engine runs at once. [1]
+    prompt : ndarray
+        Time that one prompt adds to decode steps, as a whole or in chunks, where `Case.prompts` of them join each. [s]
     faults : list of str
         Why a case has no answer; empty where it has one.
     scenarios : list of Scenario or None
@@ -59,6 +64,7 @@ class Answers:
     max_batch: Array
     faults: list[str]
     scenarios: list[Scenario | None] = field(default_factory=list)
+    prompt: Array = field(default_factory=lambda: np.zeros(0))
 
     def bands(self, phase: str) -> list[str]:
         """The class of the error band of each case (`llmperf.evidence.served.classes.band`)."""
@@ -88,6 +94,7 @@ def answers(cases: Sequence[Case]) -> Answers:
         np.full(size, np.nan),
         [""] * size,
         [None] * size,
+        np.full(size, np.nan),
     )
     for places in gathered(case.key for case in cases).values():
         _fill(out, cases, places)
@@ -118,6 +125,7 @@ def _fill(out: Answers, cases: Sequence[Case], places: list[int]) -> None:
         out.bound[name][places] = columns[f"bound.{name}"]
         out.projection[name][places] = columns[name]
     out.max_batch[places] = columns["max_batch"]
+    out.prompt[places] = columns["prompt"]
     for place in places:
         out.scenarios[place] = scenario
 
@@ -132,10 +140,28 @@ def _evaluated(cases: Sequence[Case]) -> tuple[Scenario, dict[str, Array]]:
     size = len(cases)
     parts = [evaluate(part) for part in blocks(resolved.scenario, size)]
     columns = {"max_batch": join([part.footprint.max_batch for part in parts], size)}
+    columns["prompt"] = np.full(size, np.nan)
+    if any(case.prompts for case in cases):
+        joining = np.array([case.prompts for case in cases])
+        added = [
+            _prompt_time(part, joining[begin : begin + BLOCK])
+            for begin, part in zip(range(0, size, BLOCK), parts, strict=True)
+        ]
+        columns["prompt"] = join(added, size)
     for name in TIMES:
         columns[name] = join([getattr(part.projection, name) for part in parts], size)
         columns[f"bound.{name}"] = join([getattr(part.bound, name) for part in parts], size)
     return resolved.scenario, columns
+
+
+def _prompt_time(part: Evaluated, joining: Array) -> Any:
+    """Time that a prompt adds to the decode steps that it joins, in chunks of what they leave of the token budget."""
+    left = most(part.setup.scenario.engine.token_budget - part.setup.decode_step.sequences, 1.0)
+    new = part.setup.new_tokens
+    chunk = least(new, left)
+    together = least(joining, most(left // chunk, 1.0))
+    step = mixed(part.setup, part.placed, together).projection
+    return (new / chunk) * most(step - part.decode.projection / part.decode.steps, 0.0) / together
 
 
 def _long(model: Any, tokens: float) -> Any:
