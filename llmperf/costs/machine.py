@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
 from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
+from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, stack
@@ -62,10 +63,8 @@ class Machine:
     Parameters
     ----------
     hardware : Hardware
-    kernels : tuple of str
-        Kernels whose fits go before the pooled ones, the first that the chip has.
-    slowdown : number or array
-        Time of matrix products over those that the chip was calibrated with. [1]
+    engine : ServingEngine, optional
+        Software that runs on it: which kernels, and where they fall behind those that the chip was calibrated with.
 
     Attributes
     ----------
@@ -82,10 +81,11 @@ class Machine:
         Whether all-reduces in one kernel are known.
     """
 
-    def __init__(self, hardware: Hardware, kernels: tuple[str, ...] = (), slowdown: Real = 1.0) -> None:
+    def __init__(self, hardware: Hardware, engine: ServingEngine | None = None) -> None:
         self.hardware = hardware
-        self.kernels = kernels
-        self.slowdown = slowdown
+        self.engine = engine
+        self.kernels = tuple(engine.kernels) if engine else ()
+        self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
         rates: Mapping[Any, Real] = vector.peaks if vector else {}
         self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
@@ -161,8 +161,25 @@ class Machine:
             known = getattr(self.hardware.achieved, section)
             picked = [pick(known, scheme, self.kernels) for scheme in schemes]
             columns = {item.name: stack([getattr(fit, item.name) for fit in picked]) for item in fields(picked[0])}
-            found = self._columns[section, schemes] = type(picked[0])(**columns)
+            found = self._columns[section, schemes] = self._behind(section, type(picked[0])(**columns))
         return found
+
+    def _behind(self, section: str, fit: Any) -> Any:
+        """Constants as the engine's kernels reach them."""
+        engine, hardware = self.engine, self.hardware
+        if engine is None:
+            return fit
+        if section == "gemm" and engine.bytes_per_clock is not None and hardware.cores and hardware.clock:
+            assert hardware.main.bandwidth is not None
+            most_bytes = hardware.cores * hardware.clock * engine.bytes_per_clock
+            return replace(fit, memory=np.minimum(fit.memory, most_bytes / hardware.main.bandwidth))
+        if section == "elementwise":
+            return replace(fit, memory=fit.memory / engine.elementwise_slowdown)
+        return fit
+
+    def reads(self, group: Array) -> Array | float:
+        """How often decode attention reads the keys that `group` query heads share. [1]"""
+        return 1.0 if self.engine is None else 1.0 + (1.0 - self.engine.kv_sharing) * (group - 1.0)
 
     def collective(self, level: str, operations: tuple[str, ...], ranks: Array) -> CollectiveAchieved:
         """Constants of collectives: arrays of the shape of `ranks`, (operators, configurations).
@@ -184,6 +201,8 @@ class Machine:
         every = np.broadcast_to(ranks, (len(operations), ranks.shape[1]))
         rows = [at(pick(known, name, self.kernels), row) for name, row in zip(operations, every, strict=True)]
         columns: list[Any] = [np.array([getattr(row, item) for row in rows]) for item in _POINT]
+        if self.engine is not None:
+            columns[0] = columns[0] / self.engine.collective_slowdown
         found = CollectiveAchieved(*columns)
         if key is not None and len(self._columns) < MOST_COLUMNS:
             self._columns[key] = found
@@ -267,14 +286,12 @@ _machines: dict[Any, Machine] = {}
 _MOST_MACHINES = 64
 
 
-def machine_of(hardware: Hardware, kernels: tuple[str, ...] = (), slowdown: Real = 1.0) -> Machine:
-    """The machine of a hardware and an engine's kernels; the same object for the same ones."""
-    if isinstance(slowdown, np.ndarray):
-        return Machine(hardware, kernels, slowdown)
-    key = (id(hardware), kernels, slowdown)
+def machine_of(hardware: Hardware, engine: ServingEngine | None = None) -> Machine:
+    """The machine of a hardware and an engine; the same object for the same ones."""
+    key = (id(hardware), id(engine))
     found = _machines.get(key)
-    if found is None or found.hardware is not hardware:
+    if found is None or found.hardware is not hardware or found.engine is not engine:
         if len(_machines) >= _MOST_MACHINES:
             _machines.clear()
-        found = _machines[key] = Machine(hardware, kernels, slowdown)
+        found = _machines[key] = Machine(hardware, engine)
     return found

@@ -275,7 +275,14 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
     memory, cold = _memory_time(block, machine, elsewhere)
     fit = machine.fit("attention_decode", block.schemes)
     time, reached, slowed, fixed = attention.decode_time(
-        fit, compute, memory, block.group, block.context, block.waves, machine.cores, _beside(demands)
+        fit,
+        compute,
+        memory * machine.reads(block.group),
+        block.group,
+        block.context,
+        block.waves,
+        machine.cores,
+        _beside(demands),
     )
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)

@@ -302,7 +302,11 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
         reference, path = beside(base, file), "extends"
     data = _own(chain[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
     for document in reversed(chain[:-1]):
-        data = merge(data, _own(document))
+        own = _own(document)
+        for key, value in own.items():  # values on top of what the base names (achieved: some-class)
+            if isinstance(value, Mapping) and isinstance(data.get(key), str) and "extends" not in value:
+                own[key] = {"extends": data[key], **value}
+        data = merge(data, own)
     if "aliases" in chain[0].data:
         data["aliases"] = chain[0].data["aliases"]
     if kind != "scenario":

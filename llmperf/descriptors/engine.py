@@ -8,6 +8,8 @@ from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
     BytesOrZero,
     Fraction,
+    NonNegative,
+    Positive,
     Seconds,
     Switch,
     Text,
@@ -22,16 +24,49 @@ class ServingEngine:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
     sources: dict[Text, Text]
+    kernels: list[Text] = field(default_factory=list)
+    """Kernels that it runs, in the order of preference: their fits go before the pooled ones of a chip."""
     graphs: Switch = True
     """Decode steps replay a captured graph; without, the host launches every operator."""
+    launch_time: Seconds | None = None
+    """Host time of one launch outside of a graph, the framework's share included (None: the hardware's)."""
+    launches_per_operator: Positive = 1.0
+    """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
+    collective_latency: Seconds = 0.0
+    """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
+    collective_slowdown: Positive = 1.0
+    """Time that a collective's bytes take over that of the libraries that the hardware was calibrated with."""
+    gemm_slowdown: Positive = 1.0
+    """Time of matrix products over those of the libraries that the hardware was calibrated with."""
+    elementwise_slowdown: Positive = 1.0
+    """Bytes that norms, activations and additions move over those of fused kernels in 16 bit."""
+    bytes_per_clock: Positive | None = None
+    """Bytes that a core loads in a clock in matrix products: kernels with few loads in flight do not keep fast memory
+    busy (None: no limit)."""
+    kv_sharing: Fraction = 1.0
+    """How far decode reads keys once for the query heads that share them: 0, once for each head."""
+    static_cache: Switch = False
+    """Decode attends to the whole cache of the final length, as programs of fixed shapes do."""
+    dequantized_copy: Switch = False
+    """Products of prompts run on a 16-bit copy of weight-only quantized weights, written anew in every step."""
+    score_bytes: NonNegative = 0.0
+    """Bytes that a score moves through memory where attention of prompts is not fused (0: fused)."""
     step_time: Seconds = 0.0
     """Host time of one step that the device waits for."""
     sequence_time: Seconds = 0.0
     """Host time a sequence and step (sampling, detokenization) that the device waits for."""
+    block_time: Seconds = 0.0
+    """Host time a KV block and step: block tables that are built anew for every step."""
+    worker_time: Seconds = 0.0
+    """Host time of a step to hand it to the workers of further devices, where there are any."""
     request_time: Seconds = 0.0
     """Time a request before its prompt reaches the device."""
     token_budget: Whole = 8192
     """Most prompt tokens of one step; longer prompts are prefilled in chunks."""
+    pipeline_depth: Whole | None = None
+    """Most steps of prompts that are in a pipeline before it drains (None: all of them)."""
+    max_sequences: Whole | None = None
+    """Most sequences of one step, however many would fit (None: no limit but memory)."""
     kv_block: Whole = 16
     """Tokens a KV block; a sequence's last block is half empty on average."""
     utilization: Fraction = 0.9

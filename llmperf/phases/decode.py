@@ -33,7 +33,9 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
     costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
     step = setup.decode_step
-    time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=scenario.engine.graphs)
+    cached = step.sequences * step.decode_context(None)
+    graphs = scenario.engine.graphs
+    time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=graphs, cached=cached)
     return Phase(
         fastest(setup, costs, moved, placed.elsewhere, parts_of_batch),
         most(time.roofline.total, parts_of_batch * time.roofline.busiest),

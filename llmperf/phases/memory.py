@@ -185,9 +185,12 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
 
 
 def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real:
-    """Most sequences of `tokens` tokens that fit into `room` on every stage, their activations included. [1]"""
-    cached = setup.cached_tokens
-    out: Real = np.inf
+    """Most sequences of `tokens` tokens that fit into `room` on every stage, their activations included. [1]
+
+    Not more than the engine runs at once.
+    """
+    cached, limit = setup.cached_tokens, setup.scenario.engine.max_sequences
+    out: Real = np.inf if limit is None else float(limit)
     kept = need.per_sequence
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
         left = room - once

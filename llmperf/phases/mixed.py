@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmperf.costs.step import price
-from llmperf.numeric import least, most
+from llmperf.numeric import Real, least, most
 from llmperf.phases.bounds import fastest
+from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import step_time
 
 
-def mixed(setup: Setup, placed: Placed) -> Phase:
+def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
     """One step of continuous batching (Sarathi-Serve, arXiv:2403.02310, sec. 4.2: stall-free batches).
 
     Parameters
@@ -21,22 +22,29 @@ def mixed(setup: Setup, placed: Placed) -> Phase:
     setup : Setup
     placed : Placed
         Where weights and KV cache lie.
+    prompts : number or array, optional
+        Prompts beside the decoding sequences, no more than the token budget takes; without, as many as it takes. [1]
     """
     scenario = setup.scenario
     decoding = setup.decode_step
     left = most(scenario.engine.token_budget - decoding.sequences, 1.0)
     new = setup.new_tokens
     query = least(new, left)
+    most_prompts = most(left // query, 1.0)
+    beside = most_prompts if prompts is None else least(prompts, most_prompts)
     step = replace(
         decoding,
-        prompts=most(left // query, 1.0),
+        prompts=beside,
         query=query,
         before=setup.cached_tokens,
         length=scenario.workload.input,
-        group=decoding.group + most(left // query, 1.0) * query * setup.shards.dp,
+        group=decoding.group + beside * query * setup.shards.dp,
     )
     costs = price(setup.table(step), setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    time = step_time(setup, costs, moved, placed.overlap, step.sequences + step.prompts, captured=False)
+    cached = step.sequences * step.decode_context(None)
+    copies = prompt_copies(scenario, setup.machine, costs)
+    together = step.sequences + step.prompts
+    time = step_time(setup, costs, moved, placed.overlap, together, captured=False, cached=cached, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)
     return Phase(bound, time.roofline.total, time.projection.total, time.waits, costs, 1.0)

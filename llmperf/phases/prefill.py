@@ -8,6 +8,7 @@ from llmperf.costs.step import StepCosts, price
 from llmperf.numeric import Real, least
 from llmperf.operators.table import Table
 from llmperf.phases.bounds import fastest
+from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import pipelined, step_time
@@ -57,9 +58,11 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     scenario, steps = setup.scenario, setup.prefill_steps
     costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    time = step_time(setup, costs, moved, placed.overlap, setup.prefill_step.prompts, captured=False)
+    copies = prompt_copies(scenario, setup.machine, costs)
+    prompts = setup.prefill_step.prompts
+    time = step_time(setup, costs, moved, placed.overlap, prompts, captured=False, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, steps)
-    request = scenario.engine.request_time
+    request, depth = scenario.engine.request_time, scenario.engine.pipeline_depth
     groups = least(setup.sequences, steps)
     middle = steps * (groups + 1.0) / (2.0 * groups)  # the step in which a sequence's first token comes, on average
     ideal = pipelined(time.roofline.total, time.roofline.busiest, steps)
@@ -68,12 +71,12 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     return Phase(
         bound,
         ideal,
-        request + pipelined(time.projection.total, time.projection.busiest, steps),
+        request + pipelined(time.projection.total, time.projection.busiest, steps, depth),
         {**time.waits, "host": time.waits["host"] + request / steps},
         costs,
         steps,
         (
-            request + pipelined(time.projection.total, time.projection.busiest, middle),
+            request + pipelined(time.projection.total, time.projection.busiest, middle, depth),
             ideal_mean,
             bound * first_in_turn,
         ),

@@ -113,11 +113,13 @@ class Setup:
     def decode_step(self) -> Step:
         """The mean decode step of one micro-batch."""
         work = self.scenario.workload
+        steps = most(work.output - 1.0, 1.0)
+        padded = self.scenario.engine.static_cache
         return Step(
             sequences=self.sequences / self.micro_batches,
-            context=self.decoder_input,
+            context=self.decoder_input + (steps - 1.0 if padded else 0.0),
             encoded=self.encoded_tokens,
-            steps=most(work.output - 1.0, 1.0),
+            steps=1.0 if padded else steps,
             group=self._copy() / self.micro_batches,
             shared=self.cached_tokens,
             diversity=work.routing_diversity,
@@ -147,7 +149,7 @@ def setup(scenario: Scenario) -> Setup:
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
-        machine_of(hardware),
+        machine_of(hardware, scenario.engine),
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden
 from llmperf.costs.step import StepCosts, Sum, combine
-from llmperf.numeric import Real, anywhere, choose, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, most
+from llmperf.operators.table import Block
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
 
@@ -53,7 +56,14 @@ def _longest(parts: dict[str, Sum]) -> Sum:
 
 
 def step_time(
-    setup: Setup, costs: StepCosts, transfer: Transfer, overlap: Real, sequences: Real, captured: bool
+    setup: Setup,
+    costs: StepCosts,
+    transfer: Transfer,
+    overlap: Real,
+    sequences: Real,
+    captured: bool,
+    cached: Real = 0.0,
+    beside: Sum | None = None,
 ) -> StepTime:
     """Time of one priced step.
 
@@ -69,12 +79,19 @@ def step_time(
         Sequences in the step. [1]
     captured : bool
         Whether the step replays a captured graph instead of launching every operator.
+    cached : number or array
+        Cached tokens that the decoding sequences of the step attend to. [1]
+    beside : Sum, optional
+        Device time that the engine's kernels need beyond the operators (`llmperf.phases.kernels`). [s]
     """
     scenario = setup.scenario
     achieved, engine = scenario.hardware.achieved, scenario.engine
     device = _together(costs.time, costs, scenario.hardware.concurrency)
     ideal = _together(costs.roofline, costs, scenario.hardware.concurrency)
     waits = {name: part.total for name, part in costs.limits.items()}
+    if beside is not None:
+        device = device + beside
+        waits["memory.main"] = waits["memory.main"] + beside.total
     for resource, part in transfer.direct.items():
         device = device + part
         waits[resource] = part.total
@@ -89,16 +106,50 @@ def step_time(
         whole = part + transfer.weights[resource] if resource in transfer.weights else part
         ideal = combine(most, ideal, whole)
     if not captured:
-        busy = combine(lambda time, count: launched(time, count, achieved.launch), device, costs.launches)
+        launch = achieved.launch if engine.launch_time is None else engine.launch_time
+        each = launch * engine.launches_per_operator
+        busy = combine(lambda time, count: launched(time, count, each), device, costs.launches)
         waits["host"] = busy.total - device.total
         device = busy
-    host = engine.step_time + engine.sequence_time * sequences
+    if engine.collective_latency:
+        waited = _collective_waits(device, costs, engine.collective_latency)
+        waits["latency"] = waits["latency"] + waited.total - device.total
+        device = waited
+    host = _host(setup, sequences, cached)
     waits["host"] = waits.get("host", 0.0) + host
-    # the host prepares a step on every stage of a pipeline
-    through = None if device.whole is None else device.whole + host * setup.shards.pp
+    # later stages of a pipeline prepare a step while the first computes it
+    through = None if device.whole is None else device.whole + host
     return StepTime(Sum(device.stages + host, through), ideal, waits)
 
 
-def pipelined(through: Real, busiest: Real, steps: Real) -> Real:
-    """Time of equal steps through a pipeline: one passes through, the others follow at the slowest stage. [s]"""
-    return through + (steps - 1.0) * busiest
+def _host(setup: Setup, sequences: Real, cached: Real) -> Real:
+    """Host time of a step that the device waits for. [s]"""
+    engine, layout = setup.scenario.engine, setup.scenario.parallelism
+    each = engine.sequence_time * sequences + engine.block_time * cached / engine.kv_block
+    several = layout.devices / layout.replicas > 1
+    return engine.step_time + each + choose(several, engine.worker_time, 0.0)
+
+
+def _collective_waits(device: Sum, costs: StepCosts, each: Real) -> Sum:
+    """A step's time with what each of its collectives takes beyond its kernel."""
+    for priced in costs.priced:
+        if priced.block.kind == "collective":
+            device = device + combine(lambda count: count * each, _count(priced.block, device))
+    return device
+
+
+def _count(block: Block, like: Sum) -> Sum:
+    """Operators of a block in each stage, and in the whole model where `like` says both."""
+    whole = np.add.reduce(block.repeat, axis=0)
+    if like.whole is None:
+        return Sum(whole.item() if whole.size == 1 else whole)
+    return Sum(np.add.reduce(block.stages, axis=1), whole)
+
+
+def pipelined(through: Real, busiest: Real, steps: Real, depth: Real | None = None) -> Real:
+    """Time of equal steps through a pipeline: one passes through, the others follow at the slowest stage. [s]
+
+    With a `depth`, so many follow each other until the pipeline has drained.
+    """
+    drains = 1.0 if depth is None else ceil_div(steps, depth)
+    return drains * (through - busiest) + steps * busiest

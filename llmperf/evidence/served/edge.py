@@ -1,0 +1,273 @@
+"""Tokens a second on consumer GPUs, Apple silicon, phones, boards, processors, and with data outside of the device."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from llmperf.evidence.rows import Rows, unique
+from llmperf.evidence.served import engines, names
+from llmperf.evidence.served.scenarios import Answers, Case, answers
+from llmperf.evidence.tables import Table
+
+NAME = "edge"
+COLUMNS = {"params_b", "weight_fmt", "bits_per_weight", "backend", "phase", "batch", "prompt_len", "tokens_per_s"}
+
+SHORT, GENERATED = 1.0, 128.0
+"""Prompt and generated tokens where a decode row states none: an empty context, and llama-bench's 128. [1]"""
+
+HARDWARE: dict[str, Any] = {
+    "m1 7-core gpu 8gb": {
+        "extends": "m1",
+        "engines": {
+            "matrix": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
+            "vector": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
+        },
+        "tiers": {"lpddr": {"capacity": 8 * 2**30}},
+    },
+    "m1 max 32-core gpu 64gb": "m1-max",
+    "m1 max mac studio (10 core - 64gb)": "m1-max",
+    "m3 max 40-core gpu 64gb": "m3-max",
+    "apple m1 pro 14-core gpu 16gb (200 gb/s)": {
+        "extends": "m1-pro",
+        "engines": {
+            "matrix": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
+            "vector": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
+        },
+    },
+    "m1 ultra (48 gpu core) 64gb": {
+        "extends": "m1-ultra",
+        "engines": {
+            "matrix": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
+            "vector": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
+        },
+    },
+    "apple m3 ultra 96gb": "m3-ultra",
+    "i9-13900k ddr5-6400": {"extends": "i9-13900k", "tiers": {"ddr": {"bandwidth": 102.4e9}}},
+    "intel i9-14900 cpu": "i9-14900k",
+    "oneplus 12 (snapdragon 8 gen 3 cpu)": "snapdragon-8-gen-3",
+    "oneplus 13 (snapdragon 8 elite cpu)": {"extends": "snapdragon-8-gen-3", "tiers": {"lpddr": {"bandwidth": 84.8e9}}},
+    "raspberry pi 5 16gb (no numa tweak)": "raspberry-pi-5",
+    "pi 500+ - 16gb": "raspberry-pi-5",
+    "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
+    "jetson agx orin 32gb": {"extends": "jetson-agx-orin", "tiers": {"lpddr": {"capacity": 32e9}}},
+}
+"""Names of machines that no alias of the catalog covers: binned chips, and systems named whole."""
+
+DEQUANTIZE = {"llama.cpp-metal-2024": (16.0, 7.0)}
+"""Vector operations to unpack one weight, of formats with scales of blocks in blocks (K) and of the others, where it
+shows: Metal kernels of 2024 on M1 to M3, 30 rows; a plain one takes two. [FLOP]"""
+
+DISTRUSTED = (
+    ("ANOMALOUS", "distrusted by the source's collector: anomalous"),
+    ("MEMORY-LIMITED", "streams weights from storage whose rate is not stated"),
+    ("PARTIAL CPU OFFLOAD", "an unknown part of the layers is computed by the host's processor"),
+)
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the table, read."""
+
+    name: str
+    place: int
+    metric: str
+    measured: float
+    case: Case
+    family: str
+    notes: list[str] = field(default_factory=list)
+
+
+class Omitted(ValueError):
+    """Why a row cannot be expressed."""
+
+
+def evaluate(table: Table) -> Rows:
+    """Prompt and generated tokens a second, and, of offloading systems, generated tokens over the whole time.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column, or a rate is no number.
+    """
+    table.require(COLUMNS | {"model", "hardware"})
+    rates = table.numbers("tokens_per_s")
+    table.check()
+    rows = Rows(NAME)
+    read: list[Row] = []
+    ids = table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines]
+    for place, name in enumerate(unique(ids)):
+        try:
+            read.append(_read({key: texts[place] for key, texts in table.columns.items()}, name, place, rates[place]))
+        except (Omitted, names.Unknown) as error:
+            rows.omit([name], str(error))
+    found = answers([row.case for row in read])
+    for row, fault in zip(read, found.faults, strict=True):
+        if fault:
+            rows.omit([row.name], fault)
+    keep = [i for i, fault in enumerate(found.faults) if not fault]
+    if keep:
+        _extend(rows, table, read, keep, found)
+    return rows
+
+
+def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: Answers) -> None:
+    bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
+    chosen = [read[i] for i in keep]
+    phases = {"prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode", "output_tokens_per_s": "e2e"}
+    rows.extend(
+        ids=[row.name for row in chosen],
+        metric=[row.metric for row in chosen],
+        groups=[f"{bands['e2e'][i].split('/')[1]}|{row.family}" for i, row in zip(keep, chosen, strict=True)],
+        measured=np.array([row.measured for row in chosen]),
+        bound=np.array([_rate(found.bound, row, i) for i, row in zip(keep, chosen, strict=True)]),
+        projection=np.array([_rate(found.projection, row, i) for i, row in zip(keep, chosen, strict=True)]),
+        rates=True,
+        notes=["; ".join(row.notes) for row in chosen],
+        sources=[table.text("source")[row.place] for row in chosen],
+        classes=[bands[phases[row.metric]][i] for i, row in zip(keep, chosen, strict=True)],
+    )
+
+
+def _rate(times: dict[str, Any], row: Row, i: int) -> float:
+    case = row.case
+    if row.metric == "prefill_tokens_per_s":
+        return case.batch * case.input / float(times["ttft_s"][i])
+    if row.metric == "decode_tokens_per_s":
+        return case.batch / float(times["tpot_s"][i])
+    return case.batch * case.output / float(times["e2e_s"][i])
+
+
+def _read(cells: dict[str, str], name: str, place: int, rate: float) -> Row:
+    said = cells.get("notes", "")
+    for mark, why in DISTRUSTED:
+        if mark in said:
+            raise Omitted(why)
+    phase, whole = cells["phase"], "END-TO-END" in said
+    if phase not in ("prefill", "decode"):
+        raise Omitted(f"unknown phase {phase!r}; known are prefill, decode")
+    if not cells["batch"]:
+        raise Omitted("batch not stated")
+    if "nvme offload" in said:
+        raise Omitted("weights on NVMe and KV cache in DRAM: a placement fills its tiers with weights first")
+    if phase == "prefill" and "Snapdragon" in cells["hardware"]:
+        raise Omitted("prompts on a phone's processor or GPU: the catalog knows but the rate of its NPU")
+    if phase == "prefill" and "GEMV" in said:
+        raise Omitted("prompts through kernels made for single rows")
+    if "vision encoder" in said:
+        raise Omitted("includes a vision encoder: not expressible beside a decoder")
+    used, source = cells.get("threads_or_gpus", ""), cells.get("source", "")
+    family, engine = engines.edge(cells["backend"], cells["hardware"], used, source)
+    notes: list[str] = []
+    case = Case(
+        _scenario(cells, engine, whole, notes),
+        _count(cells["batch"]) or 1.0,
+        *_lengths(cells, phase, notes),
+    )
+    metric = "output_tokens_per_s" if whole else f"{phase}_tokens_per_s"
+    return Row(name, place, metric, rate, case, family, notes)
+
+
+def _lengths(cells: dict[str, str], phase: str, notes: list[str]) -> tuple[float, float]:
+    prompt, output = _count(cells["prompt_len"]), _count(cells.get("gen_len", ""))
+    if phase == "prefill":
+        if prompt is None:
+            raise Omitted("no prompt length")
+        return prompt, 1.0
+    if prompt is None and cells["prompt_len"] != "0":
+        notes.append("context not stated: taken as empty")
+    if output is None:
+        notes.append(f"generated tokens not stated: taken as {GENERATED:.0f}")
+    return prompt or SHORT, max(output or GENERATED, 2.0)
+
+
+def _count(text: str) -> float | None:
+    """A count; of a range (``~50-200``) its geometric middle; None where there is none."""
+    found = [float(part) for part in re.findall(r"\d+(?:\.\d+)?", text)]
+    if not found:
+        return None
+    number = round(float(np.sqrt(found[0] * found[1]))) if len(found) > 1 else round(found[0])
+    return float(number) if number > 0 else None
+
+
+def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str]) -> dict[str, Any]:
+    machine, stages = _machine(cells["hardware"], cells.get("threads_or_gpus", ""))
+    model = names.model(cells["model"])
+    out: dict[str, Any] = {
+        "model": model,
+        "hardware": machine,
+        "engine": engine,
+        "weights": _weights(cells, machine, engine),
+        "kv_cache": names.kv_cache(cells.get("kv_fmt", "")),
+    }
+    if stages > 1:  # layers one after the other on several cards
+        out["parallelism"] = {"pp": stages, "micro_batches": 1}
+        notes.append(f"layers split over {stages} devices")
+    if whole:
+        out["placement"] = _placement(cells.get("notes", ""), engine)
+    return out
+
+
+def _machine(text: str, used: str) -> tuple[Any, int]:
+    """Hardware, and how many devices share the layers."""
+    cards = re.fullmatch(r"(.+?) \* (\d+)", text)
+    if cards:
+        return _machine(cards[1], "")[0], int(cards[2])
+    last: names.Unknown | None = None
+    for candidate in _candidates(text, used):
+        try:
+            return names.hardware(candidate, HARDWARE), 1
+        except names.Unknown as error:
+            last = last or error
+    if re.search(r"\+ .*(RTX|L20)", text):
+        raise Omitted("experts are computed by host processors: no such system in the catalog")
+    assert last is not None
+    raise last
+
+
+def _candidates(text: str, used: str) -> list[str]:
+    """Names under which the catalog may know a machine: whole, its processor, its card, without maker and memory."""
+    first = text.split(" / ")[0]
+    inner = re.search(r"\((.+?)\*?\)", first)
+    out = [text, f"{text} {used}".strip(), first]
+    # what stands in brackets is the card or the processor; the host before it counts where the host computes
+    out.append(first.split(" (")[0] if used == "CPU" or not inner else inner[1])
+    out += [re.sub(r"^(NVIDIA GeForce|Nvidia|NVIDIA|Apple|AMD|Intel) ", "", name) for name in out]
+    out += [re.sub(r" \d+ ?GB$", "", name) for name in out]
+    out += [name.replace(" ", "-") for name in out]
+    return list(dict.fromkeys(out))
+
+
+def _weights(cells: dict[str, str], machine: Any, engine: str) -> Any:
+    bits = float(cells["bits_per_weight"])
+    form = cells["weight_fmt"].upper()
+    integer = "Snapdragon" in cells["hardware"]  # the catalog knows but its integer engine
+    floats = "int8" if integer else "fp16" if engine in engines.HALF else "bf16"
+    if bits >= 15.0:
+        return {"extends": "bf16", "activations": floats}
+    whole = form.startswith(("Q", "OLLAMA", "MLX"))  # files whose stated bits are a mean over all tensors
+    out = {**names.weight_only(bits, kept=bits if whole else 16.0), "activations": floats}
+    if engine in DEQUANTIZE:
+        out["dequantize_flops"] = DEQUANTIZE[engine][0 if "_K" in form else 1]
+    if engine == "llama.cpp-cuda":  # quantized activations, whatever the bits of the weights
+        out["activations"] = "int8"
+    if form.startswith("NVFP4"):
+        out = {"extends": "nvfp4"}
+    elif form.startswith("FP8"):
+        out = {"extends": "fp8"}
+    elif form.startswith(("W8A8", "W2A8")):
+        out["activations"] = "int8"
+    return out
+
+
+def _placement(said: str, engine: str) -> dict[str, Any]:
+    """Where offloading systems keep what, from their own words."""
+    tiers = {"gpu": ["gddr"], "cpu": ["dram"], "disk": ["dram", "ssd"]}
+    lowest = re.search(r"lowest tier (gpu|cpu|disk)", said)
+    if lowest:  # ZeRO-Inference streams all weights, whatever would fit
+        streams = engine == "zero-inference" and lowest[1] != "gpu"
+        return {"tiers": tiers[lowest[1]], **({"weights": 0.0} if streams else {})}
+    return {"tiers": ["dram"], "weights": 0.0, "kv_cache": 0.0 if "KV offload yes" in said else 1.0}

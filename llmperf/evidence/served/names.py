@@ -1,0 +1,89 @@
+"""Names of data sets to entries of the catalog, and the formats and engines that they state."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from llmperf.descriptors import catalog
+from llmperf.errors import InputError
+
+MODELS = {
+    "deepseek-v3/r1": "deepseek-v3",
+    "llama-3.3-70b": "llama-3.1-70b",
+    "llama-4-scout-17b-16e": "llama-4-scout",
+    "llama-4-maverick-17b-128e": "llama-4-maverick",
+    "llama-1-7b": "llama-7b",
+    "mistral-7b-instruct-v0.2": "mistral-7b-v0.3",
+    "zhipuai/glm-5": "glm-5",
+    "kimi-k2.5": "kimi-k2",
+    "moonshotai/kimi-k2.5": "kimi-k2",
+    "kimi-k2-thinking": "kimi-k2",
+    "deepseek-r1-0528": "deepseek-r1",
+    "nvidia/deepseek-v3.1-nvfp4": "deepseek-v3",
+    "nvidia/llama-3.1-8b-instruct-fp8": "llama-3.1-8b",
+    "nvidia/qwen3-32b-nvfp4": "qwen3-32b",
+    "redhatai/llama-4-scout-17b-16e-instruct-fp8-dynamic": "llama-4-scout",
+    "mistralai/mistral-nemo-instruct-2407": "mistral-nemo-12b",
+    "qwen 3 0.6b": "qwen3-0.6b",
+}
+"""Models that data sets call otherwise: other checkpoints of one architecture (sizes of a vocabulary aside)."""
+
+
+class Unknown(ValueError):
+    """A name that no catalog entry answers to."""
+
+
+def _entry(kind: str, name: str) -> str:
+    try:
+        return catalog.find(kind, name).stem
+    except InputError as error:
+        near = error.problems[0].suggestion
+        raise Unknown(f"unknown {kind} {name!r}" + (f" (nearest: {near})" if near else "")) from None
+
+
+def model(name: str) -> str:
+    """The catalog's model; ``x (arch y)`` and ``x (y)`` say that x is built as y."""
+    plain = name.strip().lower()
+    if plain in MODELS:
+        return MODELS[plain]
+    built_as = re.fullmatch(r"(.+?) \((?:arch )?([^)]+)\)", plain)
+    if built_as:
+        inner = built_as[2]
+        return _entry("model", built_as[1] if "distill" in inner else inner)
+    return _entry("model", plain)
+
+
+def hardware(name: str, known: dict[str, Any] | None = None) -> Any:
+    """The catalog's hardware, or an inline one: as `known` (lower case) says, else by name or alias."""
+    plain = name.strip().lower()
+    if known and plain in known:
+        return known[plain]
+    return _entry("hardware", plain)
+
+
+SIXTEEN = {"16bit", "fp16", "bf16", "f16", "float16"}
+
+WEIGHTS = {
+    "fp8": "fp8",
+    "nvfp4": "nvfp4",
+    "mxfp4": "mxfp4",
+    "int4": "w4a16-g128",
+}
+
+
+def weight_only(bits: float, group: int | None = None, kept: float = 16.0) -> dict[str, Any]:
+    """A weight-only format of `bits` a weight, scales and zeros included; `kept` bits of what else is stored."""
+    return {
+        "extends": "w4a16-g128",
+        "bits": bits,
+        "group": group,
+        "scale_bits": 0,
+        "zero_bits": 0,
+        "kept_bits": kept,
+    }
+
+
+def kv_cache(name: str) -> str:
+    """The catalog's KV-cache format; what is not stated is 16 bit."""
+    return {"fp8": "fp8", "int8": "fp8", "int4": "int4"}.get(name.strip().lower(), "bf16")

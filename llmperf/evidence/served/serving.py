@@ -1,0 +1,320 @@
+"""Throughput and latency published by vendors and labs (TensorRT-LLM tables, LLM-Inference-Bench, MLPerf and others)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmperf.evidence.rows import Rows, unique
+from llmperf.evidence.served import engines, names
+from llmperf.evidence.served.loops import loops
+from llmperf.evidence.served.scenarios import Answers, Case, answers
+from llmperf.evidence.tables import Table
+from llmperf.numeric import Array
+
+NAME = "serving"
+COLUMNS = {"scenario", "batch_or_concurrency", "input_len", "output_len", "metric", "value", "tier", "weight_fmt"}
+
+HARDWARE: dict[str, Any] = {
+    "mi250-128gb": {
+        "extends": "mi250",
+        "engines": {
+            "matrix": {"peaks": {"fp64": 45.25e12, "fp32": 45.25e12, "bf16": 181e12, "fp16": 181e12, "int8": 181e12}},
+            "vector": {"peaks": {"fp64": 22.6e12, "fp32": 22.6e12}},
+        },
+        "tiers": {"l2": {"capacity": 8 * 2**20}, "hbm": {"capacity": 64 * 2**30, "bandwidth": 1.6e12}},
+        "links": {"xgmi": {"bandwidth": 150e9, "domain": 8}},
+        "cores": 104,
+    },
+    "inferentia2": "inf2-48xlarge",
+}
+"""Hardware whose `tp` counts dies (half a module of the catalog), or that is named by its chip alone."""
+
+STACKS = {
+    "mi300x-192gb": "mi300x-vllm-2024",
+    "mi250-128gb": "mi250-vllm-2024",
+    "intel-max-1550": "max-1550-vllm-2024",
+}
+"""What vLLM of 2024 reached where its kernels were not yet tuned, as LLM-Inference-Bench ran it."""
+
+METRICS = {
+    "ttft_ms": "ttft_s",
+    "tpot_ms": "tpot_s",
+    "e2e_ms": "e2e_s",
+    "output_tokens_per_s": "output_tokens_per_s",
+    "output_tokens_per_s_per_gpu": "output_tokens_per_s",
+    "total_tokens_per_s": "total_tokens_per_s",
+}
+PHASES = {"ttft_s": "prefill", "tpot_s": "decode", "prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode"}
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of the table, read: what is measured of which case, and how it runs."""
+
+    name: str
+    place: int
+    metric: str
+    measured: float
+    case: Case
+    loop: bool = False
+    pool: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+class Omitted(ValueError):
+    """Why a row cannot be expressed."""
+
+
+def evaluate(table: Table) -> Rows:
+    """Rows of static batches and single requests as such, those at an infinite request rate as closed loops.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column, or a value is no number.
+    """
+    table.require(COLUMNS)
+    values = table.numbers("value")
+    table.check()
+    rows = Rows(NAME)
+    read: list[Row] = []
+    for place, name in enumerate(unique(table.text("id") if "id" in table.columns else _numbered(table))):
+        try:
+            read.append(_read({key: texts[place] for key, texts in table.columns.items()}, name, place, values[place]))
+        except (Omitted, names.Unknown) as error:
+            rows.omit([name], str(error))
+    _static(rows, table, [row for row in read if not row.loop])
+    _loops(rows, table, [row for row in read if row.loop])
+    return rows
+
+
+def _numbered(table: Table) -> list[str]:
+    return [f"line {line}" for line in table.lines]
+
+
+def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
+    if cells["tier"] == "C":
+        raise Omitted("tier C: sanity only, not scored")
+    metric = cells["metric"]
+    if metric not in METRICS:
+        raise Omitted(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
+    pool = _pool(cells.get("notes", ""))
+    output = _count(cells["output_len"])
+    if pool or (metric == "ttft_ms" and output is None):
+        output = 2.0 if pool == "decode" else 1.0
+    if cells["scenario"] == "server":
+        _refuse_server(cells)
+    given = _count(cells["input_len"])
+    if given is None or output is None:
+        raise Omitted("no " + ("input" if given is None else "output") + " length")
+    loop = cells["scenario"] in ("offline_max", "server")
+    if loop and metric == "ttft_ms":
+        raise Omitted("TTFT under load includes queueing: needs serve")
+    if loop and metric == "tpot_ms" and cells["batch_or_concurrency"] == "QPS=INF":
+        raise Omitted("time between tokens of a burst of requests, no steady state: needs serve")
+    gpus = _count(cells["n_gpus"]) or 1.0
+    scale = gpus if metric.endswith("_per_gpu") else 1e-3 if metric.endswith("_ms") else 1.0
+    notes: list[str] = []
+    case = Case(_scenario(cells, gpus, notes), _batch(cells, gpus, loop, given), given, output)
+    stated = METRICS[metric] if not pool else f"{pool}_tokens_per_s"
+    return Row(name, place, stated, value * scale, case, loop, pool, notes)
+
+
+def _refuse_server(cells: dict[str, str]) -> None:
+    if cells["batch_or_concurrency"].startswith("QPS") or not cells["batch_or_concurrency"]:
+        raise Omitted("requests arrive at a rate: needs serve")
+
+
+def _pool(notes: str) -> str:
+    """Which half of a disaggregated system a row is about."""
+    text = notes.lower()
+    if "prefill-only" in text or "profile prefill" in text:
+        return "prefill"
+    return "decode" if "decode-only" in text or "profile, decode" in text else ""
+
+
+def _count(text: str) -> float | None:
+    """A count, rounded to a whole one (mean lengths); None where there is none."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return float(max(round(number), 1)) if np.isfinite(number) and number > 0 else None
+
+
+def _batch(cells: dict[str, str], gpus: float, loop: bool, length: float) -> float:
+    text = cells["batch_or_concurrency"]
+    if text.endswith("tok/gpu"):
+        return float(round(float(text.split()[0]) / length)) * gpus
+    found = _count(text)
+    if found is None:
+        if not loop:
+            raise Omitted(f"no batch, but {text!r}")
+        return np.inf
+    return found * gpus if cells["dp"] == cells["n_gpus"] and gpus > 1 else found
+
+
+def _scenario(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, Any]:
+    stack = engines.serving(cells["engine"], cells["date_or_version"], cells["source_title"])
+    model = names.model(cells["model"])
+    if model == "mistral-7b" and stack.startswith("tensorrt-llm"):
+        model = "mistral-7b-v0.3"
+        notes.append("without the window, which the engine uses only where it is told to")
+    return {
+        "model": model,
+        "hardware": _hardware(cells, stack),
+        "parallelism": _layout(cells, gpus, notes),
+        "engine": stack,
+        "weights": _weights(cells),
+        "kv_cache": names.kv_cache(cells["kv_fmt"]),
+    }
+
+
+def _hardware(cells: dict[str, str], stack: str) -> Any:
+    found, reached = names.hardware(cells["hardware"], HARDWARE), STACKS.get(cells["hardware"].lower())
+    if reached is None or stack != "vllm-2024" or "LLM-Inference-Bench" not in cells["source_title"]:
+        return found
+    return {**(found if isinstance(found, dict) else {"extends": found}), "achieved": {"extends": reached}}
+
+
+def _weights(cells: dict[str, str]) -> Any:
+    name = cells["weight_fmt"].strip().lower()
+    if name in names.SIXTEEN:
+        return "bf16"
+    if name == "int8":
+        return names.weight_only(8.0)
+    if name == "int4g32":
+        return names.weight_only(5.0)
+    if name in names.WEIGHTS:
+        return names.WEIGHTS[name]
+    raise Omitted(f"unknown weight format {name!r}")
+
+
+def _layout(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, int]:
+    tp, pp = _count(cells["tp"]), _count(cells["pp"]) or 1.0
+    if tp is None:
+        if gpus > 1:
+            raise Omitted("the layout over several devices is not stated")
+        tp = 1.0
+    if cells["dp"] == "attention_dp":
+        group = gpus / pp
+        if group > 1:
+            notes.append("experts taken as spread over all devices")
+        return {"dp": int(group), "pp": int(pp), "ep": int(group)}
+    dp, ep = _count(cells["dp"]) or 1.0, _count(cells["ep"]) or 1.0
+    if cells["engine"] == "Transformers-NeuronX":  # two cores a chip
+        tp = gpus
+    return {"tp": int(tp), "pp": int(pp), "dp": int(dp), "ep": int(ep)}
+
+
+Rate = Callable[[Answers, str, Case, int], float]
+
+
+def _static(rows: Rows, table: Table, read: list[Row]) -> None:
+    found = answers([row.case for row in read])
+    waves, parts = _in_waves(read, found)
+    keep = [i for i, fault in enumerate(found.faults) if not fault and np.isfinite(parts[i])]
+    for i, row in enumerate(read):
+        if found.faults[i]:
+            rows.omit([row.name], found.faults[i])
+        elif not np.isfinite(parts[i]):
+            rows.omit([row.name], "the weights do not fit")
+    bound = np.array([_value(found.bound, read[i], i) for i in keep])
+    projection = np.array([_value(waves, read[i], i) for i in keep])
+    for i in keep:
+        if parts[i] > 1.0:
+            read[i].notes.append(f"does not fit: {parts[i]:.0f} parts one after the other")
+    _extend(rows, table, [read[i] for i in keep], bound, projection, found, np.array(keep, dtype=int))
+
+
+def _in_waves(read: list[Row], found: Answers) -> tuple[dict[str, Array], Array]:
+    """Projections with a batch that does not fit run in parts, one after the other, and the number of parts.
+
+    Sequences of equal lengths end together, so that as many as fit make way for the next as many; the last part is
+    smaller. Infinitely many parts: not even one sequence fits.
+    """
+    batch = np.array([row.case.batch for row in read])
+    times = {name: column.copy() for name, column in found.projection.items()}
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = np.where(found.known, np.maximum(np.ceil(batch / found.max_batch), 1.0), 1.0)
+    late = np.flatnonzero((parts > 1.0) & np.isfinite(parts))
+    if late.size:
+        room = found.max_batch[late]
+        full = answers([_of(read[i].case, size) for i, size in zip(late, room, strict=True)])
+        rest = answers([_of(read[i].case, size) for i, size in zip(late, batch[late] % room, strict=True)])
+        last = np.where(batch[late] % room > 0.0, rest.projection["e2e_s"], full.projection["e2e_s"])
+        for name, column in full.projection.items():
+            times[name][late] = column
+        times["e2e_s"][late] = (parts[late] - 1.0) * full.projection["e2e_s"] + last
+    return times, parts
+
+
+def _of(case: Case, batch: float) -> Case:
+    return Case(case.scenario, max(float(batch), 1.0), case.input, case.output)
+
+
+def _value(times: dict[str, Array], row: Row, i: int) -> float:
+    """The metric of a row from the times of its case."""
+    case = row.case
+    if row.metric in times:
+        return float(times[row.metric][i])
+    if row.metric == "decode_tokens_per_s":
+        return case.batch / float(times["tpot_s"][i])
+    if row.metric == "prefill_tokens_per_s":
+        return case.batch * case.input / float(times["ttft_s"][i])
+    tokens = case.output + (case.input if row.metric == "total_tokens_per_s" else 0.0)
+    return case.batch * tokens / float(times["e2e_s"][i])
+
+
+def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
+    """Continuous batching at the concurrency that memory, the engine or the source allows."""
+    found = loops([row.case for row in read])
+    keep = []
+    for i, row in enumerate(read):
+        if found.faults[i]:
+            rows.omit([row.name], found.faults[i])
+        else:
+            keep.append(i)
+            row.notes.append(f"closed loop of {found.concurrency[i]:.0f}")
+    index = np.array(keep, dtype=int)
+    chosen = [read[i] for i in keep]
+    _extend(
+        rows,
+        table,
+        chosen,
+        np.array([found.metric(row.metric, i, bound=True) for row, i in zip(chosen, keep, strict=True)]),
+        np.array([found.metric(row.metric, i) for row, i in zip(chosen, keep, strict=True)]),
+        found.answers,
+        index,
+    )
+
+
+def _extend(
+    rows: Rows, table: Table, read: list[Row], bound: Array, projection: Array, found: Answers, index: NDArray[Any]
+) -> None:
+    if not read:
+        return
+    bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
+    rows.extend(
+        ids=[row.name for row in read],
+        metric=[row.metric for row in read],
+        groups=[_group(table, row.place) for row in read],
+        measured=np.array([row.measured for row in read]),
+        bound=bound,
+        projection=projection,
+        rates=np.array([row.metric.endswith("_per_s") for row in read]),
+        notes=["; ".join(row.notes) for row in read],
+        sources=[table.text("source_title")[row.place] for row in read],
+        classes=[bands[PHASES.get(row.metric, "e2e")][i] for row, i in zip(read, index, strict=True)],
+    )
+
+
+def _group(table: Table, place: int) -> str:
+    if "group" in table.columns and table.columns["group"][place]:
+        return table.columns["group"][place]
+    return "|".join(table.text(name)[place] for name in ("model", "hardware", "engine"))

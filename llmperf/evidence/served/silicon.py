@@ -1,0 +1,190 @@
+"""Served times between tokens at a fixed concurrency, aggregated and disaggregated pools, Hopper and Blackwell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from llmperf.evidence.rows import Rows, unique
+from llmperf.evidence.served import names
+from llmperf.evidence.served.loops import loops
+from llmperf.evidence.served.scenarios import Case, answers, gathered
+from llmperf.evidence.tables import Table
+
+NAME = "silicon"
+COLUMNS = {"backend", "system", "isl", "osl", "attention_dp_size", "silicon_ttft_ms", "silicon_tpot_ms"}
+
+ENGINES = {"trtllm": "tensorrt-llm", "sglang": "sglang", "vllm": "vllm"}
+FORMATS = {
+    "fp8": "fp8",
+    "fp8_block": "fp8",
+    "nvfp4": "nvfp4",
+    "int4_wo": "w4a16-g128",
+    "": "bf16",
+}
+MOST_DEVICES = 16
+"""Widest aggregated engine of these rows that is taken at its word. [1]"""
+QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
+
+
+class Omitted(ValueError):
+    """Why a row cannot be expressed."""
+
+
+def evaluate(table: Table) -> Rows:
+    """Medians of equal configurations as `tpot_s`; a time to the first token includes queueing and is omitted.
+
+    Raises
+    ------
+    InputError
+        If the table lacks a column, or a time is no number.
+    """
+    table.require(COLUMNS | {"model_path", "mode", "batch_size", "tp_size", "moe_ep_size", "gemm_quant_mode"})
+    tpot = table.numbers("silicon_tpot_ms", 0.0, above=False)
+    table.check()
+    rows = Rows(NAME)
+    ids = unique(table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines])
+    rows.omit([f"{name}:ttft" for name in ids], QUEUES)
+    groups = gathered(_key({name: texts[i] for name, texts in table.columns.items()}) for i in range(len(table)))
+    together: list[tuple[str, list[int], Case]] = []
+    apart: list[tuple[str, list[int], Case]] = []
+    for places in groups.values():
+        first = {name: texts[places[0]] for name, texts in table.columns.items()}
+        measured = [place for place in places if tpot[place] > 0.0]
+        rows.omit([ids[place] for place in places if tpot[place] <= 0.0], "no time between tokens")
+        if not measured:
+            continue
+        try:
+            alone = first["mode"] != "agg"
+            case = _case(first, "decode_" if alone else "")
+            (apart if alone else together).append((ids[measured[0]], measured, case))
+        except (Omitted, names.Unknown) as error:
+            rows.omit([ids[place] for place in measured], str(error))
+    _aggregated(rows, table, tpot, together)
+    _decoding(rows, table, tpot, apart)
+    return rows
+
+
+SAME = ("backend", "model_path", "system", "mode", "isl", "osl", "gemm_quant_mode", "moe_quant_mode")
+
+
+def _key(cells: Mapping[str, str]) -> str:
+    layout = [cells.get(name, "") for name in cells if name.endswith("_size") or name.endswith("_workers")]
+    return "|".join([*(cells.get(name, "") for name in SAME), *layout])
+
+
+def _count(text: str) -> int:
+    return max(int(float(text)), 1) if text else 1
+
+
+def _case(cells: Mapping[str, str], pool: str) -> Case:
+    """A configuration at its concurrency; of disaggregated systems, the decoding pool."""
+    if not cells.get(f"{pool}batch_size"):
+        raise Omitted("disaggregated, without the batch of the decoding pool" if pool else "no batch")
+    if pool and not cells.get("decode_num_workers"):
+        raise Omitted("disaggregated, without the number of workers")
+    layout = _layout(cells, pool)
+    form = FORMATS.get(cells["gemm_quant_mode"])
+    if form is None:
+        raise Omitted(f"unknown format {cells['gemm_quant_mode']!r}")
+    if cells["backend"] not in ENGINES:
+        raise Omitted(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
+    compressed = cells["backend"] == "trtllm" and form != "bf16"  # its quantized checkpoints come with fp8 caches
+    scenario: dict[str, Any] = {
+        "model": names.model(cells["model_path"]),
+        "hardware": names.hardware(cells["system"]),
+        "parallelism": layout,
+        "engine": ENGINES[cells["backend"]],
+        "weights": form,
+        "kv_cache": "fp8" if compressed else "bf16",
+    }
+    batch = _count(cells[f"{pool}batch_size"]) * layout["dp"]
+    return Case(scenario, float(batch), float(_count(cells["isl"])), float(_count(cells["osl"])))
+
+
+def _layout(cells: Mapping[str, str], pool: str) -> dict[str, int]:
+    """Devices as the experts count them; ids name the tensor-parallel width where columns multiply it twice.
+
+    A width equal to the attention's data parallelism, with experts over its square, is one count of the same devices.
+    """
+    tp, dp, ep = (_count(cells.get(f"{pool}{name}", "")) for name in ("tp_size", "attention_dp_size", "moe_ep_size"))
+    named = re.search(r"_tp(\d+)_ep(\d+)", cells.get("id", "")) if not pool else None
+    if dp > 1 and dp == tp:
+        tp, ep = 1, dp
+    elif named and int(named[1]) < tp * dp:
+        tp, dp, ep = (int(named[1]), 1, int(named[2])) if dp == 1 else (1, int(named[1]), int(named[2]))
+    if not pool and (tp * dp > MOST_DEVICES or tp & (tp - 1)):
+        raise Omitted(f"{tp * dp} GPUs for one aggregated engine: those of a whole deployment, its layout not stated")
+    return {"tp": tp, "dp": dp, "pp": _count(cells.get(f"{pool}pp_size", "")), "ep": ep if (tp * dp) % ep == 0 else 1}
+
+
+def _aggregated(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
+    done = loops([case for _, _, case in found])
+    keep = []
+    for i, (name, places, case) in enumerate(found):
+        if done.faults[i]:
+            rows.omit([name], done.faults[i])
+            continue
+        note = f"median of {len(places)}; closed loop of {done.concurrency[i]:.0f}"
+        keep.append((i, note + ("" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit")))
+    bands = done.answers.bands("decode")
+    _extend(
+        rows,
+        table,
+        tpot,
+        [found[i] for i, _ in keep],
+        done.bound_tpot[[i for i, _ in keep]],
+        done.tpot[[i for i, _ in keep]],
+        [note for _, note in keep],
+        [bands[i] for i, _ in keep],
+    )
+
+
+def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
+    """Decoding pools, whose steps no prompt interrupts."""
+    done = answers([case for _, _, case in found])
+    for (name, _, _), fault in zip(found, done.faults, strict=True):
+        if fault:
+            rows.omit([name], fault)
+    keep = np.flatnonzero(done.known)
+    bands = done.bands("decode")
+    _extend(
+        rows,
+        table,
+        tpot,
+        [found[i] for i in keep],
+        done.bound["tpot_s"][keep],
+        done.projection["tpot_s"][keep],
+        [f"median of {len(found[i][1])}; decoding pool" for i in keep],
+        [bands[i] for i in keep],
+    )
+
+
+def _extend(
+    rows: Rows,
+    table: Table,
+    tpot: Any,
+    found: list[tuple[str, list[int], Case]],
+    bound: Any,
+    projection: Any,
+    notes: list[str],
+    bands: list[str],
+) -> None:
+    if not found:
+        return
+    firsts = [places[0] for _, places, _ in found]
+    text = {name: table.text(name) for name in ("system", "backend", "model_path")}
+    rows.extend(
+        ids=[name for name, _, _ in found],
+        metric="tpot_s",
+        groups=["|".join(text[name][i] for name in ("system", "backend", "model_path")) for i in firsts],
+        measured=np.array([np.median(tpot[places]) for _, places, _ in found]) * 1e-3,
+        bound=bound,
+        projection=projection,
+        notes=notes,
+        sources=[table.text("silicon_data_source")[i].split(";")[0] for i in firsts],
+        classes=bands,
+    )
