@@ -128,7 +128,7 @@ class Summary:
 
 def summary(rows: Rows) -> list[Summary]:
     """Errors by group and metric, and last over all groups of a metric (``all groups``: the mean over groups)."""
-    whole = len(set(rows.ids)) + len({name for name, _ in rows.omitted})
+    whole = len({*rows.ids, *(name for name, _ in rows.omitted)})
     fraction = len(set(rows.ids)) / whole if whole else 0.0
     keys: dict[tuple[str, str], list[int]] = {}
     for index, key in enumerate(zip(rows.groups, rows.metrics, strict=True)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
+from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Answers, Case, answers
 from llmperf.evidence.tables import Table
 
@@ -50,6 +52,7 @@ HARDWARE: dict[str, Any] = {
     "intel i9-14900 cpu": "i9-14900k",
     "oneplus 12 (snapdragon 8 gen 3 cpu)": "snapdragon-8-gen-3",
     "oneplus 13 (snapdragon 8 elite cpu)": {"extends": "snapdragon-8-gen-3", "tiers": {"lpddr": {"bandwidth": 84.8e9}}},
+    "framework mainboard (128gb) cpu": "ryzen-ai-max-395-cpu",
     "raspberry pi 5 16gb (no numa tweak)": "raspberry-pi-5",
     "pi 500+ - 16gb": "raspberry-pi-5",
     "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
@@ -81,10 +84,6 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-class Omitted(ValueError):
-    """Why a row cannot be expressed."""
-
-
 def evaluate(table: Table) -> Rows:
     """Prompt and generated tokens a second, and, of offloading systems, generated tokens over the whole time.
 
@@ -102,7 +101,7 @@ def evaluate(table: Table) -> Rows:
     for place, name in enumerate(unique(ids)):
         try:
             read.append(_read({key: texts[place] for key, texts in table.columns.items()}, name, place, rates[place]))
-        except (Omitted, names.Unknown) as error:
+        except InexpressibleError as error:
             rows.omit([name], str(error))
     found = answers([row.case for row in read])
     for row, fault in zip(read, found.faults, strict=True):
@@ -145,20 +144,22 @@ def _read(cells: dict[str, str], name: str, place: int, rate: float) -> Row:
     said = cells.get("notes", "")
     for mark, why in DISTRUSTED:
         if mark in said:
-            raise Omitted(why)
+            raise InexpressibleError(why)
     phase, whole = cells["phase"], "END-TO-END" in said
     if phase not in ("prefill", "decode"):
-        raise Omitted(f"unknown phase {phase!r}; known are prefill, decode")
+        raise InexpressibleError(f"unknown phase {phase!r}; known are prefill, decode")
     if not cells["batch"]:
-        raise Omitted("batch not stated")
+        raise InexpressibleError("batch not stated")
     if "nvme offload" in said:
-        raise Omitted("weights on NVMe and KV cache in DRAM: a placement fills its tiers with weights first")
+        raise InexpressibleError("weights on NVMe and KV cache in DRAM: a placement fills its tiers with weights first")
     if phase == "prefill" and "Snapdragon" in cells["hardware"]:
-        raise Omitted("prompts on a phone's processor or GPU: the catalog knows but the rate of its NPU")
+        raise InexpressibleError("prompts on a phone's processor or GPU: the catalog knows but the rate of its NPU")
+    if "Jetson" in cells["hardware"] and re.search("CPU$", cells["backend"]):
+        raise InexpressibleError("the processor of a board that the catalog has the GPU of")
     if phase == "prefill" and "GEMV" in said:
-        raise Omitted("prompts through kernels made for single rows")
+        raise InexpressibleError("prompts through kernels made for single rows")
     if "vision encoder" in said:
-        raise Omitted("includes a vision encoder: not expressible beside a decoder")
+        raise InexpressibleError("includes a vision encoder: not expressible beside a decoder")
     used, source = cells.get("threads_or_gpus", ""), cells.get("source", "")
     family, engine = engines.edge(cells["backend"], cells["hardware"], used, source)
     notes: list[str] = []
@@ -175,7 +176,7 @@ def _lengths(cells: dict[str, str], phase: str, notes: list[str]) -> tuple[float
     prompt, output = _count(cells["prompt_len"]), _count(cells.get("gen_len", ""))
     if phase == "prefill":
         if prompt is None:
-            raise Omitted("no prompt length")
+            raise InexpressibleError("no prompt length")
         return prompt, 1.0
     if prompt is None and cells["prompt_len"] != "0":
         notes.append("context not stated: taken as empty")
@@ -200,7 +201,7 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
         "model": model,
         "hardware": machine,
         "engine": engine,
-        "weights": _weights(cells, machine, engine),
+        "weights": _weights(cells, engine),
         "kv_cache": names.kv_cache(cells.get("kv_fmt", "")),
     }
     if stages > 1:  # layers one after the other on several cards
@@ -216,23 +217,19 @@ def _machine(text: str, used: str) -> tuple[Any, int]:
     cards = re.fullmatch(r"(.+?) \* (\d+)", text)
     if cards:
         return _machine(cards[1], "")[0], int(cards[2])
-    last: names.Unknown | None = None
     for candidate in _candidates(text, used):
-        try:
+        with suppress(InexpressibleError):
             return names.hardware(candidate, HARDWARE), 1
-        except names.Unknown as error:
-            last = last or error
     if re.search(r"\+ .*(RTX|L20)", text):
-        raise Omitted("experts are computed by host processors: no such system in the catalog")
-    assert last is not None
-    raise last
+        raise InexpressibleError("experts are computed by host processors: no such system in the catalog")
+    return names.hardware(text, HARDWARE), 1  # which raises, naming the nearest
 
 
 def _candidates(text: str, used: str) -> list[str]:
     """Names under which the catalog may know a machine: whole, its processor, its card, without maker and memory."""
     first = text.split(" / ")[0]
     inner = re.search(r"\((.+?)\*?\)", first)
-    out = [text, f"{text} {used}".strip(), first]
+    out = [f"{text} {used}", text, first]
     # what stands in brackets is the card or the processor; the host before it counts where the host computes
     out.append(first.split(" (")[0] if used == "CPU" or not inner else inner[1])
     out += [re.sub(r"^(NVIDIA GeForce|Nvidia|NVIDIA|Apple|AMD|Intel) ", "", name) for name in out]
@@ -241,7 +238,7 @@ def _candidates(text: str, used: str) -> list[str]:
     return list(dict.fromkeys(out))
 
 
-def _weights(cells: dict[str, str], machine: Any, engine: str) -> Any:
+def _weights(cells: dict[str, str], engine: str) -> Any:
     bits = float(cells["bits_per_weight"])
     form = cells["weight_fmt"].upper()
     integer = "Snapdragon" in cells["hardware"]  # the catalog knows but its integer engine

@@ -108,7 +108,7 @@ def _concurrency(cases: Sequence[Case], wanted: Array) -> Array:
 
 
 def _loosest(case: Case) -> dict[str, Any]:
-    engine = case.scenario["engine"]
+    engine = case.scenario.get("engine", "generic")
     return {**({"extends": engine} if isinstance(engine, str) else engine), **LOOSEST}
 
 

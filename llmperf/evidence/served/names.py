@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from llmperf.descriptors import catalog
@@ -30,16 +31,25 @@ MODELS = {
 """Models that data sets call otherwise: other checkpoints of one architecture (sizes of a vocabulary aside)."""
 
 
-class Unknown(ValueError):
-    """A name that no catalog entry answers to."""
+class InexpressibleError(ValueError):
+    """Why a row cannot be expressed."""
 
 
 def _entry(kind: str, name: str) -> str:
+    """The catalog's name of an entry."""
+    found, near = _looked_up(kind, name)
+    if found is None:
+        raise InexpressibleError(f"unknown {kind} {name!r}" + (f" (nearest: {near})" if near else ""))
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _looked_up(kind: str, name: str) -> tuple[str | None, str | None]:
+    """The catalog's name of an entry, or None and the nearest name; data sets repeat theirs a thousand times."""
     try:
-        return catalog.find(kind, name).stem
+        return catalog.find(kind, name).stem, None
     except InputError as error:
-        near = error.problems[0].suggestion
-        raise Unknown(f"unknown {kind} {name!r}" + (f" (nearest: {near})" if near else "")) from None
+        return None, error.problems[0].suggestion
 
 
 def model(name: str) -> str:

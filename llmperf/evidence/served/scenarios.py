@@ -14,7 +14,8 @@ from llmperf.descriptors.components import component
 from llmperf.descriptors.resolve import resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
-from llmperf.evidence.served.classes import band
+from llmperf.evidence.classes import band
+from llmperf.evidence.tables import Table
 from llmperf.numeric import Array, least, most
 from llmperf.phases.estimate import BLOCK, Evaluated, blocks, evaluate, join
 from llmperf.phases.mixed import mixed
@@ -67,7 +68,7 @@ class Answers:
     prompt: Array = field(default_factory=lambda: np.zeros(0))
 
     def bands(self, phase: str) -> list[str]:
-        """The class of the error band of each case (`llmperf.evidence.served.classes.band`)."""
+        """The class of the error band of each case (`llmperf.evidence.classes.band`)."""
         known: dict[int, str] = {}
         out = []
         for scenario in self.scenarios:
@@ -107,6 +108,11 @@ def gathered(keys: Iterable[str]) -> dict[str, list[int]]:
     for place, key in enumerate(keys):
         out.setdefault(key, []).append(place)
     return out
+
+
+def repeated(table: Table, places: Sequence[int]) -> str:
+    """A note of rows that stand for one configuration; empty where it is measured once."""
+    return "" if len(places) == 1 else f"median of lines {', '.join(str(table.lines[place]) for place in places)}"
 
 
 def _fill(out: Answers, cases: Sequence[Case], places: list[int]) -> None:

@@ -1,4 +1,4 @@
-"""Throughput and latency published by vendors and labs (TensorRT-LLM tables, LLM-Inference-Bench, MLPerf and others)."""
+"""Throughput and latency published by vendors and labs: TensorRT-LLM tables, LLM-Inference-Bench, MLPerf and others."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.loops import loops
+from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Answers, Case, answers
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
@@ -66,10 +67,6 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-class Omitted(ValueError):
-    """Why a row cannot be expressed."""
-
-
 def evaluate(table: Table) -> Rows:
     """Rows of static batches and single requests as such, those at an infinite request rate as closed loops.
 
@@ -86,7 +83,7 @@ def evaluate(table: Table) -> Rows:
     for place, name in enumerate(unique(table.text("id") if "id" in table.columns else _numbered(table))):
         try:
             read.append(_read({key: texts[place] for key, texts in table.columns.items()}, name, place, values[place]))
-        except (Omitted, names.Unknown) as error:
+        except InexpressibleError as error:
             rows.omit([name], str(error))
     _static(rows, table, [row for row in read if not row.loop])
     _loops(rows, table, [row for row in read if row.loop])
@@ -99,10 +96,10 @@ def _numbered(table: Table) -> list[str]:
 
 def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
     if cells["tier"] == "C":
-        raise Omitted("tier C: sanity only, not scored")
+        raise InexpressibleError("tier C: sanity only, not scored")
     metric = cells["metric"]
     if metric not in METRICS:
-        raise Omitted(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
+        raise InexpressibleError(f"unknown metric {metric!r}; known are {', '.join(METRICS)}")
     pool = _pool(cells.get("notes", ""))
     output = _count(cells["output_len"])
     if pool or (metric == "ttft_ms" and output is None):
@@ -111,12 +108,12 @@ def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
         _refuse_server(cells)
     given = _count(cells["input_len"])
     if given is None or output is None:
-        raise Omitted("no " + ("input" if given is None else "output") + " length")
+        raise InexpressibleError("no " + ("input" if given is None else "output") + " length")
     loop = cells["scenario"] in ("offline_max", "server")
     if loop and metric == "ttft_ms":
-        raise Omitted("TTFT under load includes queueing: needs serve")
+        raise InexpressibleError("TTFT under load includes queueing: needs serve")
     if loop and metric == "tpot_ms" and cells["batch_or_concurrency"] == "QPS=INF":
-        raise Omitted("time between tokens of a burst of requests, no steady state: needs serve")
+        raise InexpressibleError("time between tokens of a burst of requests, no steady state: needs serve")
     gpus = _count(cells["n_gpus"]) or 1.0
     scale = gpus if metric.endswith("_per_gpu") else 1e-3 if metric.endswith("_ms") else 1.0
     notes: list[str] = []
@@ -127,7 +124,7 @@ def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
 
 def _refuse_server(cells: dict[str, str]) -> None:
     if cells["batch_or_concurrency"].startswith("QPS") or not cells["batch_or_concurrency"]:
-        raise Omitted("requests arrive at a rate: needs serve")
+        raise InexpressibleError("requests arrive at a rate: needs serve")
 
 
 def _pool(notes: str) -> str:
@@ -154,7 +151,7 @@ def _batch(cells: dict[str, str], gpus: float, loop: bool, length: float) -> flo
     found = _count(text)
     if found is None:
         if not loop:
-            raise Omitted(f"no batch, but {text!r}")
+            raise InexpressibleError(f"no batch, but {text!r}")
         return np.inf
     return found * gpus if cells["dp"] == cells["n_gpus"] and gpus > 1 else found
 
@@ -192,14 +189,14 @@ def _weights(cells: dict[str, str]) -> Any:
         return names.weight_only(5.0)
     if name in names.WEIGHTS:
         return names.WEIGHTS[name]
-    raise Omitted(f"unknown weight format {name!r}")
+    raise InexpressibleError(f"unknown weight format {name!r}")
 
 
 def _layout(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, int]:
     tp, pp = _count(cells["tp"]), _count(cells["pp"]) or 1.0
     if tp is None:
         if gpus > 1:
-            raise Omitted("the layout over several devices is not stated")
+            raise InexpressibleError("the layout over several devices is not stated")
         tp = 1.0
     if cells["dp"] == "attention_dp":
         group = gpus / pp

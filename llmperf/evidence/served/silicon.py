@@ -11,7 +11,8 @@ import numpy as np
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.loops import loops
-from llmperf.evidence.served.scenarios import Case, answers, gathered
+from llmperf.evidence.served.names import InexpressibleError
+from llmperf.evidence.served.scenarios import Case, answers, gathered, repeated
 from llmperf.evidence.tables import Table
 
 NAME = "silicon"
@@ -30,10 +31,6 @@ MOST_DEVICES = 16
 QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
 
 
-class Omitted(ValueError):
-    """Why a row cannot be expressed."""
-
-
 def evaluate(table: Table) -> Rows:
     """Medians of equal configurations as `tpot_s`; a time to the first token includes queueing and is omitted.
 
@@ -47,7 +44,7 @@ def evaluate(table: Table) -> Rows:
     table.check()
     rows = Rows(NAME)
     ids = unique(table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines])
-    rows.omit([f"{name}:ttft" for name in ids], QUEUES)
+    rows.omit(ids, QUEUES)
     groups = gathered(_key({name: texts[i] for name, texts in table.columns.items()}) for i in range(len(table)))
     together: list[tuple[str, list[int], Case]] = []
     apart: list[tuple[str, list[int], Case]] = []
@@ -61,7 +58,7 @@ def evaluate(table: Table) -> Rows:
             alone = first["mode"] != "agg"
             case = _case(first, "decode_" if alone else "")
             (apart if alone else together).append((ids[measured[0]], measured, case))
-        except (Omitted, names.Unknown) as error:
+        except InexpressibleError as error:
             rows.omit([ids[place] for place in measured], str(error))
     _aggregated(rows, table, tpot, together)
     _decoding(rows, table, tpot, apart)
@@ -72,7 +69,7 @@ SAME = ("backend", "model_path", "system", "mode", "isl", "osl", "gemm_quant_mod
 
 
 def _key(cells: Mapping[str, str]) -> str:
-    layout = [cells.get(name, "") for name in cells if name.endswith("_size") or name.endswith("_workers")]
+    layout = [cells.get(name, "") for name in cells if name.endswith(("_size", "_workers"))]
     return "|".join([*(cells.get(name, "") for name in SAME), *layout])
 
 
@@ -83,15 +80,15 @@ def _count(text: str) -> int:
 def _case(cells: Mapping[str, str], pool: str) -> Case:
     """A configuration at its concurrency; of disaggregated systems, the decoding pool."""
     if not cells.get(f"{pool}batch_size"):
-        raise Omitted("disaggregated, without the batch of the decoding pool" if pool else "no batch")
+        raise InexpressibleError("disaggregated, without the batch of the decoding pool" if pool else "no batch")
     if pool and not cells.get("decode_num_workers"):
-        raise Omitted("disaggregated, without the number of workers")
+        raise InexpressibleError("disaggregated, without the number of workers")
     layout = _layout(cells, pool)
     form = FORMATS.get(cells["gemm_quant_mode"])
     if form is None:
-        raise Omitted(f"unknown format {cells['gemm_quant_mode']!r}")
+        raise InexpressibleError(f"unknown format {cells['gemm_quant_mode']!r}")
     if cells["backend"] not in ENGINES:
-        raise Omitted(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
+        raise InexpressibleError(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
     compressed = cells["backend"] == "trtllm" and form != "bf16"  # its quantized checkpoints come with fp8 caches
     scenario: dict[str, Any] = {
         "model": names.model(cells["model_path"]),
@@ -117,7 +114,9 @@ def _layout(cells: Mapping[str, str], pool: str) -> dict[str, int]:
     elif named and int(named[1]) < tp * dp:
         tp, dp, ep = (int(named[1]), 1, int(named[2])) if dp == 1 else (1, int(named[1]), int(named[2]))
     if not pool and (tp * dp > MOST_DEVICES or tp & (tp - 1)):
-        raise Omitted(f"{tp * dp} GPUs for one aggregated engine: those of a whole deployment, its layout not stated")
+        raise InexpressibleError(
+            f"{tp * dp} GPUs for one aggregated engine: those of a whole deployment, its layout not stated"
+        )
     return {"tp": tp, "dp": dp, "pp": _count(cells.get(f"{pool}pp_size", "")), "ep": ep if (tp * dp) % ep == 0 else 1}
 
 
@@ -128,8 +127,9 @@ def _aggregated(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list
         if done.faults[i]:
             rows.omit([name], done.faults[i])
             continue
-        note = f"median of {len(places)}; closed loop of {done.concurrency[i]:.0f}"
-        keep.append((i, note + ("" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit")))
+        note = f"closed loop of {done.concurrency[i]:.0f}"
+        note += "" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit"
+        keep.append((i, "; ".join(filter(None, (note, repeated(table, places))))))
     bands = done.answers.bands("decode")
     _extend(
         rows,
@@ -158,7 +158,7 @@ def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[i
         [found[i] for i in keep],
         done.bound["tpot_s"][keep],
         done.projection["tpot_s"][keep],
-        [f"median of {len(found[i][1])}; decoding pool" for i in keep],
+        ["; ".join(filter(None, ("decoding pool", repeated(table, found[i][1])))) for i in keep],
         [bands[i] for i in keep],
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from llmperf.evidence.rows import Rows, unique
-from llmperf.evidence.served.scenarios import Case, answers, gathered
+from llmperf.evidence.served.scenarios import Case, answers, gathered, repeated
 from llmperf.evidence.tables import Table
 
 NAME = "splitwise"
@@ -40,7 +40,7 @@ def evaluate(table: Table) -> Rows:
         if machine not in HARDWARE:
             rows.omit([name], f"unknown hardware {machine!r}; known are {', '.join(HARDWARE)}")
         elif invalid:
-            rows.omit([name], "TP 2 at batch 64 is invalid in the source: prompts that did not fit were not computed")
+            rows.omit([name], "TP 2 at batch 64 is invalid in the source")
         else:
             kept.append((name, machine, found))
             cases.append(
@@ -68,7 +68,7 @@ def evaluate(table: Table) -> Rows:
             measured=np.array([np.median(numbers[column][kept[i][2]]) * 1e-3 for i in index]),
             bound=found_answers.bound[metric][index],
             projection=found_answers.projection[metric][index],
-            notes=[f"median of {len(kept[i][2])}" for i in index],
+            notes=[repeated(table, kept[i][2]) for i in index],
             sources=["Splitwise"] * len(index),
             classes=[bands[i] for i in index],
         )

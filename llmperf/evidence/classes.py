@@ -29,7 +29,7 @@ def band(phase: str, scenario: Scenario) -> str:
 
 
 def hardware_class(hardware: Hardware) -> str:
-    """The kind of a hardware and of its main memory (``gpu-hbm``, ``gpu-gddr``, ``soc-lpddr``), which set its errors."""
+    """The kind of a hardware and of its main memory, which set its errors: ``gpu-hbm``, ``gpu-gddr``, ``soc-lpddr``."""
     memory = next(name for name, tier in hardware.tiers.items() if tier.kind == "main")
     return f"{hardware.kind}-{memory}"
 
