@@ -37,8 +37,8 @@ class Band:
     name : str
         ``phase/hardware class/bits of a weight/regime``, or the first parts of it: a parent.
     low, middle, high : float
-        Lower end, median and upper end: the 10th, 50th and 90th percentile, the outer two moved where the band would not
-        hold `COVERAGE` of the rows of sources that it was not made from. [1]
+        Lower end, median and upper end: the 10th, 50th and 90th percentile, the outer two moved where the band would
+        not hold `COVERAGE` of the rows of sources that it was not made from. [1]
     n, sources : int
         Rows and sources that it rests on.
     coverage : float
