@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench calibrate accuracy clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,38 @@ lint: $(VENV)/.dev ## Style, types and the direction of imports.
 
 bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
 	$(BIN)/python tests/bench.py
+
+CALIBRATE := $(BIN)/llmperf calibrate --force --samples 10
+define chip
+	$(CALIBRATE) --hardware $(1) --base $(2) --output hardware/achieved/$(1).yaml
+endef
+define class
+	$(CALIBRATE) --hardware $(2) --name $(1) --base $(3) --output hardware/achieved/$(1).yaml
+endef
+
+calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel times that ship (about 15 minutes).
+	$(call class,gpu-datacenter,"a100-sxm-80gb,h100-sxm,h200-sxm,b200-sxm,b300-sxm,gb200,gb300",gpu)
+	$(call class,gpu-hopper,"h100-sxm,h200-sxm",gpu-datacenter)
+	$(call class,gpu-blackwell,"b200-sxm,b300-sxm,gb200,gb300",gpu-datacenter)
+	$(call class,gpu-gddr,"l40s,rtx-pro-6000",gpu-datacenter)
+	$(call chip,v100-sxm-16gb,gpu-datacenter)
+	$(call chip,v100-pcie-16gb,gpu-datacenter)
+	$(call chip,a100-sxm-80gb,gpu-datacenter)
+	$(call chip,a40,gpu-gddr)
+	$(call chip,l40s,gpu-gddr)
+	$(call chip,rtx-pro-6000,gpu-gddr)
+	$(call chip,h100-sxm,gpu-hopper)
+	$(call chip,h200-sxm,gpu-hopper)
+	$(call chip,h800-sxm,gpu-hopper)
+	$(call chip,b200-sxm,gpu-blackwell)
+	$(call chip,b300-sxm,gpu-blackwell)
+	$(call chip,gb200,gpu-blackwell)
+	$(call chip,gb300,gpu-blackwell)
+	$(call chip,mi210,gpu-datacenter-amd)
+	$(call chip,arc-pro-b60,gpu-datacenter)
+
+accuracy: $(VENV)/.test ## Recompute the evidence that ships: the table of error bands and docs/accuracy.md.
+	$(BIN)/llmperf validate --bands workloads/published/bands.json --markdown docs/accuracy.md --force
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from llmperf.descriptors.achieved import CollectiveAchieved
 from llmperf.numeric import Array, Real, most
 
 MEGABYTE = 1e6
@@ -70,42 +71,49 @@ def reachable(ranks: Array, domain: Real) -> Array:
     return np.asarray(np.where(ranks > 1.0, (ranks - 1.0) / most(domain - 1.0, 1.0), 1.0))
 
 
-def time(wire: Array, bandwidth: Real | Array, latency: Real, root: Real) -> Array:
-    """Time of a collective on one level by the libraries' bandwidth protocols; zero where nothing is sent.
+def time(fit: CollectiveAchieved, wire: Array, bandwidth: Real | Array) -> Array:
+    """Time of a collective on one level; zero where nothing is sent.
 
     Parameters
     ----------
+    fit : CollectiveAchieved
+        Constants at the number of ranks: numbers, or arrays.
     wire : ndarray
         Bytes in one direction of one device. [B]
     bandwidth : number
-        Reached bandwidth of the link. [B/s]
-    latency, root : number
-        Fixed time, and protocol time of one megabyte that grows with the square root of the bytes. [s]
+        Rate of the link. [B/s]
 
     Returns
     -------
     ndarray
-        ``latency + root sqrt(wire / 1 MB) + wire / bandwidth``. [s]
+        ``latency + root sqrt(wire / 1 MB) + wire / (share of bandwidth)``. [s]
     """
-    spent = latency + root * np.sqrt(wire / MEGABYTE) + wire / bandwidth
+    spent = fit.latency + fit.root * np.sqrt(wire / MEGABYTE) + wire / (bandwidth * fit.bandwidth)
     return np.asarray(np.where(wire > 0.0, spent, 0.0))
 
 
-def one_shot_time(message: Array, ranks: Array, bandwidth: Real | Array, latency: Real) -> Array:
-    """Time of an all-reduce in which every device reads all the others' vectors in one kernel.
+def at(points: Mapping[str, CollectiveAchieved], ranks: Array) -> CollectiveAchieved:
+    """Constants at any number of ranks.
 
     Parameters
     ----------
-    message : ndarray
-        Bytes of the vector. [B]
+    points : mapping of str to CollectiveAchieved
+        Constants by number of ranks.
     ranks : ndarray
-        Devices. [1]
-    bandwidth, latency : number
-        Reached bandwidth of the link [B/s] and time of the kernel and its barrier [s].
+        Ranks. [1]
 
     Returns
     -------
-    ndarray
-        ``latency + (ranks - 1) message / bandwidth``. [s]
+    CollectiveAchieved
+        Arrays of the shape of `ranks`: between two points interpolated; beyond the last one latency and protocol time
+        go on growing as between the last two, since more ranks are more steps, and the bandwidth stays.
     """
-    return np.asarray(latency + (ranks - 1.0) * message / bandwidth)
+    order = sorted(points, key=int)
+    at = np.array([float(name) for name in order])
+    table = np.array([[points[name].bandwidth, points[name].latency, points[name].root] for name in order], dtype=float)
+    bandwidth, latency, root = (np.interp(ranks, at, column) for column in table.T)
+    if len(at) > 1:
+        beyond = np.maximum(ranks - at[-1], 0.0)
+        slope = np.maximum(table[-1] - table[-2], 0.0) / (at[-1] - at[-2])
+        latency, root = latency + beyond * slope[1], root + beyond * slope[2]
+    return CollectiveAchieved(bandwidth, latency, root)

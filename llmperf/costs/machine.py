@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from llmperf.descriptors.hardware import GemmAchieved, Hardware, Link
+import numpy as np
+
+from llmperf.costs.collectives import at
+from llmperf.costs.roofline import resident
+from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
+from llmperf.descriptors.engine import ServingEngine
+from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, stack
 
@@ -54,9 +60,14 @@ class Runs:
 class Machine:
     """One device of the hardware and its links; what operators ask of it is looked up once.
 
-    Attributes
+    Parameters
     ----------
     hardware : Hardware
+    engine : ServingEngine, optional
+        Software that runs on it: which kernels, and where they fall behind those that the chip was calibrated with.
+
+    Attributes
+    ----------
     vector_peak : number, array or None
         Vector operations a second: fp32, else the first known; None where none is known. [FLOP/s]
     scale_up, scale_out : Link or None
@@ -64,18 +75,27 @@ class Machine:
         the domain of its bridge.
     domain : number or array
         Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]
+    cores : number or array
+        Cores that work groups are spread over; infinite where they are not known. [1]
+    one_shot : bool
+        Whether all-reduces in one kernel are known.
     """
 
-    def __init__(self, hardware: Hardware) -> None:
+    def __init__(self, hardware: Hardware, engine: ServingEngine | None = None) -> None:
         self.hardware = hardware
+        self.engine = engine
+        self.kernels = tuple(engine.kernels) if engine else ()
+        self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
         rates: Mapping[Any, Real] = vector.peaks if vector else {}
         self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
+        self.cores: Real = hardware.cores or np.inf  # unknown: all work runs at once
+        self.one_shot = "all_reduce_custom" in hardware.achieved.scale_up
         self._runs: dict[str, Runs] = {}
-        self._columns: dict[Any, tuple[Array, ...]] = {}
+        self._columns: dict[Any, Any] = {}
 
     def runs(self, kind: str) -> Runs:
         """What an operator class runs on.
@@ -92,6 +112,7 @@ class Machine:
 
     def _placed(self, kind: str) -> Runs:
         hardware = self.hardware
+        kind = "elementwise" if kind == "quantize" else kind
         engine = hardware.engine(kind, "vector" if kind == "elementwise" else "matrix") or hardware.engine(kind)
         if engine is None:
             raise InputError(Problem("has no matrix engine", "hardware.engines"))
@@ -108,10 +129,10 @@ class Machine:
         InputError
             If the engine that runs the operator class has no such dtype.
         """
-        found = self._columns.get((kind, dtypes))
+        found = self._columns.get(("peaks", kind, dtypes))
         if found is None:
-            found = self._columns[kind, dtypes] = (stack([self._peak(kind, dtype) for dtype in dtypes]),)
-        return found[0]
+            found = self._columns["peaks", kind, dtypes] = stack([self._peak(kind, dtype) for dtype in dtypes])
+        return np.asarray(found)
 
     def _peak(self, kind: str, wanted: str) -> Real:
         runs = self.runs(kind)
@@ -121,15 +142,129 @@ class Machine:
         text = f"the engine {runs.engine}, which runs {kind}, has no {wanted}"
         raise InputError(Problem(text, "hardware.engines", allowed=tuple(runs.peaks)))
 
-    def gemm(self, dtypes: tuple[str, ...]) -> tuple[Array, ...]:
-        """Columns of what matrix products of these dtypes reach: compute, memory, latency, k_latency, k_half."""
-        found = self._columns.get(dtypes)
+    def fit(self, section: str, schemes: tuple[str, ...]) -> Any:
+        """Constants of a section of `llmperf.descriptors.achieved.Achieved`, a column for each operator.
+
+        Parameters
+        ----------
+        section : str
+            ``gemm``, ``moe``, ``attention_prefill``, ``attention_decode`` or ``elementwise``.
+        schemes : tuple of str
+            What each operator computes in (attention: with ``/d`` and the head dimension behind it), or its kind.
+
+        Returns
+        -------
+        The section's dataclass, each field an array of shape (operators, 1), or a column a configuration.
+        """
+        found = self._columns.get((section, schemes))
         if found is None:
-            known: Mapping[Any, GemmAchieved] = self.hardware.achieved.gemm
-            fits = [known.get(dtype, known["default"]) for dtype in dtypes]
-            names = ("compute", "memory", "latency", "k_latency", "k_half")
-            found = self._columns[dtypes] = tuple(stack([getattr(fit, name) for fit in fits]) for name in names)
+            known = getattr(self.hardware.achieved, section)
+            picked = [pick(known, scheme, self.kernels) for scheme in schemes]
+            columns = {item.name: stack([getattr(fit, item.name) for fit in picked]) for item in fields(picked[0])}
+            found = self._columns[section, schemes] = self._behind(section, type(picked[0])(**columns))
         return found
+
+    def _behind(self, section: str, fit: Any) -> Any:
+        """Constants as the engine's kernels reach them."""
+        engine, hardware = self.engine, self.hardware
+        if engine is None:
+            return fit
+        if section == "gemm" and engine.bytes_per_clock is not None and hardware.cores and hardware.clock:
+            assert hardware.main.bandwidth is not None
+            most_bytes = hardware.cores * hardware.clock * engine.bytes_per_clock
+            return replace(fit, memory=np.minimum(fit.memory, most_bytes / hardware.main.bandwidth))
+        if section == "elementwise":
+            return replace(fit, memory=fit.memory / engine.elementwise_slowdown)
+        return fit
+
+    def reads(self, group: Array) -> Array | float:
+        """How often decode attention reads the keys that `group` query heads share. [1]"""
+        return 1.0 if self.engine is None else 1.0 + (1.0 - self.engine.kv_sharing) * (group - 1.0)
+
+    def collective(self, level: str, operations: tuple[str, ...], ranks: Array) -> CollectiveAchieved:
+        """Constants of collectives: arrays of the shape of `ranks`, (operators, configurations).
+
+        Parameters
+        ----------
+        level : str
+            ``scale_up`` or ``scale_out``.
+        operations : tuple of str
+            One for each operator.
+        ranks : ndarray
+            Ranks on this level. [1]
+        """
+        key = (level, operations, ranks.shape[1], ranks.tobytes()) if ranks.size <= FEW else None
+        if key in self._columns:
+            found: CollectiveAchieved = self._columns[key]
+            return found
+        known = getattr(self.hardware.achieved, level)
+        every = np.broadcast_to(ranks, (len(operations), ranks.shape[1]))
+        rows = [at(pick(known, name, self.kernels), row) for name, row in zip(operations, every, strict=True)]
+        columns: list[Any] = [np.array([getattr(row, item) for row in rows]) for item in _POINT]
+        if self.engine is not None:
+            columns[0] = columns[0] / self.engine.collective_slowdown
+        found = CollectiveAchieved(*columns)
+        if key is not None and len(self._columns) < MOST_COLUMNS:
+            self._columns[key] = found
+        return found
+
+    def relieved(self, operands: Array) -> Array:
+        """Bytes that the main memory would deliver in the time that operands take which the cache may still hold.
+
+        Parameters
+        ----------
+        operands : ndarray
+            Bytes of an operator's operands. [B]
+
+        Returns
+        -------
+        ndarray
+            ``operands / speedup`` while they are small, growing to `operands` where they outgrow the cache. [B]
+        """
+        fit = self.hardware.achieved.cache
+        if fit is None:
+            return operands
+        return np.asarray(operands * resident(self.fill(operands) / fit.share, fit.speedup))
+
+    def fill(self, operands: Array) -> Array:
+        """Operands over the capacity of the last-level cache; infinite where none is known. [1]"""
+        cache = self.hardware.cache
+        if cache is None or cache.capacity is None:
+            return np.full_like(operands, np.inf)
+        return np.asarray(operands / cache.capacity)
+
+
+FEW, MOST_COLUMNS = 64, 4096
+"""Ranks whose constants are kept for the next call, and columns that are kept in all."""
+_POINT = tuple(item.name for item in fields(CollectiveAchieved))
+
+
+def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -> Any:
+    """The fit of a section for a scheme.
+
+    Parameters
+    ----------
+    known : mapping of str to fit
+        By selector (`llmperf.descriptors.achieved`).
+    scheme : str
+        What is asked for; ``bf16/d128`` for a head dimension, of which the nearest that is known counts.
+    kernels : tuple of str
+        Kernels in the order of preference.
+
+    Returns
+    -------
+    fit
+        Of the first kernel that has one, else the pooled one, else that of the scheme that stands in, else the default.
+    """
+    name, _, width = scheme.partition("/d")
+    plain, plus, kind = name.partition("+")
+    for stand_in in (plain, *SCHEMES.get(plain, ())):
+        for kernel in (*kernels, ""):
+            for form in dict.fromkeys((stand_in + plus + kind, stand_in)):
+                found = _nearest(known, f"{form}/{kernel}" if kernel else form, width)
+                if found is not None:
+                    return found
+    return known["default"]
 
 
 def _domain(hardware: Hardware, link: Link | None) -> Real:
@@ -138,15 +273,25 @@ def _domain(hardware: Hardware, link: Link | None) -> Real:
     return link.domain if link.domain is not None else hardware.devices or 1e9
 
 
-_machines: dict[int, Machine] = {}
+def _nearest(known: Mapping[str, Any], base: str, width: str) -> Any:
+    """The fit of the nearest head dimension, or where none is asked for of the selector itself; None without."""
+    if width:
+        widths = [key for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()]
+        if widths:
+            return known[min(widths, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)))]
+    return known.get(base)
+
+
+_machines: dict[Any, Machine] = {}
 _MOST_MACHINES = 64
 
 
-def machine_of(hardware: Hardware) -> Machine:
-    """The machine of a hardware; the same object for the same hardware."""
-    found = _machines.get(id(hardware))
-    if found is None or found.hardware is not hardware:
+def machine_of(hardware: Hardware, engine: ServingEngine | None = None) -> Machine:
+    """The machine of a hardware and an engine; the same object for the same ones."""
+    key = (id(hardware), id(engine))
+    found = _machines.get(key)
+    if found is None or found.hardware is not hardware or found.engine is not engine:
         if len(_machines) >= _MOST_MACHINES:
             _machines.clear()
-        found = _machines[id(hardware)] = Machine(hardware)
+        found = _machines[key] = Machine(hardware, engine)
     return found

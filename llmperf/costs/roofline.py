@@ -27,6 +27,27 @@ def main_memory_bytes(stored: Real, cache: Real) -> Real:
     return most(stored - cache, 0.0)
 
 
+def resident(fill: Array, speedup: Real | Array) -> Array:
+    """Time to stream operands that a cache may still hold, over that of streaming them from the main memory.
+
+    Parameters
+    ----------
+    fill : ndarray
+        Operands over the capacity that serves them. [1]
+    speedup : number or ndarray
+        Rate of the cache over that of the main memory. [1]
+
+    Returns
+    -------
+    ndarray
+        ``1 / speedup`` while the operands are small, growing to 1 where they outgrow the cache; half of the way at
+        a fill of 1. [1]
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        cubed = np.minimum(fill, 1e6) ** 3
+    return np.asarray((cubed + 1.0 / speedup) / (cubed + 1.0))
+
+
 def bound(demands: Iterable[Real]) -> Real:
     """Time that no execution beats: the busiest resource, all others in its shadow. [s]"""
     out: Real = 0.0

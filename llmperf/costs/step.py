@@ -170,12 +170,20 @@ def _sums(block: Block, columns: list[Array]) -> list[Sum]:
     ]
 
 
-def _delivered(block: Block, elsewhere: tuple[Real, Real]) -> Array:
-    """Bytes of each operator that the memory of its engine delivers. [B]"""
+def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> tuple[Array, Array]:
+    """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
+
+    Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
+    there.
+    """
     weights, kv = elsewhere
-    if not anywhere(weights > 0.0) and not anywhere(kv > 0.0):
-        return block.bytes
-    return block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv) + block.activation_bytes
+    if anywhere(weights > 0.0) or anywhere(kv > 0.0):
+        stored = block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv)
+    else:
+        stored = block.weight_bytes + block.kv_bytes
+    rate = machine.runs(block.kind).bandwidth
+    passing = block.activation_bytes
+    return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
 
 
 def _compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Array]]:
@@ -203,23 +211,9 @@ def _limits(
     }
 
 
-def _reached(compute: Array, demands: dict[str, Array]) -> Array:
-    """Compute time of an operator whose vector work runs beside its products."""
-    vector = demands.get("compute.vector")
-    return compute if vector is None else np.maximum(compute, vector)
-
-
-def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    """Matrix products, and recurrent scans, which are made of them."""
-    compute, demands = _compute_demands(block, machine)
-    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
-    share, share_memory, latency, k_latency, k_half = machine.gemm(block.dtypes)
-    reached, slowed = compute / share, memory / share_memory
-    fixed = latency + gemm.serial_k(block.k, k_latency, k_half)
-    time = gemm.time(_reached(reached, demands), slowed, fixed)
-    name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed, fixed, demands)
-    return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
+def _beside(demands: dict[str, Array]) -> Array | float:
+    """Time of the vector work that runs beside products; 0 where its rate is not known. [s]"""
+    return demands.get("compute.vector", 0.0)
 
 
 def _vector(demands: dict[str, Array]) -> tuple[Array, ...]:
@@ -227,74 +221,98 @@ def _vector(demands: dict[str, Array]) -> tuple[Array, ...]:
     return () if vector is None else (vector,)
 
 
-def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    """Matrix products, and recurrent scans, which are made of them."""
     compute, demands = _compute_demands(block, machine)
-    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
-    achieved = machine.hardware.achieved.moe
-    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes, 1.0), 1.0)
-    padded = block.padded_flops / machine.peaks(block.kind, block.dtypes) * moe.padded_share(block.m, achieved.tile)
-    reached = padded / achieved.compute
-    slowed = memory * hottest / achieved.memory
-    _, _, _, k_latency, k_half = machine.gemm(block.dtypes)
-    fixed = achieved.latency + gemm.serial_k(block.k, k_latency, k_half)
-    time = gemm.time(_reached(reached, demands), slowed, fixed)
+    memory, cold = _memory_time(block, machine, elsewhere)
+    time, reached, slowed, fixed = gemm.time(
+        machine.fit("gemm", block.schemes), compute, memory, block.k, _beside(demands)
+    )
+    time = time * machine.slowdown
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
-    return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
+    return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
+
+
+def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    compute, demands = _compute_demands(block, machine)
+    rate = machine.runs(block.kind).bandwidth
+    stored = block.weight_bytes * (1.0 - elsewhere[0]) / rate
+    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes, 1.0), 1.0)
+    peaks = machine.peaks(block.kind, block.dtypes)
+    hit = block.padded_flops / (2.0 * block.n * block.k * block.m)
+    time, reached, slowed, fixed = moe.time(
+        machine.fit("moe", block.schemes),
+        block.padded_flops / peaks,
+        stored * hottest,
+        block.activation_bytes / rate,
+        block.foreign_bytes / rate,
+        block.k,
+        block.m,
+        hit,
+        _beside(demands),
+    )
+    time = time * machine.slowdown
+    name = machine.runs(block.kind).memory
+    limits = _limits(name, reached, slowed, fixed, demands)
+    return Priced(block, time, roofline(compute, stored, *_vector(demands)), limits, demands, name)
 
 
 def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
-    achieved = machine.hardware.achieved.attention_prefill
-    reached, slowed = compute / achieved.compute, memory / achieved.memory
-    time = attention.prefill_time(_reached(reached, demands), slowed, achieved.latency, achieved.blend)
+    memory, cold = _memory_time(block, machine, elsewhere)
+    fit = machine.fit("attention_prefill", block.schemes)
+    time, reached, slowed, fixed = attention.prefill_time(
+        fit, compute, memory, block.query, block.context, block.waves, machine.cores, _beside(demands)
+    )
     name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed, np.full_like(slowed, achieved.latency), demands)
-    return Priced(block, time, roofline(compute, memory, *_vector(demands)), limits, demands, name)
+    limits = _limits(name, reached, slowed, fixed, demands)
+    return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
 
 
 def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
-    achieved = machine.hardware.achieved.attention_decode
-    padded = compute * attention.padded_share(block.group, achieved.query_tile)
-    reached, slowed = padded / achieved.compute, memory / achieved.memory
-    cores = machine.hardware.cores or np.inf  # unknown: all pairs run at once
-    overhead = (
-        achieved.latency
-        + attention.waves_time(block.waves, cores, achieved.wave)
-        + attention.split_time(block.context, achieved.split)
+    memory, cold = _memory_time(block, machine, elsewhere)
+    fit = machine.fit("attention_decode", block.schemes)
+    time, reached, slowed, fixed = attention.decode_time(
+        fit,
+        compute,
+        memory * machine.reads(block.group),
+        block.group,
+        block.context,
+        block.waves,
+        machine.cores,
+        _beside(demands),
     )
-    time = attention.decode_time(_reached(reached, demands), slowed, overhead)
     name = machine.runs(block.kind).memory
-    return Priced(
-        block,
-        time,
-        roofline(compute, memory, *_vector(demands)),
-        _limits(name, reached, slowed, overhead, demands),
-        demands,
-        name,
-    )
+    limits = _limits(name, reached, slowed, fixed, demands)
+    return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
 
 
 def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    memory = _delivered(block, elsewhere) / machine.runs(block.kind).bandwidth
-    achieved = machine.hardware.achieved.elementwise
-    vector = machine.vector_peak
-    compute = np.zeros_like(memory) if vector is None else block.vector_flops / vector
-    slowed = memory / achieved.memory
-    time = elementwise.time(compute, slowed, achieved.latency)
+    _, cold = _memory_time(block, machine, elsewhere)
+    compute = np.zeros_like(cold) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
+    fit = machine.fit("elementwise", block.schemes)
+    time, slowed = elementwise.time(fit, compute, cold, machine.fill(block.activation_bytes))
+    return _streamed(block, machine, time, compute, slowed, cold, np.broadcast_to(fit.latency, cold.shape))
+
+
+def _quantize(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    memory, cold = _memory_time(block, machine, elsewhere)
+    compute = np.zeros_like(memory) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
+    time, slowed, fixed = gemm.quantize_time(machine.fit("gemm", block.schemes), memory, block.m)
+    return _streamed(block, machine, np.maximum(time, compute), compute, slowed, cold, fixed)
+
+
+def _streamed(
+    block: Block, machine: Machine, time: Array, compute: Array, slowed: Array, cold: Array, fixed: Array
+) -> Priced:
+    """An operator of the vector engine, priced."""
+    known = machine.vector_peak is not None
     name = machine.runs(block.kind).memory
-    limits = _limits(
-        name,
-        np.zeros_like(memory),
-        slowed,
-        np.full_like(slowed, achieved.latency),
-        {} if vector is None else {"compute.vector": np.where(compute > slowed, compute, 0.0)},
-    )
-    demands = {} if vector is None else {"compute.vector": compute}
-    return Priced(block, time, roofline(compute, memory), limits, demands, name)
+    longer = {"compute.vector": np.where(compute > slowed, compute, 0.0)} if known else {}
+    limits = _limits(name, np.zeros_like(slowed), slowed, fixed, longer)
+    return Priced(block, time, roofline(compute, cold), limits, {"compute.vector": compute} if known else {}, name)
 
 
 @lru_cache(maxsize=256)
@@ -305,7 +323,6 @@ def _masks(required: tuple[bool, ...], operations: tuple[str, ...]) -> tuple[NDA
 
 def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
     up_link, out_link = machine.scale_up, machine.scale_out
-    achieved = machine.hardware.achieved
     up, out = collectives.wire_bytes(
         block.operations, block.message, block.message_out, block.ranks_up, block.ranks_out
     )
@@ -314,37 +331,39 @@ def _collective(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
     limits: dict[str, Array] = {}
     time = latency = ideal = np.zeros_like(block.message)
     if up_link is not None:
-        fit = achieved.scale_up
         # unlike the bound, libraries do not relay through devices that stand idle
         peak = up_link.bandwidth * (
             collectives.reachable(block.ranks_up, machine.domain) if up_link.topology == "mesh" else 1.0
         )
-        rate = peak * fit.bandwidth
-        spent = collectives.time(up, rate, fit.latency, fit.root)
-        if fit.one_shot is not None:
-            direct = collectives.one_shot_time(block.message, block.ranks_up, rate, fit.one_shot)
-            spent = np.where(reduces & (block.ranks_up > 1.0), np.minimum(spent, direct), spent)
+        fit = machine.collective("scale_up", block.operations, block.ranks_up)
+        spent = collectives.time(fit, up, peak)
+        if reduces.any() and machine.one_shot:
+            direct = machine.collective("scale_up", (ONE_SHOT,) * len(block.operations), block.ranks_up)
+            spent = np.where(reduces, np.minimum(spent, collectives.time(direct, up, peak)), spent)
         # a switch that adds lets each device send its vector once; how much a library gains from that is part of the
         # reached bandwidth
         least = np.where(reduces, np.minimum(up, block.message), up) if up_link.in_switch_reduction else up
         demands["link.scale_up"] = np.where(needed, least, 0.0) / up_link.bandwidth
         ideal = np.where(needed, least, 0.0) / peak
-        limits["link.scale_up"] = sending = np.minimum(up / rate, spent)
+        limits["link.scale_up"] = sending = np.minimum(up / (peak * fit.bandwidth), spent)
         time, latency = spent, spent - sending
     if out_link is not None and (out > 0.0).any():
-        fit = achieved.scale_out
-        rate = out_link.bandwidth * fit.bandwidth
-        spent = collectives.time(out, rate, fit.latency, fit.root)
+        fit = machine.collective("scale_out", block.operations, block.ranks_out)
+        spent = collectives.time(fit, out, out_link.bandwidth)
         demands["link.scale_out"] = np.where(needed, out, 0.0) / out_link.bandwidth
         ideal = np.maximum(ideal, demands["link.scale_out"])
-        limits["link.scale_out"] = sending = out / rate
+        limits["link.scale_out"] = sending = np.minimum(out / (out_link.bandwidth * fit.bandwidth), spent)
         time, latency = time + spent, latency + spent - sending
     limits["latency"] = latency
     return Priced(block, time, ideal, limits, demands)
 
 
+ONE_SHOT = "all_reduce_custom"
+"""Selector of all-reduces in one kernel, which engines use where they are faster than the library."""
+
 _PRICES = {
     "gemm": _product,
+    "quantize": _quantize,
     "recurrent": _product,
     "moe": _moe,
     "attention.prefill": _attention_prefill,

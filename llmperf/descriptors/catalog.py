@@ -32,6 +32,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "kv_cache": ("kv_cache",),
     "engine": ("engines",),
     "scenario": ("scenarios",),
+    "published": ("published",),
 }
 """Kinds of descriptors and the directories that hold them."""
 

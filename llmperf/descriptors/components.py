@@ -10,9 +10,10 @@ from typing import Any
 from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import model as model_module
+from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.documents import Document
 from llmperf.descriptors.engine import ServingEngine
-from llmperf.descriptors.hardware import PARTS, Achieved, Hardware, LinkEntry, TierEntry
+from llmperf.descriptors.hardware import PARTS, Hardware, LinkEntry, TierEntry
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.validation import build
@@ -176,7 +177,9 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
                 "achieved",
                 document.file,
                 None,
-                tuple(catalog.files("achieved", extra)),
+                tuple(
+                    name for name in catalog.files("achieved", extra) if name not in catalog.files("hardware", extra)
+                ),
                 "efficiencies of its class",
             )
         )

@@ -24,6 +24,8 @@ class ServingEngine:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
     sources: dict[Text, Text]
+    kernels: list[Text] = field(default_factory=list)
+    """Kernels that it runs, in the order of preference: their fits go before the pooled ones of a chip."""
     graphs: Switch = True
     """Decode steps replay a captured graph; without, the host launches every operator."""
     launch_time: Seconds | None = None

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from llmperf.descriptors import achieved as achieved_module
+from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
     Bandwidth,
@@ -19,10 +21,6 @@ from llmperf.descriptors.fields import (
     Dollars,
     Fraction,
     Hertz,
-    NonNegative,
-    Positive,
-    Seconds,
-    Share,
     Switch,
     Text,
     Watts,
@@ -119,112 +117,6 @@ PARTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class GemmAchieved:
-    """What matrix products reach; see `llmperf.costs.gemm` for the form that these constants enter."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    k_latency: Seconds = 0.0
-    k_half: Positive = 1900.0
-    """Inner dimension at which the serial-K term has reached half of its limit."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionPrefillAchieved:
-    """What prefill attention reaches; see `llmperf.costs.attention`."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    blend: NonNegative = 1.2
-    """How far compute and memory time add: 0 as the root of squares, 2 in full."""
-
-
-@dataclass(frozen=True, slots=True)
-class AttentionDecodeAchieved:
-    """What decode attention reaches; see `llmperf.costs.attention`."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    wave: Seconds = 0.0
-    """Time of one wave of (sequence, KV head) pairs over the cores."""
-    split: Seconds = 0.0
-    """Time to combine the parts of a split KV cache, reached at 4096 tokens."""
-    query_tile: Whole = 16
-    """Rows that a group of query heads is padded to on the matrix engine."""
-
-
-@dataclass(frozen=True, slots=True)
-class ElementwiseAchieved:
-    """What norms, activations, rotary embedding and additions reach; see `llmperf.costs.elementwise`."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    memory: Share
-    latency: Seconds
-
-
-@dataclass(frozen=True, slots=True)
-class MoeAchieved:
-    """What grouped (expert) products reach; see `llmperf.costs.moe`."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    tile: Whole = 16
-    """Rows that an expert's tokens are rounded up to."""
-
-
-@dataclass(frozen=True, slots=True)
-class CollectiveAchieved:
-    """What collectives reach on a link level; see `llmperf.costs.collectives`."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    bandwidth: Share
-    latency: Seconds
-    root: Seconds = 0.0
-    """Protocol time of 1 MB on the wire; grows with the square root of the bytes."""
-    one_shot: Seconds | None = None
-    """Latency of a one-shot all-reduce kernel, where the link has one."""
-
-
-@dataclass(frozen=True, slots=True)
-class TransferAchieved:
-    """What copies from host, expansion and storage tiers reach of the link or tier, whichever is slower."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    bandwidth: Share
-
-
-@dataclass(frozen=True, slots=True)
-class Achieved:
-    """The efficiencies of a projection: those of a chip, or of its class; `basis` says where they come from."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    name: Text
-    basis: Literal["class default", "calibrated"]
-    gemm: dict[Literal["default", "fp32", "bf16", "fp16", "fp8", "fp4", "int8", "int4"], GemmAchieved]
-    """By compute dtype; ``default`` stands for those not named."""
-    attention_prefill: AttentionPrefillAchieved
-    attention_decode: AttentionDecodeAchieved
-    elementwise: ElementwiseAchieved
-    moe: MoeAchieved
-    scale_up: CollectiveAchieved
-    scale_out: CollectiveAchieved
-    transfer: TransferAchieved
-    launch: Seconds
-    """Host time to launch one operator eagerly."""
-    sources: dict[Text, Text] = field(default_factory=dict)
-    aliases: list[Text] = field(default_factory=list)
-    notes: Text | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Hardware:
     """A chip, or a system of equal chips."""
 
@@ -298,6 +190,7 @@ def _names(parts: Mapping[str, object]) -> str:
 def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
     """What in a hardware's fields contradicts itself: (path, message) pairs."""
     found = missing(hardware)
+    found += [(f"achieved.{path}", text) for path, text in achieved_module.contradictions(hardware.achieved)]
     for name, engine in hardware.engines.items():
         if engine.reads is not None and (
             engine.reads not in hardware.tiers or hardware.tiers[engine.reads].bandwidth is None

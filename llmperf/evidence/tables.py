@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -154,7 +156,7 @@ def _number(text: str) -> float | None:
 
 
 def read(path: Path) -> Table:
-    """Read a CSV file with a header line (UTF-8, commas).
+    """Read a CSV file with a header line (UTF-8, commas), packed by gzip where its name ends in .gz.
 
     Raises
     ------
@@ -169,9 +171,20 @@ def read(path: Path) -> Table:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=file)) from None
+    if path.suffix == ".gz":
+        content = _unpacked(content, file)
     if len(content) > MAX_BYTES:
         raise InputError(Problem(f"is larger than {MAX_BYTES // 2**20} MiB", file=file))
     return parse(content, file)
+
+
+def _unpacked(content: bytes, file: str) -> bytes:
+    """What a .gz file holds, up to one byte more than is read."""
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(Problem(f"is no gzip file: {error}", file=file)) from None
 
 
 def parse(content: bytes, file: str) -> Table:

@@ -8,6 +8,7 @@ from typing import Any
 
 import llmperf
 from llmperf.descriptors import catalog
+from llmperf.descriptors.published import read as read_published
 from llmperf.errors import InputError, Problem, nearest
 
 
@@ -87,6 +88,10 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         line |= {key: data.get(key) for key in ("kind", "capacity", "bandwidth")}
     if kind in ("weights", "kv_cache"):
         line |= {"bits": data.get("bits"), "group": data.get("group")}
+    if kind == "published":
+        published = read_published(catalog.load_file(str(document.file)))
+        open_ones = sum(claim.not_expressible is not None for claim in published.claims)
+        line |= {"year": published.source.year, "claims": len(published.claims), "not_expressible": open_ones}
     return line
 
 
@@ -119,6 +124,8 @@ def entry(name: str, kind: str | None, extra: tuple[str, ...] = ()) -> dict[str,
                 suggestion=f"nearest: {nearest(name, names)}" if nearest(name, names) else "see llmperf list",
             )
         )
+    # neither results nor constants hide what they are about
+    found = [each for each in found if each not in ("published", "achieved")] or found
     if len(found) > 1:
         raise InputError(
             Problem(f"{name!r} is the name of several entries; say which with --kind", "name", allowed=tuple(found))
@@ -137,6 +144,11 @@ def _has(kind: str, name: str, extra: tuple[str, ...]) -> bool:
     return key in catalog.files(kind, extra) or key in catalog.aliases(kind, extra)
 
 
+def _said(claim: Any) -> dict[str, Any]:
+    """What a published claim states beside its id and where it stands."""
+    return {key: value for key, value in asdict(claim).items() if key not in ("id", "provenance") and value is not None}
+
+
 def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     document = catalog.load(kind, name, extra)
     data = {key: value for key, value in document.data.items() if key not in ("sources", "aliases", "notes")}
@@ -149,6 +161,10 @@ def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         "sources": document.data.get("sources") or {},
         "notes": document.data.get("notes"),
     }
+    if kind == "published":
+        published = read_published(catalog.load_file(str(document.file)))
+        out["values"] = {"source": asdict(published.source), **{claim.id: _said(claim) for claim in published.claims}}
+        out["sources"] = {claim.id: claim.provenance for claim in published.claims}
     if kind == "hardware" and (data.get("price") or data.get("rent")):
         from llmperf.interfaces.gaps import price_age
 

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 import llmperf
+from llmperf.costs.step import Priced
+from llmperf.descriptors.components import component
 from llmperf.descriptors.documents import finite
 from llmperf.descriptors.resolve import Resolved, resolve
 from llmperf.descriptors.scenario import Scenario
@@ -64,6 +66,8 @@ class Estimate:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data as ``llmperf estimate --json`` prints it: SI units, null for what does not exist."""
+        from llmperf.interfaces import confidence
+
         memory = {item.name: getattr(self.memory, item.name) for item in fields(self.memory)}
         data = {
             "schema_version": SCHEMA_VERSION,
@@ -73,13 +77,54 @@ class Estimate:
             "projection": _numbers(self.projection),
             "memory_bytes_per_device": memory,
             "bottleneck": self.bottleneck,
-            "error_band": None,
-            "extrapolated": ["no measured evidence is shipped with this version: efficiencies are class defaults"],
+            "error_band": confidence.to_dict(self.scenario, self.projection),
+            "extrapolated": self.extrapolated,
             "warnings": list(self.warnings),
-            "scenario": asdict(self.scenario),
+            "scenario": scenario_dict(self.scenario),
         }
         plain: dict[str, Any] = finite(_plain(data))
         return plain
+
+    @property
+    def extrapolated(self) -> list[str]:
+        """Why the query lies outside of the measured evidence; empty where it does not."""
+        from llmperf.interfaces import confidence
+
+        part = self.evaluated[0]
+        priced = [*part.prefill.costs.priced, *part.decode.costs.priced]
+        return confidence.extrapolated(self.scenario, schemes_of(priced))
+
+
+def schemes_of(priced: Sequence[Priced]) -> dict[str, set[str]]:
+    """What each section of the constants was asked for."""
+    out: dict[str, set[str]] = {}
+    for part in priced:
+        section = SECTIONS.get(part.block.kind)
+        if section:
+            out.setdefault(section, set()).update(part.block.schemes)
+    return out
+
+
+SECTIONS = {
+    "gemm": "gemm",
+    "moe": "moe",
+    "attention.prefill": "attention_prefill",
+    "attention.decode": "attention_decode",
+}
+"""Section of the constants that operators of a kind are priced by, where formats have kernels of their own."""
+
+
+def scenario_dict(scenario: Scenario) -> dict[str, Any]:
+    """The resolved scenario as plain data; constants that the catalog holds are named, not repeated."""
+    data = asdict(scenario)
+    achieved = scenario.hardware.achieved
+    try:
+        same = component("achieved", achieved.name) == achieved
+    except InputError:
+        same = False
+    if same:
+        data["hardware"]["achieved"] = achieved.name
+    return data
 
 
 def _numbers(metrics: Metrics) -> dict[str, Any]:
@@ -228,7 +273,7 @@ def memory_dict(result: Estimate) -> dict[str, Any]:
         "transfer_overlap": part.placed.overlap if tiers else None,
         "would_fit": _remedies(result),
         "warnings": list(result.warnings),
-        "scenario": asdict(result.scenario),
+        "scenario": scenario_dict(result.scenario),
     }
     plain: dict[str, Any] = finite(_plain(data))
     return plain
@@ -280,7 +325,7 @@ def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "steps": shown,
         "warnings": [*resolved.warnings, *notes(resolved.scenario)],
-        "scenario": asdict(resolved.scenario),
+        "scenario": scenario_dict(resolved.scenario),
     }
     plain: dict[str, Any] = finite(_plain(data))
     return plain

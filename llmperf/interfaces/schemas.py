@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmperf.descriptors.components import COMPONENTS, ENTRIES
+from llmperf.descriptors.published import Published
 from llmperf.descriptors.resolve import SECTIONS
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
@@ -26,8 +27,10 @@ def schema_of(kind: str) -> dict[str, Any]:
     known = {**ENTRIES, **SECTIONS}
     if kind == "scenario":
         return _scenario()
+    if kind == "published":
+        return {"$schema": DIALECT, **adapter(Published).json_schema()}
     if kind not in known:
-        allowed = ("scenario", *known, "outputs")
+        allowed = ("scenario", *known, "published", "outputs")
         raise InputError(Problem(f"unknown kind {kind!r}", "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
     return {"$schema": DIALECT, **_written(kind, adapter(known[kind]).json_schema())}
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from llmperf.descriptors.achieved import variant
 from llmperf.descriptors.model import Attention, Indexer, Mla
-from llmperf.numeric import Real, anywhere, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, least, most
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
@@ -117,6 +120,9 @@ def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) 
         row = Row("index_scores", layers.repeat, layers.stages, formats.index)
         row.flops = 2.0 * pairs * width
         row.activation_bytes = build.prompt_tokens * width * formats.hidden + read
+        row.scheme = selector(formats.index, indexer.head_dim)
+        row.query, row.context = step.query, step.length
+        row.waves = blocks_of_queries(build, indexer.heads)
         build.add("attention.prefill", row)
     if build.decodes:
         context = step.decode_context(None) / build.shards.cp
@@ -125,6 +131,7 @@ def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) 
         row.kv_read = step.sequences * context * key
         row.activation_bytes = step.sequences * width * formats.hidden
         row.group = indexer.heads
+        row.scheme = selector(formats.index, indexer.head_dim)
         build.add("attention.decode", row)
 
 
@@ -133,6 +140,17 @@ def _scores(build: Build, name: str, layers: Layers, attention: Attention, windo
         build.add("attention.prefill", _prefill(build, name, layers, attention, window))
     if build.decodes:
         build.add("attention.decode", _decode(build, name, layers, attention, window))
+
+
+def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
+    """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
+    kind = "" if group is None else variant(float(np.max(group)))
+    return f"{scheme}{kind}/d{int(np.max(head_dim))}"
+
+
+def blocks_of_queries(build: Build, heads: Real) -> Real:
+    """(Prompt, head, block of 128 queries) triples of the prompts on one device. [1]"""
+    return build.step.prompts * heads * ceil_div(build.step.query / build.shards.cp, 128.0)
 
 
 def _widths(build: Build, attention: Attention, absorbed: bool) -> tuple[Real, Real]:
@@ -164,6 +182,10 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         vector_flops=SOFTMAX_FLOPS * heads * pairs,
         kv_write=tokens * per_token,
         activation_bytes=tokens * heads * (key + value) * formats.hidden + read,
+        scheme=selector(formats.attention, key),
+        waves=blocks_of_queries(build, heads),
+        context=least(step.length, window.size + step.query) if window else step.length,
+        query=step.query,
     )
 
 
@@ -194,6 +216,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
         context=context,
+        scheme=selector(formats.attention_scheme, key, heads / kv_heads),
     )
 
 
@@ -250,6 +273,10 @@ def cross(build: Build, attention: Attention) -> None:
                 kv_write=encoded * per_token,
                 activation_bytes=2.0 * build.prompt_tokens * query * formats.hidden
                 + encoded * 2.0 * keys * formats.hidden,
+                scheme=selector(formats.attention, attention.head_dim),
+                waves=blocks_of_queries(build, shards.heads),
+                context=step.encoded,
+                query=step.query,
             ),
         )
     if build.decodes:
@@ -268,6 +295,7 @@ def cross(build: Build, attention: Attention) -> None:
                 waves=step.sequences * shards.kv_heads,
                 group=shards.heads / shards.kv_heads,
                 context=step.encoded,
+                scheme=selector(formats.attention_scheme, attention.head_dim, shards.heads / shards.kv_heads),
             ),
         )
     build.gemm("cross_o", layers, build.tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)

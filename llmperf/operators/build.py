@@ -111,6 +111,7 @@ class Build:
                 layers.repeat,
                 layers.stages,
                 formats.attention if kept else formats.linear,
+                scheme=formats.attention if kept else formats.scheme,
                 flops=2.0 * m * n * k,
                 vector_flops=0.0 if kept else n * k * formats.dequantize,
                 weight_bytes=weights,
@@ -131,7 +132,7 @@ class Build:
         weight_bytes: Real = 0.0,
         resident_bytes: Real | None = None,
     ) -> None:
-        """An operator that streams activations through the vector engine."""
+        """An operator that streams activations through the vector engine; the last word of its name is its kind."""
         self.add(
             "elementwise",
             Row(
@@ -139,6 +140,7 @@ class Build:
                 layers.repeat,
                 layers.stages,
                 self.formats.attention,
+                scheme=name.rpartition("_")[2],
                 vector_flops=flops,
                 weight_bytes=weight_bytes,
                 resident_bytes=resident_bytes,
@@ -150,11 +152,19 @@ class Build:
         """The pass that quantizes inputs of linear layers, one for each input width."""
         if self.formats.quantizes:
             width = sum(widths) / len(widths)
-            self.elementwise(
+            every = layers.times(len(widths))
+            self.add(
                 "quantize",
-                layers.times(len(widths)),
-                tokens * width * (self.formats.hidden + self.formats.input),
-                4.0 * tokens * width,
+                Row(
+                    "quantize",
+                    every.repeat,
+                    every.stages,
+                    self.formats.attention,
+                    scheme=self.formats.scheme,
+                    vector_flops=4.0 * tokens * width,
+                    activation_bytes=tokens * width * (self.formats.hidden + self.formats.input),
+                    m=tokens,
+                ),
             )
 
     def inside(self, ranks: Real, stride: Real = 1.0) -> Real:

@@ -8,7 +8,7 @@ from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.descriptors.weights import element_bytes as weight_element_bytes
-from llmperf.numeric import Real
+from llmperf.numeric import Real, everywhere
 
 DTYPE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
 """Bytes of one element of a compute dtype. [B]"""
@@ -36,6 +36,8 @@ class Formats:
         Whether inputs of linear layers are quantized on the fly.
     index : str
         Compute dtype of an indexer's scores, and that of its cached keys.
+    scheme, attention_scheme : str
+        What selects the constants of linear layers, and of attention (`llmperf.descriptors.achieved`).
     """
 
     weight: Real
@@ -49,6 +51,8 @@ class Formats:
     hidden: float
     quantizes: bool
     index: str
+    scheme: str
+    attention_scheme: str
 
     def index_bytes(self, width: Real) -> Real:
         """Bytes of a cached key of an indexer: its elements, and one fp32 scale where they are quantized. [B]"""
@@ -70,4 +74,15 @@ def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attenti
         DTYPE_BYTES[attention],
         DTYPE_BYTES[linear] < DTYPE_BYTES[attention],
         index,
+        _scheme(weights, linear),
+        f"{attention}-fp8" if everywhere(kv_cache.bits <= 8) else attention,
     )
+
+
+def _scheme(weights: WeightFormat, linear: str) -> str:
+    """The scheme of linear layers: formats that have kernels of their own, else the dtype."""
+    if weights.weight_only:
+        if everywhere(weights.bits > 4.5):
+            return "w8a16" if everywhere(weights.bits <= 8) else linear
+        return "w4a16_mxfp4" if weights.group == 32 and weights.scale_bits == 8 else "w4a16"
+    return "fp8_block" if linear == "fp8" and weights.group is not None else linear

@@ -2,44 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.model import Moe
-from llmperf.numeric import Real, anywhere, ceil_div, least, log, most, root
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
+from llmperf.operators.routing import Load, experts_hit, hottest
 from llmperf.operators.table import Row
-
-
-def experts_hit(experts: Real, top_k: Real, tokens: Real, diversity: Real) -> Real:
-    """Expected distinct experts of `tokens` tokens that choose uniformly.
-
-    Parameters
-    ----------
-    experts, top_k : number or array
-        Experts of a layer, and experts a token chooses. [1]
-    tokens : number or array
-        Tokens of the whole expert-parallel group. [1]
-    diversity : number or array
-        0: all tokens choose alike; 1: independently. [1]
-
-    Returns
-    -------
-    number or array
-        ``E (1 - (1 - k/E)^T)``, T the number of independent choices; between `top_k` and `experts`. [1]
-    """
-    independent = 1.0 + most(tokens - 1.0, 0.0) * diversity
-    return experts * (1.0 - (1.0 - top_k / experts) ** independent)
-
-
-def hottest(mean: Real, ranks: Real, ceiling: Real) -> Real:
-    """Expected load of the most loaded of `ranks` ranks whose loads scatter around `mean` like counts.
-
-    Notes
-    -----
-    The expected maximum of n normal variates is about ``mean + sigma sqrt(2 ln n)``; sigma^2 of a count that falls
-    on one of n ranks is ``mean (1 - 1/n)``. No rank can get more than `ceiling`.
-    """
-    return least(mean + root(2.0 * log(ranks) * mean * (1.0 - 1.0 / ranks)), most(ceiling, mean))
 
 
 def add(build: Build, layers: Layers) -> None:
@@ -87,25 +54,21 @@ def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
     build.gemm("residual_down", layers, tokens, model.hidden, width)
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
-    """Tokens' choices and distinct experts of a rank: the mean, and those of the most loaded rank. [1]"""
-
-    rows: Real
-    hit: Real
-    most_rows: Real
-    most_hit: Real
-
-
 def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
-    """The two grouped products, the activation between them, and the permutation around them."""
+    """The two grouped products with the activation between them and the permutation around them, which are one kernel
+    or are measured as one.
+    """
     model, shards, formats = build.model, build.shards, build.formats
-    rows = load.rows
     matrices = model.mlp_matrices - 1
     width = shards.expert_ffn
-    build.elementwise("moe_permute", layers, 2.0 * rows * model.hidden * formats.hidden)
-    build.quantize(layers, (model.hidden, width), rows)
-    for name, n, k in (("moe_gate_up", matrices * width, model.hidden), ("moe_down", model.hidden, width)):
+    # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
+    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
+    elsewhere = most(present - load.most_rows, 0.0)
+    moved = formats.hidden + formats.input  # quantized where the format does so
+    for name, n, k, passes in (
+        ("moe_gate_up", matrices * width, model.hidden, model.hidden * moved + matrices * width * formats.hidden),
+        ("moe_down", model.hidden, width, width * moved + model.hidden * moved),
+    ):
         element = n * k * formats.weight + (n * formats.kept if moe.expert_bias else 0.0)
         build.add(
             "moe",
@@ -114,11 +77,13 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 layers.repeat,
                 layers.stages,
                 formats.linear,
-                flops=2.0 * rows * n * k,
+                scheme=formats.scheme,
+                flops=2.0 * load.rows * n * k,
                 vector_flops=load.hit * n * k * formats.dequantize,
                 weight_bytes=load.hit * element,
                 resident_bytes=shards.experts * element,
-                activation_bytes=rows * (k * formats.input + n * formats.hidden),
+                activation_bytes=load.most_rows * passes,
+                foreign_bytes=elsewhere * passes,
                 m=load.most_rows / load.most_hit,
                 n=n,
                 k=k,
@@ -126,13 +91,6 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 padded_bytes=load.most_hit * element,
             ),
         )
-        if name == "moe_gate_up":
-            build.elementwise(
-                "moe_activation", layers, (matrices + 1) * rows * width * formats.hidden, 5.0 * rows * width
-            )
-    build.elementwise(
-        "moe_combine", layers, (rows + build.tokens) * model.hidden * formats.hidden, 2.0 * rows * model.hidden
-    )
 
 
 def _exchange(build: Build, layers: Layers, moe: Moe) -> None:

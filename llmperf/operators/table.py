@@ -15,7 +15,9 @@ import numpy as np
 
 from llmperf.numeric import Array, Real, stack, weighted_sum
 
-Kind = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise", "collective"]
+Kind = Literal[
+    "gemm", "quantize", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise", "collective"
+]
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
 
 
@@ -49,6 +51,9 @@ class Row:
     required: bool = True
     ranks_up: Real = 1.0
     ranks_out: Real = 1.0
+    scheme: str = ""
+    query: Real = 1.0
+    foreign_bytes: Real = 0.0
 
 
 @dataclass(slots=True)
@@ -59,6 +64,9 @@ class Block:
     ----------
     names, dtypes : tuple of str
         Name and compute dtype of each operator.
+    schemes : tuple of str
+        What selects the constants of each operator: its dtype, or a format or kind that has kernels of its own, and
+        of attention the head dimension (`llmperf.descriptors.achieved`).
     repeat : ndarray, (operators, configurations)
         How often the operator runs in the whole model. [1]
     stages : ndarray, (stages, operators, configurations)
@@ -68,15 +76,21 @@ class Block:
     weight_bytes, resident_bytes : ndarray
         Weights that one run reads, and weights that must be stored for it (all experts, the whole embedding). [B]
     kv_read, kv_write, activation_bytes : ndarray
-        KV cache or recurrent state read and written; activations read and written. [B]
+        KV cache or recurrent state read and written; activations read and written (``moe``: by the passes that sort,
+        activate and combine the tokens). [B]
+    foreign_bytes : ndarray
+        ``moe``: the same of tokens that are on the device, but whose experts are on others. [B]
     kv_repeated : ndarray
         The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
     m, n, k : ndarray
-        Dimensions of a matrix product (``gemm``, ``moe``). [1]
+        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: operations of the rank with most tokens, weights that the rank with most experts reads. [FLOP], [B]
     waves, group, context : ndarray
-        Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence. [1]
+        Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence; prefill
+        attention: (prompt, head, block of queries) triples, and keys that a prompt's last query sees. [1]
+    query : ndarray
+        Prefill attention: query tokens of a prompt. [1]
     operations : tuple of str
         ``collective``: what is communicated.
     message, message_out, ranks_up, ranks_out : ndarray
@@ -89,6 +103,7 @@ class Block:
     kind: Kind
     names: tuple[str, ...]
     dtypes: tuple[str, ...]
+    schemes: tuple[str, ...]
     operations: tuple[Collective, ...]
     required: tuple[bool, ...]
     repeat: Array
@@ -113,6 +128,8 @@ class Block:
     message_out: Array
     ranks_up: Array
     ranks_out: Array
+    query: Array
+    foreign_bytes: Array
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""
@@ -133,8 +150,17 @@ _UNUSED = np.zeros((1, 1))
 _WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
 _USES: dict[Kind, tuple[str, ...]] = {
     "gemm": (*_WORK, "m", "n", "k"),
-    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes"),
-    "attention.prefill": (*_WORK[:2], "kv_read", "kv_write", "activation_bytes"),
+    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes", "foreign_bytes"),
+    "quantize": ("vector_flops", "activation_bytes", "m"),
+    "attention.prefill": (
+        *_WORK[:2],
+        "kv_read",
+        "kv_write",
+        "activation_bytes",
+        "waves",
+        "context",
+        "query",
+    ),
     "attention.decode": (
         *_WORK[:2],
         "kv_read",
@@ -152,7 +178,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
 """The columns that each kind fills; the others stay one zero, so that they cost nothing."""
 _USES = {kind: ("repeat", *columns) for kind, columns in _USES.items()}
 _READ = {kind: attrgetter(*columns) for kind, columns in _USES.items()}
-_LABELS = attrgetter("name", "dtype", "operation", "required")
+_LABELS = attrgetter("name", "dtype", "scheme", "operation", "required")
 _COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
 
 
@@ -164,6 +190,8 @@ def block(kind: Kind, rows: list[Row]) -> Block:
             row.resident_bytes = row.weight_bytes
         if row.padded_flops is None:
             row.padded_flops = row.flops
+        if not row.scheme:
+            row.scheme = row.dtype
     columns = dict.fromkeys(_COLUMNS, _UNUSED)
     values = [_READ[kind](row) for row in rows]
     try:  # all plain numbers: one array for all columns
@@ -175,8 +203,8 @@ def block(kind: Kind, rows: list[Row]) -> Block:
     if len(rows[0].stages) > 1:
         each = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
         stages = np.stack(np.broadcast_arrays(*each))
-    names, dtypes, operations, required = zip(*map(_LABELS, rows), strict=True)
-    return Block(kind, names, dtypes, operations, required, stages=stages, **columns)
+    names, dtypes, schemes, operations, required = zip(*map(_LABELS, rows), strict=True)
+    return Block(kind, names, dtypes, schemes, operations, required, stages=stages, **columns)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
     costs = price(setup.table(step), setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
     cached = step.sequences * step.decode_context(None)
-    copies = prompt_copies(scenario, setup.machine.hardware, costs)
+    copies = prompt_copies(scenario, setup.machine, costs)
     together = step.sequences + step.prompts
     time = step_time(setup, costs, moved, placed.overlap, together, captured=False, cached=cached, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)

@@ -58,7 +58,7 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     scenario, steps = setup.scenario, setup.prefill_steps
     costs = price(table, setup.machine, placed.elsewhere)
     moved = transfers(scenario, placed, costs)
-    copies = prompt_copies(scenario, setup.machine.hardware, costs)
+    copies = prompt_copies(scenario, setup.machine, costs)
     prompts = setup.prefill_step.prompts
     time = step_time(setup, costs, moved, placed.overlap, prompts, captured=False, beside=copies)
     bound = fastest(setup, costs, moved, placed.elsewhere, steps)

@@ -14,7 +14,6 @@ from llmperf.operators.layout import Shards, Stages, shards, stages
 from llmperf.operators.step import Step
 from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
-from llmperf.phases.kernels import adapted
 
 
 @dataclass(frozen=True)
@@ -150,7 +149,7 @@ def setup(scenario: Scenario) -> Setup:
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
-        machine_of(adapted(scenario)),
+        machine_of(hardware, scenario.engine),
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),

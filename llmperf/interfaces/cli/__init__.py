@@ -23,10 +23,14 @@ COMMANDS = {
     "estimate": "estimate",
     "ops": "ops",
     "memory": "memory",
+    "compare": "compare",
     "list": "list_",
     "show": "show",
     "schema": "schema",
+    "bench": "bench",
     "init": "init",
+    "calibrate": "calibrate",
+    "validate": "validate",
 }
 """Command -> module of this package."""
 

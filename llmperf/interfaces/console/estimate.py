@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.scenario import Scenario
+from llmperf.interfaces.confidence import METRICS, error_bands
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
 from llmperf.interfaces.results import Estimate
@@ -19,8 +21,12 @@ _MENTIONED = 0.1
 
 
 def headline(result: Estimate) -> str:
-    """The scenario in one line."""
-    scenario = result.scenario
+    """The scenario of a result in one line."""
+    return described(result.scenario)
+
+
+def described(scenario: Scenario) -> str:
+    """A scenario in one line."""
     layout, work = scenario.parallelism, scenario.workload
     parts = [
         f"{name} {getattr(layout, name):g}"
@@ -49,9 +55,21 @@ def show(result: Estimate) -> None:
     out.print()
     out.print(_where(result))
     basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} efficiencies ({text(basis.name)}); no measured error band yet")
+    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
+    for reason in result.extrapolated:
+        out.print(f"extrapolated: {text(reason)}")
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
+
+
+def _confidence(result: Estimate) -> str:
+    """Where measured times lie beside projected ones, as far as the evidence says."""
+    said = [
+        f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
+        for phase, one in error_bands(result.scenario).items()
+        if phase != "e2e"
+    ]
+    return f"8 of 10 measured: {', '.join(said)}" if said else "no measured error band"
 
 
 def _waits(result: Estimate, phase: str) -> str:

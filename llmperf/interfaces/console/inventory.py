@@ -15,6 +15,7 @@ _COLUMNS = {
     "kv_cache": ("bits", "group"),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
+    "published": ("year", "claims", "not_expressible"),
 }
 
 

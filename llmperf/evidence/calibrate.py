@@ -1,0 +1,304 @@
+"""Calibration: constants of a chip, or of a class of chips, from measured kernels."""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from llmperf.costs.collectives import at
+from llmperf.costs.machine import Machine, pick
+from llmperf.descriptors.achieved import Achieved, CacheAchieved
+from llmperf.evidence.fit import START, Fit, UnfitError, robust
+from llmperf.evidence.kernels import Kernels, chip, predict, stack
+from llmperf.numeric import Array
+
+EARLIER = {"vidur", "apex_plus", "vtrain_nccl_tests", "llmcompass"}
+"""Software of 2023 and before: measured, but no part of pooled fits where newer measurements exist."""
+CACHE_SHARES = (0.1, 0.2, 0.35, 0.6, 1.0)
+CACHE_SPEEDUPS = (1.5, 2.0, 2.7, 3.5)
+"""Grid on which the cache's constants are searched; they act on all fits of a chip."""
+LEAST_GAIN = 0.002
+"""Held-out median error that a cache must save to be believed. [1]"""
+POINT_ROWS = 15
+"""Rows that a collective needs for a protocol time beside latency and bandwidth."""
+APART = 0.75
+"""Share of the common fit's error that a variant's own fit must stay below on rows held out to be believed. [1]"""
+QUANTIZING = ("quantize_memory", "quantize_row")
+
+
+@dataclass(slots=True)
+class Calibration:
+    """The fits of a chip or class.
+
+    Attributes
+    ----------
+    fits : dict of str to dict of str to Fit
+        By section and selector; of collectives by ``selector@ranks``.
+    cache : CacheAchieved or None
+    refused : list of (section.selector, why)
+        What could not be fitted.
+    sources : Counter
+        Rows by source.
+    """
+
+    fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
+    cache: CacheAchieved | None = None
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    sources: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows(self) -> int:
+        """Rows of all measurements."""
+        return sum(self.sources.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One fit: the kernels that it rests on."""
+
+    section: str
+    selector: str
+    parts: tuple[Kernels, ...]
+
+    @property
+    def pooled(self) -> str:
+        """Selector of the fit of all implementations."""
+        ranks = self.selector.partition("@")
+        return plain(self.parts[0].scheme) + ranks[1] + ranks[2]
+
+
+def calibrate(
+    kernels: Sequence[Kernels],
+    base: Achieved,
+    *,
+    implementations: bool = True,
+    samples: int = 20,
+    progress: Callable[[int, int], None] | None = None,
+) -> Calibration:
+    """Fit all constants that the kernels of one chip, or of several of a class, determine.
+
+    Parameters
+    ----------
+    kernels : sequence of Kernels
+        Of one device, or of all devices of a class, each of which weighs the same.
+    base : Achieved
+        Constants of the class, which stand where too few rows determine them.
+    implementations : bool
+        Whether each implementation gets constants of its own beside the pooled ones.
+    samples : int
+        Bootstrap samples for the intervals of the constants.
+    progress : callable, optional
+        Called with the fits done and in all.
+    """
+    out = Calibration()
+    for part in kernels:
+        out.sources.update(part.sources)
+    devices = {part.device for part in kernels}
+    out.cache = _cache(kernels, base) if len(devices) == 1 else None
+    machines = {device: _machine(device, out.cache) for device in devices}
+    jobs = list(_jobs(kernels, implementations))
+    for done, job in enumerate(jobs):
+        if progress:
+            progress(done, len(jobs))
+        try:
+            known = out.fits.setdefault(job.section, {})
+            pooled = known.get(job.pooled)
+            start = pooled.constants if pooled else _start(job, base)
+            known.update(_fits(job, machines, start, samples))
+        except UnfitError as error:
+            out.refused.append((f"{job.section}.{job.selector}", str(error)))
+    if progress:
+        progress(len(jobs), len(jobs))
+    return out
+
+
+def plain(selector: str) -> str:
+    """A selector without the variant of its scheme."""
+    return re.sub(r"\+[a-z]+", "", selector)
+
+
+def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> dict[str, Fit]:
+    """The fit of a job, and fits of variants that the rows held out say are other kernels."""
+    variants = {part.scheme.partition("/")[0].partition("+")[2] for part in job.parts} - {""}
+    whole = _fit(job, machines, start, 0 if variants else samples)
+    own, rest = {}, list(job.parts)
+    for name in sorted(variants):
+        parts = tuple(part for part in job.parts if f"+{name}" in part.scheme)
+        apart = _Job(job.section, job.selector.replace("/", f"+{name}/", 1), parts)
+        try:
+            start_apart = replace(whole.constants, share=1.0) if name == "wide" else whole.constants
+            fit = _fit(apart, machines, start_apart, samples)
+        except UnfitError:
+            continue
+        together = np.concatenate([predict(p, whole.constants, machines[p.device]) / p.measured for p in parts])
+        errors = np.abs(together - 1.0)
+        if fit.median < APART * np.median(errors) and fit.p90 <= np.percentile(errors, 90.0):
+            own[apart.selector] = fit
+            rest = [part for part in rest if part not in parts]
+    if rest and (own or variants):
+        with suppress(UnfitError):  # too few rows without the variants: the common fit stays
+            whole = _fit(_Job(job.section, job.selector, tuple(rest)), machines, start, samples)
+    return {job.selector: whole, **own}
+
+
+def _machine(device: str, cache: CacheAchieved | None) -> Machine:
+    hardware = chip(device)
+    return Machine(replace(hardware, achieved=replace(hardware.achieved, cache=cache)))
+
+
+def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
+    groups: dict[tuple[str, str], list[Kernels]] = {}
+    for part in kernels:
+        groups.setdefault((part.section, plain(part.scheme)), []).append(part)
+    for (section, scheme), parts in sorted(groups.items(), key=lambda item: item[0]):
+        usual = [part for part in parts if not part.kernel.endswith("_eager")] or parts
+        newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
+        if section.startswith("scale"):
+            newer = [part for part in newer if part.kernel == "nccl"] or newer
+        yield from _points(_Job(section, scheme, tuple(newer)))
+        if implementations and (section.startswith("attention") or len({part.kernel for part in parts}) > 1):
+            for kernel in sorted({part.kernel for part in parts}):
+                own = tuple(part for part in parts if part.kernel == kernel)
+                yield from _points(_Job(section, plain(own[0].selectors[1]), own))
+
+
+def _points(job: _Job) -> Iterator[_Job]:
+    """A job, or of collectives one for each number of ranks."""
+    if not job.section.startswith("scale"):
+        yield job
+        return
+    for ranks in sorted({float(n) for part in job.parts for n in np.unique(part.arguments["ranks"])}):
+        chosen = [part.take(part.arguments["ranks"] == ranks) for part in job.parts]
+        chosen = [part for part in chosen if len(part)]
+        yield _Job(job.section, f"{job.selector}@{ranks:.0f}", tuple(chosen))
+
+
+def _fit(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> Fit:
+    measured = np.concatenate([part.measured for part in job.parts])
+    devices = Counter(part.device for part in job.parts)
+    weights = np.concatenate([np.full(len(part), 1.0 / len(part) / devices[part.device]) for part in job.parts])
+
+    def predicted(constants: Any) -> Array:
+        return np.concatenate([predict(part, constants, machines[part.device]) for part in job.parts])
+
+    constants = _constants(job)
+    return robust(job.section, predicted, measured, weights, start, constants, samples=samples)
+
+
+def _start(job: _Job, base: Achieved) -> Any:
+    """The class's constants of what a job fits."""
+    part = job.parts[0]
+    found = pick(getattr(base, job.section), part.scheme, (part.kernel,))
+    return at(found, part.arguments["ranks"][:1].mean()) if job.section.startswith("scale") else found
+
+
+def _constants(job: _Job) -> list[str]:
+    """Constants that the rows of a job can determine."""
+    names = list(START[job.section])
+    if job.section == "gemm" and not any(part.arguments["quantized"].any() for part in job.parts):
+        names = [name for name in names if name not in QUANTIZING]
+    if job.section.startswith("scale") and sum(len(part) for part in job.parts) < POINT_ROWS:
+        names.remove("root")
+    return names
+
+
+def _cache(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
+    """The cache's constants, from 16-bit products, whose operands are read again and again by benchmarks."""
+    parts = tuple(part for part in kernels if part.section == "gemm" and part.scheme == "bf16")
+    newer = tuple(part for part in parts if stack(part.sources[0]) not in EARLIER) or parts
+    device = newer[0].device if newer else ""
+    hardware = chip(device) if newer else None
+    if hardware is None or hardware.cache is None or hardware.cache.capacity is None:
+        return None
+    job = _Job("gemm", "bf16", newer)
+    try:
+        best, found = (
+            _fit(job, {device: _machine(device, None)}, _start(job, base), 0).median - LEAST_GAIN,
+            None,
+        )
+        for share in CACHE_SHARES:
+            for speedup in CACHE_SPEEDUPS:
+                trial = CacheAchieved(share, speedup)
+                error = _fit(job, {device: _machine(device, trial)}, _start(job, base), 0).median
+                if error < best:
+                    best, found = error, trial
+    except UnfitError:
+        return None
+    return found
+
+
+def document(calibration: Calibration, name: str, base: str, today: datetime.date | None = None) -> dict[str, Any]:
+    """The calibration as a file of ``hardware/achieved``: constants on top of those of a class.
+
+    Parameters
+    ----------
+    calibration : Calibration
+    name, base : str
+        Name of the entry, and the class whose constants stand where nothing was fitted.
+    today : date, optional
+        Date that is written; today by default.
+
+    Raises
+    ------
+    UnfitError
+        If nothing was fitted.
+    """
+    if not any(calibration.fits.values()):
+        raise UnfitError("no fit had enough rows: nothing is written")
+    out: dict[str, Any] = {"extends": base, "name": name, "basis": "calibrated"}
+    fitted: dict[str, str] = {}
+    if calibration.cache is not None:
+        out["cache"] = {"share": calibration.cache.share, "speedup": calibration.cache.speedup}
+    for section, fits in ((section, fits) for section, fits in calibration.fits.items() if fits):
+        entries: dict[str, Any] = {}
+        for selector, fit in fits.items():
+            place, _, ranks = selector.partition("@")
+            values = {key: written(key, value) for key, value in _values(section, fit).items()}
+            if ranks:
+                entries.setdefault(place, {})[ranks] = values
+            else:
+                entries[place] = values
+            fitted[f"{section}.{selector}"] = _said(fit)
+        out[section] = entries
+    out["fitted"] = fitted
+    day = today or datetime.date.today()
+    top = ", ".join(f"{source} ({count})" for source, count in calibration.sources.most_common(6))
+    more = len(calibration.sources) - 6
+    out["sources"] = {
+        "calibration": f"llmperf calibrate, {day.isoformat()}, {calibration.rows} kernel times: {top}"
+        + (f" and {more} more sources" if more > 0 else "")
+    }
+    return out
+
+
+def _values(section: str, fit: Fit) -> dict[str, float]:
+    extra = {"share": 1.0} if getattr(fit.constants, "share", 0.0) == 1.0 else {}
+    return {name: getattr(fit.constants, name) for name in START[section]} | extra
+
+
+TIMES = {"latency", "k_latency", "quantize_row", "wave", "chain", "expert", "root"}
+"""Constants that are times."""
+
+
+def written(name: str, value: float) -> float | str:
+    """A constant as a file states it: three digits, times with their unit."""
+    if name not in TIMES:
+        return float(f"{value:.3g}")
+    scale, unit = (1e6, "us") if value >= 1e-7 else (1e9, "ns")
+    return f"{value * scale:.3g} {unit}"
+
+
+def _said(fit: Fit) -> str:
+    ranges = ", ".join(
+        f"{name} {written(name, low)} to {written(name, fit.high[name])}" for name, low in fit.low.items()
+    )
+    return f"{fit.rows} rows; held out: median {fit.median:.1%}, p90 {fit.p90:.1%}, bias {fit.bias:+.1%}" + (
+        f"; 90 % intervals: {ranges}" if ranges else ""
+    )

@@ -1,0 +1,230 @@
+"""A measured run beside bound and projection of its scenario."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llmperf.descriptors import catalog
+from llmperf.descriptors.resolve import Resolved, resolve, written
+from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem, shown
+from llmperf.evidence.rows import SLACK
+from llmperf.evidence.runs.prediction import Prediction, predictions
+from llmperf.evidence.runs.run import Run
+from llmperf.phases.estimate import notes
+
+Reference = Mapping[str, Any] | str | Path | None
+
+_VENDORS = re.compile(r"^(nvidia|amd|intel|apple)[ -]+(geforce[ -]+)?", re.IGNORECASE)
+_SUSPECTS = (
+    "a measurement beats the bound: look for a cached prefix, drafted tokens, answers that ended early, or another "
+    "format, layout or clock than the scenario says"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One metric: measured, predicted, and what lies between.
+
+    Attributes
+    ----------
+    metric : str
+        ``..._s`` is a time, ``..._per_s`` a rate.
+    measured, bound, projection : float
+        SI units.
+    explained_by : dict of str to float
+        Shares of the gap between bound and projection, by what the projection waits for there. [1]
+    note : str
+        What the prediction leaves out, empty where nothing.
+    """
+
+    metric: str
+    measured: float
+    bound: float
+    projection: float
+    explained_by: Mapping[str, float]
+    note: str
+
+    @property
+    def is_rate(self) -> bool:
+        """Whether more is better."""
+        return self.metric.endswith("_per_s")
+
+    @property
+    def fraction_of_bound(self) -> float:
+        """How much of what is physically possible was reached. [1]"""
+        return self.measured / self.bound if self.is_rate else self.bound / self.measured
+
+    @property
+    def error(self) -> float:
+        """``projection / measured - 1``. [1]"""
+        return self.projection / self.measured - 1.0
+
+    @property
+    def violation(self) -> bool:
+        """Whether the measurement beats the bound by more than the slack."""
+        return self.fraction_of_bound > 1.0 / SLACK
+
+    @property
+    def verdict(self) -> str:
+        """Where the measurement lies."""
+        if self.violation:
+            return "beats the bound"
+        faster = self.measured > self.projection if self.is_rate else self.measured < self.projection
+        return "between bound and projection" if faster else "slower than projected"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One run beside its predictions.
+
+    Attributes
+    ----------
+    run : Run
+    scenario : Scenario or None
+        What was predicted; None where the run has no estimate.
+    rows : tuple of Row
+    not_compared : tuple of (str, str)
+        What the file holds beside that, and why it has no prediction.
+    notes : tuple of str
+    """
+
+    run: Run
+    scenario: Scenario | None
+    rows: tuple[Row, ...]
+    not_compared: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def compare(
+    runs: Sequence[Run], reference: Reference = None, overrides: Mapping[str, Any] | None = None, *extra: str
+) -> Iterator[Comparison]:
+    """Compare each run with bound and projection.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+    reference : mapping, str, Path or None
+        A scenario, or the name or file of one.
+    overrides : mapping, optional
+        Keys on top of it: they go before what the run says, which goes before the scenario's own workload. Model,
+        GPU, formats and layout that a run names hold where the user names nothing.
+    *extra : str
+        Catalog directories that go before all others.
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong or incomplete. A run of several that alone cannot be estimated (too long a context)
+        is listed with the reason.
+    """
+    for run in runs:
+        try:
+            yield _compared(run, reference, overrides or {}, extra)
+        except InputError as error:
+            if len(runs) == 1 or not all(problem.path.startswith("workload") for problem in error.problems):
+                raise
+            why = "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
+            absent = (*((item.metric, why) for item in run.measured), *run.not_compared)
+            yield Comparison(run, None, (), absent, run.notes)
+
+
+def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extra: tuple[str, ...]) -> Comparison:
+    found, said = resolved(run, reference, overrides, extra)
+    if found.shape:
+        raise InputError(Problem("a comparison is of one configuration, not of arrays"))
+    given = written(None, overrides, extra)[0].get("workload") or {}
+    values = {item.metric: item.value for item in run.measured}
+    predicted = predictions(run.load, found.scenario, values, "batch" in given)
+    rows: list[Row] = []
+    absent: list[tuple[str, str]] = []
+    for item in run.measured:
+        guess = predicted.found.get(item.metric, "it is not predicted for this kind of run")
+        if isinstance(guess, Prediction):
+            rows.append(Row(item.metric, item.value, guess.bound, guess.projection, guess.explained_by, guess.note))
+        else:
+            absent.append((item.metric, guess))
+    order = list(predicted.found)
+    rows.sort(key=lambda row: order.index(row.metric))
+    work = replace(found.scenario.workload, batch=max(1, round(predicted.concurrency)))
+    scenario = replace(found.scenario, workload=work)
+    remarks = (
+        *(() if not any(row.violation for row in rows) else (_SUSPECTS,)),
+        *run.notes,
+        *said,
+        *predicted.notes,
+        *_offloaded(run, scenario),
+        *found.warnings,
+        *notes(scenario),
+    )
+    return Comparison(run, scenario, tuple(rows), (*absent, *run.not_compared), tuple(dict.fromkeys(remarks)))
+
+
+def resolved(
+    run: Run, reference: Reference, overrides: Mapping[str, Any], extra: tuple[str, ...] = ()
+) -> tuple[Resolved, tuple[str, ...]]:
+    """The scenario of a run, and where the user contradicts it; parameters as in `compare`.
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong, or neither user nor run says what is needed.
+    """
+    user, _ = written(reference, overrides, extra)
+    base, said = _named(run, user, extra)
+    if run.layout and not {"parallelism", "devices"} & set(user):
+        base["parallelism"] = dict(run.layout)
+    if run.engine and "engine" not in user:
+        base["engine"] = {"extends": "generic", **run.engine}
+    work = dict(run.workload)
+    if run.load.concurrency and run.load.kind != "open":
+        work["batch"] = max(1, round(run.load.concurrency))
+    needed = ("input", "output") if run.load.kind == "open" else ("batch", "input", "output")
+    absent = [key for key in needed if key not in work and key not in (user.get("workload") or {})]
+    if absent:
+        raise InputError([Problem(f"{run.tool} does not say it: give --{key}", f"workload.{key}") for key in absent])
+    stated = {f"workload.{key}": value for key, value in work.items()}
+    return resolve(reference, {**base, **stated, **overrides}, extra), said
+
+
+def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Model, hardware and formats that the run names and the user does not; and contradictions."""
+    base: dict[str, Any] = {}
+    said: list[str] = []
+    wrong: list[Problem] = []
+    for kind in ("model", "hardware", "weights", "kv_cache"):
+        mine, name = user.get(kind), run.names.get(kind, "")
+        named = isinstance(mine, str) or (isinstance(mine, Mapping) and bool({"extends", "name"} & set(mine)))
+        found: Any = _known(kind, name, extra) or run.formats.get(kind)
+        if found is not None and not named:
+            base[kind] = found
+        elif name and not named:
+            text = f"the run names {shown(name)}, which the catalog does not know"
+            wrong.append(Problem(text, kind, suggestion=f"give --{kind.replace('_', '-')}"))
+        elif isinstance(mine, str) and isinstance(found, str) and _known(kind, mine, extra) not in (None, found):
+            said.append(f"the run names {name} as {kind}, the scenario {mine}")
+    if wrong:
+        raise InputError(wrong)
+    return base, tuple(said)
+
+
+def _known(kind: str, name: str, extra: tuple[str, ...]) -> str | None:
+    """The catalog's name for what a file names; a file cannot choose a path."""
+    names = {**{key: key for key in catalog.files(kind, extra)}, **catalog.aliases(kind, extra)}
+    short = _VENDORS.sub("", name) if kind == "hardware" else name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+    for said in (name.lower(), short.lower()):
+        for spelled in (said, said.replace(" ", "-"), said.replace("_", "-")):
+            if spelled in names:
+                return names[spelled]
+    return None
+
+
+def _offloaded(run: Run, scenario: Scenario) -> list[str]:
+    layers = run.gpu_layers
+    if layers is None or layers >= scenario.model.layers or scenario.placement.tiers is not None:
+        return []
+    return [f"{layers} of {scenario.model.layers} layers were on the GPU; the prediction has all of them there"]

@@ -1,0 +1,100 @@
+"""Validation on a terminal."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+from llmperf.evidence.claims import Claim
+from llmperf.evidence.rows import Rows
+from llmperf.interfaces.console.style import console, count, table, text
+from llmperf.interfaces.validation import Validation
+
+MOST = 20
+"""Violations, reasons and claims that are listed; the others are counted."""
+
+
+def show(found: Validation, worst: int = 0) -> None:
+    """Print errors by group, what beats the bound, what could not be expressed, and the verdict on every claim."""
+    out = console()
+    for rows in found.rows:
+        _data(out, rows, found, worst)
+    if found.claims:
+        _claims(out, found.claims)
+    for line in found.failures[:MOST]:
+        out.print(f"[bold]fails[/bold]: {text(line)}")
+    if len(found.failures) > MOST:
+        out.print(f"and {len(found.failures) - MOST} more failures")
+
+
+def _percent(value: float) -> str:
+    """A logarithmic error as a share; beyond a factor of ten, as that factor."""
+    return f"{math.expm1(value):+.1%}" if abs(value) < math.log(10.0) else f"x{math.exp(value):.3g}"
+
+
+def _data(out: Any, rows: Rows, found: Validation, worst: int) -> None:
+    made = table(rows.dataset, "metric", "rows", "median error", "p90 error", "bias", "beat the bound", left=2)
+    for part in found.summaries:
+        if part.dataset != rows.dataset:
+            continue
+        cells = (_percent(part.median_abs_log)[1:], _percent(part.p90_abs_log)[1:], _percent(part.bias_log))
+        style = "bold" if part.group == "all groups" else None
+        made.add_row(text(part.group), part.metric, count(part.n), *cells, count(part.bound_violations), style=style)
+    if len(rows):
+        out.print(made)
+    if worst:
+        _worst(out, rows, worst)
+    _violations(out, rows)
+    reasons = Counter(why for _, why in rows.omitted)
+    if reasons:
+        whole = len(rows.omitted) + len(rows)
+        out.print(f"not expressible: {len(rows.omitted)} of {whole} rows")
+    for why, number in reasons.most_common(MOST):
+        out.print(f"  {number} x {text(why)}")
+    out.print()
+
+
+def _worst(out: Any, rows: Rows, most: int) -> None:
+    made = table("row", "metric", "measured", "bound", "projection", "error", left=2)
+    logs = rows.log_errors
+    for index in np.argsort(-np.abs(logs))[:most]:
+        values = [f"{column[index]:.4g}" for column in (rows.measured, rows.bound, rows.projection)]
+        made.add_row(text(rows.ids[index]), rows.metrics[index], *values, _percent(logs[index]))
+    out.print(made)
+
+
+def _violations(out: Any, rows: Rows) -> None:
+    beaten = np.flatnonzero(rows.violations)
+    for why, number in Counter(rows.notes[index] or "no explanation" for index in beaten).most_common():
+        out.print(f"{number} rows beat the bound: {text(why)}")
+    for index in [index for index in beaten if not rows.notes[index]][:MOST]:
+        values = f"{rows.measured[index]:.4g}, bound {rows.bound[index]:.4g}"
+        out.print(f"  {text(rows.ids[index])}: {rows.metrics[index]} {values}")
+
+
+def _claims(out: Any, claims: list[Claim]) -> None:
+    made = table("claim", "metric", "published", "predicted", "error", "verdict", left=2)
+    for claim in claims:
+        if claim.verdict in ("pass", "fail"):
+            error = "-" if claim.error is None else f"{claim.error:+.1%}"
+            predicted = "-" if claim.predicted is None else f"{claim.predicted:.4g}"
+            made.add_row(text(claim.id), claim.metric, _published(claim), predicted, error, claim.verdict)
+    out.print(made)
+    verdicts = Counter(claim.verdict for claim in claims)
+    systems = len({claim.system for claim in claims})
+    said = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in verdicts.most_common())
+    out.print(f"{len(claims)} claims of {systems} systems: {said}")
+    reasons = Counter(claim.why.partition(":")[0] for claim in claims if claim.verdict == "not_expressible")
+    for why, number in reasons.most_common(MOST):
+        out.print(f"  {number} x {text(why)}")
+
+
+def _published(claim: Claim) -> str:
+    if isinstance(claim.published, str):
+        return claim.published
+    if isinstance(claim.published, tuple):
+        return f"{claim.published[0]:.4g} to {claim.published[1]:.4g}"
+    return f"{claim.published:.4g}"

@@ -1,0 +1,119 @@
+"""The accuracy page of the documentation: what ``llmperf validate --markdown`` writes."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from llmperf.evidence import bands
+from llmperf.evidence.rows import Rows, Summary
+from llmperf.interfaces.validation import Validation
+
+HEAD = """# Accuracy
+
+How far projections lie from measurements and published results. This page is written by
+
+    llmperf validate --markdown docs/accuracy.md --force
+
+from the evidence that ships in `workloads/published/`; no number in it is typed. An error is
+`projection / measured - 1`; medians and 90th percentiles are of its size, and the bias is its median with its sign.
+*All groups* is the mean over groups, so that a big sweep does not drown the others.
+"""
+
+
+def markdown(found: Validation) -> str:
+    """The page."""
+    parts = [HEAD, _overview(found)]
+    parts += [_section(rows, found.summaries) for rows in found.rows]
+    if found.claims:
+        parts.append(_claims(found))
+    parts.append(_bands())
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _percent(value: float, signed: bool = False) -> str:
+    if abs(value) >= math.log(10.0):
+        return f"x {math.exp(value):.3g}"
+    return f"{100.0 * math.expm1(value):{'+' if signed else ''}.1f} %"
+
+
+def _line(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+
+
+def _numbers(part: Summary) -> tuple[str, ...]:
+    return (
+        f"{part.n:,}",
+        _percent(part.median_abs_log),
+        _percent(part.p90_abs_log),
+        _percent(part.bias_log, signed=True),
+        str(part.bound_violations),
+    )
+
+
+COLUMNS = ("rows", "median", "90 % below", "bias", "beat the bound")
+
+
+def _overview(found: Validation) -> str:
+    lines = ["## Overview", "", _line("data set", "metric", *COLUMNS), _line(*["---"] * 7)]
+    for rows in found.rows:
+        mine = [part for part in found.summaries if part.dataset == rows.dataset]
+        metrics = sorted({part.metric for part in mine})
+        for metric in metrics:
+            whole = [part for part in mine if part.metric == metric]
+            lines.append(_line(rows.dataset, f"`{metric}`", *_numbers(whole[-1])))
+    return "\n".join(lines) + "\n"
+
+
+def _section(rows: Rows, summaries: list[Summary]) -> str:
+    lines = [f"## {rows.dataset}", "", _line("group", "metric", *COLUMNS), _line(*["---"] * 7)]
+    lines += [
+        _line(part.group, f"`{part.metric}`", *_numbers(part)) for part in summaries if part.dataset == rows.dataset
+    ]
+    if not len(rows):
+        lines = lines[:2]
+    beaten = Counter(
+        rows.notes[index] or "no explanation" for index, violates in enumerate(rows.violations) if violates
+    )
+    lines += ["", *(f"- {number} rows beat the bound: {why}" for why, number in beaten.most_common())]
+    reasons = Counter(why for _, why in rows.omitted)
+    lines += [f"- {number} rows are not expressible: {why}" for why, number in reasons.most_common(15)]
+    if len(reasons) > 15:
+        lines.append(f"- and {len(reasons) - 15} more reasons")
+    return "\n".join(lines) + "\n"
+
+
+def _claims(found: Validation) -> str:
+    verdicts = Counter(claim.verdict for claim in found.claims)
+    systems = len({claim.system for claim in found.claims})
+    said = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in verdicts.most_common())
+    lines = ["## Published results", "", f"{len(found.claims)} claims of {systems} systems: {said}.", ""]
+    lines += [_line("claim", "metric", "published", "predicted", "error", "verdict"), _line(*["---"] * 6)]
+    for claim in found.claims:
+        if claim.verdict not in ("pass", "fail"):
+            continue
+        published = claim.published
+        if isinstance(published, tuple):
+            shown = f"{published[0]:.4g} to {published[1]:.4g}"
+        else:
+            shown = published if isinstance(published, str) else f"{published:.4g}"
+        predicted = "-" if claim.predicted is None else f"{claim.predicted:.4g}"
+        error = "-" if claim.error is None else f"{100.0 * claim.error:+.0f} %"
+        lines.append(_line(claim.id, f"`{claim.metric}`", shown, predicted, error, claim.verdict))
+    return "\n".join(lines) + "\n"
+
+
+def _bands() -> str:
+    lines = [
+        "## Error bands",
+        "",
+        "Measured over projected time (of rates the inverse) by class; the ends hold about 80 % of the rows of sources",
+        "that a band was not made from (coverage).",
+        "",
+        _line("class", "low", "median", "high", "rows", "sources", "coverage"),
+        _line(*["---"] * 7),
+    ]
+    for one in bands.shipped().values():
+        cells = (f"{one.low:.2f}", f"{one.middle:.2f}", f"{one.high:.2f}", str(one.n), str(one.sources))
+        lines.append(_line(one.name, *cells, f"{one.coverage:.0%}"))
+    return "\n".join(lines) + "\n"

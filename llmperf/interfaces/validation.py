@@ -1,0 +1,155 @@
+"""Validation as a command: rows, summaries and verdicts as plain data."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors.catalog import write_atomically
+from llmperf.errors import InputError, Problem
+from llmperf.evidence import claims as claims_module
+from llmperf.evidence.claims import Claim
+from llmperf.evidence.rows import Rows, Summary, summary
+from llmperf.evidence.validate import unexplained, validate
+from llmperf.interfaces.results import SCHEMA_VERSION
+
+
+@dataclass(slots=True)
+class Validation:
+    """What was recomputed, and what a gate says of it."""
+
+    rows: list[Rows] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    @property
+    def summaries(self) -> list[Summary]:
+        """Errors of every data set by group and metric, then over all groups."""
+        return [part for rows in self.rows for part in summary(rows)]
+
+
+def run(
+    data: Sequence[Path] | None,
+    claims: Sequence[Path] | None,
+    *,
+    dataset: str | None = None,
+    catalog: tuple[str, ...] = (),
+    max_error: float | None = None,
+    no_bound_violations: bool = False,
+    progress: Any = None,
+) -> Validation:
+    """Recompute measured data and published claims.
+
+    Parameters
+    ----------
+    data, claims : sequence of Path, or None
+        Files or directories; empty: what ships; None: none. With both None, everything that ships.
+    dataset : str, optional
+        Format of the data files.
+    catalog : tuple of str
+        Directories of descriptors, for claims.
+    max_error : float, optional
+        Largest median error of any group and metric, and of a gated claim beside its tolerance. [1]
+    no_bound_violations : bool
+        Whether a row that beats the bound, and whose note does not say why, is a failure.
+    progress : callable, optional
+        Called with the files done and in all.
+
+    Raises
+    ------
+    InputError
+        With the faults of all files.
+    """
+    out = Validation()
+    everything = data is None and claims is None
+    if data is not None or everything:
+        out.rows = validate(data or (), dataset, progress)
+    if claims is not None or everything:
+        out.claims = claims_module.evaluate(list(claims) if claims else None, catalog)
+    if max_error is not None:
+        for part in out.summaries:
+            error = math.expm1(part.median_abs_log)
+            if error > max_error:
+                name = f"{part.dataset}, {part.group}, {part.metric}"
+                out.failures.append(f"{name}: median error {error:.1%} of {part.n} rows is above {max_error:.1%}")
+        out.failures += [
+            f"{claim.id}: error {claim.error:+.1%} is beyond its tolerance"
+            for claim in out.claims
+            if claim.verdict == "fail" and claim.error is not None and abs(claim.error) > max_error
+        ]
+    if no_bound_violations:
+        for rows in out.rows:
+            out.failures += [
+                f"{rows.ids[index]}: {rows.metrics[index]} {rows.measured[index]:.4g} beats the bound "
+                f"{rows.bound[index]:.4g}"
+                for index in np.flatnonzero(unexplained(rows))
+            ]
+    return out
+
+
+def write(found: Validation, html: Path | None, markdown: Path | None, bands: Path | None) -> None:
+    """Write what was asked for; the bands first, since the page shows them.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be written.
+    """
+    from llmperf.evidence import bands as bands_module
+
+    if bands is not None:
+        _written(bands, bands_module.text(bands_module.bands(found.rows)))
+        bands_module.shipped.cache_clear()
+    if markdown is not None:
+        from llmperf.interfaces.report.accuracy import markdown as page
+
+        _written(markdown, page(found))
+    if html is not None:
+        from llmperf.interfaces.report.validation import write as write_html
+
+        write_html(found, html)
+
+
+def _written(path: Path, content: str) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as error:
+        raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
+
+
+def to_dict(found: Validation) -> dict[str, Any]:
+    """Plain data as ``llmperf validate --json`` prints it."""
+    out: dict[str, Any] = {"schema_version": SCHEMA_VERSION}
+    if found.rows:
+        out["rows"] = [row for rows in found.rows for row in _rows(rows)]
+        out["summary"] = [asdict(part) for part in found.summaries]
+        out["not_expressible"] = [{"id": name, "why": why} for rows in found.rows for name, why in rows.omitted]
+    if found.claims:
+        out["claims"] = [asdict(claim) for claim in found.claims]
+        out["claims_summary"] = dict(Counter(claim.verdict for claim in found.claims))
+    out["failures"] = found.failures
+    return out
+
+
+def _rows(rows: Rows) -> list[dict[str, Any]]:
+    names = ("id", "metric", "group", "measured", "bound", "projection", "error", "log_error", "violation", "note")
+    logs = rows.log_errors
+    columns = (
+        rows.ids,
+        rows.metrics,
+        rows.groups,
+        rows.measured.tolist(),
+        [value if math.isfinite(value) else None for value in rows.bound.tolist()],
+        rows.projection.tolist(),
+        np.expm1(logs).tolist(),
+        logs.tolist(),
+        rows.violations.tolist(),
+        rows.notes,
+    )
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]

@@ -1,0 +1,404 @@
+"""Published results: verdicts follow the rules, files are read strictly, and every shipped claim stands as written."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from llmperf.descriptors import catalog
+from llmperf.descriptors.documents import parse_yaml
+from llmperf.descriptors.published import UNVERIFIED, Published, PublishedClaim, metrics, read
+from llmperf.descriptors.resolve import resolve
+from llmperf.errors import InputError
+from llmperf.evidence import claims
+from llmperf.phases import estimate
+
+ROOT = Path(__file__).resolve().parents[1]
+WEIGHTS = 2 * 6_738_415_616
+"""Bytes of Llama-2-7B in 16 bit, by its official count."""
+LLAMA = {"model": "llama-2-7b", "hardware": "a100-sxm-80gb"}
+FILES = sorted(catalog.files("published").values())
+
+
+def written(tmp_path: Path, *rows: dict[str, Any], name: str = "system.yaml") -> Path:
+    """A claims file; a row needs only what the test is about."""
+    base = {"tier": "A", "metric": "memory.weights", "provenance": "abstract"}
+    full = [{"id": f"claim-{index}", **base, **row} for index, row in enumerate(rows)]
+    for row in full:
+        if "not_expressible" not in row:
+            row.setdefault("scenario", LLAMA)
+    source = {"title": "A system", "url": "https://example.org", "year": 2024}
+    path = tmp_path / name
+    path.write_text(yaml.safe_dump({"system": "system", "source": source, "claims": full}))
+    return path
+
+
+def judged(tmp_path: Path, **row: Any) -> claims.Claim:
+    """The one claim of a file."""
+    (claim,) = claims.evaluate(written(tmp_path, row))
+    return claim
+
+
+@pytest.mark.parametrize(
+    ("tier", "off", "verdict"),
+    [
+        ("A", 0.19, "pass"),
+        ("A", -0.19, "pass"),
+        ("A", 0.21, "fail"),
+        ("A", -0.21, "fail"),
+        ("B", 0.34, "pass"),
+        ("B", -0.36, "fail"),
+    ],
+)
+def test_a_number_passes_within_the_tolerance_of_its_tier(tmp_path: Path, tier: str, off: float, verdict: str) -> None:
+    claim = judged(tmp_path, tier=tier, value=WEIGHTS / (1 + off))
+    assert claim.verdict == verdict
+    assert claim.error == pytest.approx(off)
+    assert claim.predicted == WEIGHTS
+    assert claim.tolerance == {"A": 0.20, "B": 0.35}[tier]
+
+
+def test_a_stated_tolerance_goes_before_that_of_the_tier(tmp_path: Path) -> None:
+    assert judged(tmp_path, value=WEIGHTS / 1.05, tolerance=0.04).verdict == "fail"
+    assert judged(tmp_path, value=WEIGHTS / 1.05, tolerance="6 %").verdict == "pass"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "error", "verdict"),
+    [
+        (0.9, 1.1, 0.0, "pass"),
+        (1.0, 1.0, 0.0, "pass"),
+        (1.1, 1.5, 1 / 1.1 - 1, "pass"),  # the range is widened by 20 %
+        (0.5, 0.9, 1 / 0.9 - 1, "pass"),
+        (1.3, 1.5, 1 / 1.3 - 1, "fail"),
+        (0.5, 0.8, 1 / 0.8 - 1, "fail"),
+    ],
+)
+def test_a_range_is_measured_to_its_nearest_end(
+    tmp_path: Path, low: float, high: float, error: float, verdict: str
+) -> None:
+    claim = judged(tmp_path, tier="C", value=[low * WEIGHTS, high * WEIGHTS])
+    assert claim.error == pytest.approx(error)
+    assert claim.verdict == verdict
+    assert claim.published == pytest.approx((low * WEIGHTS, high * WEIGHTS))
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "verdict", "said"),
+    [
+        ("greater", WEIGHTS - 1, "pass", f"greater than {WEIGHTS - 1:g}"),
+        ("greater", WEIGHTS, "fail", f"greater than {WEIGHTS:g}"),
+        ("less", WEIGHTS + 1, "pass", f"less than {WEIGHTS + 1:g}"),
+        ("less", WEIGHTS, "fail", f"less than {WEIGHTS:g}"),
+    ],
+)
+def test_a_direction_holds_or_does_not(tmp_path: Path, direction: str, value: int, verdict: str, said: str) -> None:
+    claim = judged(tmp_path, tier="C", direction=direction, value=value)
+    assert (claim.verdict, claim.published, claim.tolerance) == (verdict, said, None)
+
+
+def test_a_ratio_divides_the_scenario_by_its_baseline(tmp_path: Path) -> None:
+    row = {"metric": "ratio.memory.kv_cache", "scenario": {**LLAMA, "workload": {"batch": 6}}}
+    claim = judged(tmp_path, **row, value=3, baseline={"workload": {"batch": 2}})
+    assert claim.predicted == 3
+    assert claim.verdict == "pass"
+
+
+def test_without_a_value_the_direction_of_a_ratio_is_that_from_one(tmp_path: Path) -> None:
+    row = {"metric": "ratio.tpot_s", "tier": "C", "scenario": {**LLAMA, "weights": "w4a16-g128"}}
+    less = judged(tmp_path, **row, baseline={"weights": "bf16"}, direction="less")
+    assert (less.verdict, less.published, less.error) == ("pass", "less", 0.0)
+    greater = judged(tmp_path, **row, baseline={"weights": "bf16"}, direction="greater")
+    assert greater.verdict == "fail"
+    assert greater.error == pytest.approx(greater.predicted - 1)  # type: ignore[operator]
+    same = judged(tmp_path, **row, baseline={"weights": "w4a16-g128"}, direction="less")
+    assert same.verdict == "fail", "no effect is no smaller time"
+
+
+def test_null_in_a_baseline_deletes_what_the_scenario_sets(tmp_path: Path) -> None:
+    scenario = {**LLAMA, "kv_cache": "fp8", "model": {"extends": "llama-2-7b", "attention": {"kv_heads": 8}}}
+    row = {"metric": "ratio.memory.kv_cache", "scenario": scenario}
+    claim = judged(tmp_path, **row, value=0.125, baseline={"kv_cache": None, "model": {"attention": None}})
+    assert claim.predicted == pytest.approx(0.125)  # half of the bytes and a quarter of the heads
+
+
+def test_bounds_and_rooflines_are_claimed_by_their_prefix(tmp_path: Path) -> None:
+    rows = [{"metric": f"{prefix}tpot_s", "value": "7 ms", "tier": "B"} for prefix in ("bound.", "roofline.", "")]
+    bound, roofline, projection = (claim.predicted for claim in claims.evaluate(written(tmp_path, *rows)))
+    assert bound < roofline < projection  # type: ignore[operator]
+
+
+def test_an_unverified_number_never_gates(tmp_path: Path) -> None:
+    claim = judged(tmp_path, value=2 * WEIGHTS, provenance="unverified: recalled")
+    assert (claim.verdict, claim.predicted, claim.why) == ("not_gated", WEIGHTS, "unverified: recalled")
+    assert claim.error == pytest.approx(-0.5)
+
+
+def test_a_missing_mechanism_is_counted_and_said(tmp_path: Path) -> None:
+    row = {"metric": "train.mfu", "value": 0.5, "not_expressible": "training: a training step"}
+    claim = judged(tmp_path, **row, provenance="unverified")
+    assert (claim.verdict, claim.why) == ("not_expressible", "training: a training step")
+    assert (claim.predicted, claim.error, claim.published) == (None, None, 0.5)
+    assert claims.missing([claim]) == {"training": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kv_cache": "no-such-format"}, "unknown kv_cache 'no-such-format'"),
+        ({"model": "no/such-model"}, "no such file, and no model of the catalog has this name"),
+        ({"no_such_key": 1}, "unknown key 'no_such_key'"),
+        ({"training": {"zero": 3}}, "training cannot be estimated by this version"),
+        ({"workload": {"no_such_key": 1}}, "unknown key"),
+    ],
+)
+def test_a_name_that_this_version_lacks_makes_a_claim_not_expressible(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    claim = judged(tmp_path, value=WEIGHTS, scenario={**LLAMA, **change})
+    assert claim.verdict == "not_expressible"
+    assert said in claim.why
+
+
+def test_an_output_that_does_not_exist_is_not_expressible(tmp_path: Path) -> None:
+    claim = judged(tmp_path, metric="tpot_s", value="7 ms", scenario={**LLAMA, "workload": {"output": 1}})
+    assert (claim.verdict, claim.predicted) == ("not_expressible", None)
+    assert "tpot_s does not exist" in claim.why
+
+
+def test_a_scenario_that_is_wrong_is_an_error_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "system: s\nsource: {title: t, url: 'https://x', year: 2024}\nclaims:\n"
+        "- id: a\n  tier: A\n  metric: tpot_s\n  value: 7 ms\n  provenance: abstract\n"
+        "  scenario:\n    model: llama-2-7b\n    hardware: h100-sxm\n    workload: {batch: 0}\n"
+        "- id: b\n  tier: A\n  metric: ratio.tpot_s\n  value: 1\n  provenance: abstract\n"
+        "  scenario: {model: llama-2-7b, hardware: h100-sxm}\n"
+        "  baseline:\n    workload: {input: 999999}\n"
+    )
+    with pytest.raises(InputError) as error:
+        claims.evaluate(path)
+    found = {(problem.line, problem.path) for problem in error.value.problems}
+    assert found == {(12, "claims.0.scenario.workload.batch"), (20, "claims.1.baseline.workload")}
+    assert all(problem.file == str(path) for problem in error.value.problems)
+
+
+def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "system: s\nsource: {title: t, url: 'https://x', year: soon, doi: 1}\nclaims:\n"
+        "- {id: a, tier: D, metric: tpot_s, value: true, scenario: 3, provenance: abstract}\n"
+        "- {id: b, tier: A, metric: tpot_s, value: [1, 2, 3], tolerance: -1, provenence: abstract}\n"
+    )
+    with pytest.raises(InputError) as error:
+        claims.load(path)
+    paths = {problem.path for problem in error.value.problems}
+    assert {"source.year", "source.doi", "claims.0.tier", "claims.0.value", "claims.0.scenario"} <= paths
+    assert {"claims.1.value", "claims.1.tolerance", "claims.1.provenance", "claims.1.provenence"} <= paths
+    assert "did you mean provenance?" in str(error.value)
+    assert {problem.line for problem in error.value.problems} == {2, 4, 5}
+
+
+@pytest.mark.parametrize(
+    ("row", "path", "said"),
+    [
+        ({"metric": "tpots_s", "value": 1}, "metric", "did you mean tpot_s?"),
+        ({"value": None}, "value", "is missing"),
+        ({"value": None, "direction": "less"}, "value", "is that of a ratio"),
+        ({"value": [2, 1]}, "value", "the lower end of a range comes first"),
+        ({"value": 0}, "value", "must be more than zero"),
+        ({"value": "3 ms"}, "value", "has no unit of bytes"),
+        ({"value": [1, 2], "direction": "less"}, "direction", "not with a range"),
+        ({"tier": "C", "value": 1}, "value", "takes a range or a direction"),
+        ({"value": 1, "metric": "ratio.tpot_s"}, "baseline", "a ratio divides the scenario by it"),
+        ({"value": 1, "baseline": {}}, "baseline", "serves a ratio"),
+        ({"value": 1, "scenario": None}, "scenario", "say with not_expressible"),
+        ({"value": 1, "scenario": LLAMA, "not_expressible": "x"}, "not_expressible", "in place of a scenario"),
+    ],
+)
+def test_a_claim_that_contradicts_itself_is_refused(tmp_path: Path, row: dict[str, Any], path: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)) as error:
+        claims.load(written(tmp_path, row))
+    assert [problem.path for problem in error.value.problems] == [f"claims.0.{path}"]
+
+
+def test_ids_are_unique_in_a_file_and_over_files(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="stands twice"):
+        claims.load(written(tmp_path, {"id": "a", "value": 1}, {"id": "a", "value": 2}))
+    written(tmp_path, {"id": "a", "value": 1})
+    written(tmp_path, {"id": "a", "value": 1}, name="other.yaml")
+    with pytest.raises(InputError, match=r"also the id of a claim in .*other\.yaml"):
+        claims.evaluate(tmp_path)
+
+
+def test_claims_are_taken_from_files_directories_names_and_the_users_catalog(tmp_path: Path) -> None:
+    folder = tmp_path / "published"
+    folder.mkdir()
+    path = written(folder, {"id": "mine", "value": WEIGHTS}, name="mine.yaml")
+    assert [c.id for c in claims.evaluate([path])] == ["mine"]
+    assert [c.id for c in claims.evaluate([path, folder])] == ["mine"], "a file named twice is read once"
+    assert {c.system for c in claims.evaluate("kivi")} == {"kivi"}
+    assert [c.id for c in claims.evaluate("mine", catalog=(str(tmp_path),))] == ["mine"]
+    assert "mine" in {c.id for c in claims.evaluate(catalog=(str(tmp_path),))}
+    with pytest.raises(InputError, match=r"unknown published 'kivy'.*did you mean kivi"):
+        claims.evaluate("kivy")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="holds no claims file"):
+        claims.evaluate(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("name", ["", "no-such-file.yaml", "x" * 5000, "a\0b", "/dev/null"])
+def test_a_path_that_holds_no_claims_is_one_clear_error(name: str) -> None:
+    with pytest.raises(InputError) as error:
+        claims.evaluate(name)
+    assert len(error.value.problems) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "claims: 3", "claims: [3]", "claims: {a: 1}", "system: [", "\0", "a: &a [*a]", "system: !!python/x 1"],
+)
+def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError):
+        claims.evaluate(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, "1e999", 10**400, "", "3 parsecs", {}, [None, 1], [[1], 2]])
+def test_a_value_that_is_no_number_is_refused(tmp_path: Path, value: Any) -> None:
+    path = tmp_path / "f.yaml"
+    row = {"id": "a", "tier": "A", "metric": "memory.weights", "provenance": "abstract", "not_expressible": "x"}
+    source = {"title": "t", "url": "https://x", "year": 2024}
+    path.write_text(yaml.safe_dump({"system": "s", "source": source, "claims": [{**row, "value": value}]}))
+    with pytest.raises(InputError):
+        claims.load(path)
+
+
+def test_a_model_beside_a_claims_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text("extends: llama-2-7b\nlayers: 2\nofficial: null\n")
+    path = written(tmp_path, {"value": 1, "scenario": {**LLAMA, "model": "./tiny.yaml"}})
+    (claim,) = claims.evaluate(path)
+    assert claim.predicted == WEIGHTS - 2 * 30 * (4 * 4096**2 + 3 * 4096 * 11008 + 2 * 4096)
+
+
+def shipped() -> list[tuple[str, Published]]:
+    return [(path.stem, claims.load(path)) for path in FILES]
+
+
+def rows() -> list[PublishedClaim]:
+    return [claim for _, published in shipped() for claim in published.claims]
+
+
+@pytest.fixture(scope="module")
+def results() -> list[claims.Claim]:
+    return claims.evaluate()
+
+
+def test_every_system_is_one_file_of_its_name_with_its_source() -> None:
+    assert len(FILES) > 100
+    for stem, published in shipped():
+        assert published.system == stem
+        assert 1990 < published.source.year < 2030
+        if published.source.arxiv:
+            assert published.source.url == f"https://arxiv.org/abs/{published.source.arxiv}"
+    assert sum(path.stat().st_size for path in FILES) < 600_000
+
+
+def test_every_claim_says_where_it_stands_under_an_id_of_its_own() -> None:
+    ids = [claim.id for claim in rows()]
+    assert len(ids) == len(set(ids))
+    kinds = ("abstract", "repo:", "page:", "fulltext:", "issues:", "secondary:", UNVERIFIED)
+    for stem, published in shipped():
+        for claim in published.claims:
+            assert claim.id.startswith(f"{stem}-")
+            assert claim.provenance.startswith(kinds), claim.provenance
+
+
+def test_every_claim_with_a_scenario_has_a_finite_prediction(results: list[claims.Claim]) -> None:
+    assert len(results) == len(rows())
+    expressible = {claim.id for claim in rows() if claim.scenario is not None}
+    assert len(expressible) > 150
+    for claim in results:
+        if claim.id not in expressible:
+            assert claim.verdict == "not_expressible"
+        elif claim.predicted is None:
+            assert claim.why.startswith("unknown "), claim  # a format or model that the catalog will have
+        else:
+            assert math.isfinite(claim.predicted)
+            assert claim.predicted > 0
+
+
+def test_verdicts_of_shipped_claims_follow_from_error_and_tolerance(results: list[claims.Claim]) -> None:
+    assert sum(claims.counts(results).values()) == len(results)
+    for claim in results:
+        if claim.verdict in ("pass", "fail") and claim.tolerance is not None:
+            assert claim.error is not None
+            assert (abs(claim.error) <= claim.tolerance) == (claim.verdict == "pass")
+
+
+def test_every_missing_mechanism_is_one_that_the_documentation_names(results: list[claims.Claim]) -> None:
+    text = (ROOT / "docs" / "claims.md").read_text().partition("## Missing mechanisms")[2]
+    listed = {name.split("(")[0].strip() for name in re.split("[,.:]", " ".join(text.split()).partition(":")[2])}
+    stated = {claim.id for claim in rows() if claim.not_expressible}
+    assert set(claims.missing(c for c in results if c.id in stated)) <= listed
+
+
+BEATS_THE_BOUND = {
+    "awq-4090-llama-3-8b-ttft-256-w4": "fp16 sums on GeForce run at twice the listed rate, which is that of fp32 sums",
+    "awq-4090-llama-3-8b-ttft-512-w4": "the same",
+    "awq-4090-llama-3-8b-ttft-1024-w4": "the same",
+    "awq-4090-llama-3-8b-ttft-2048-w4": "the same",
+    "awq-4090-llama-3-8b-ttft-4096-w4": "the same",
+    "flexgen-baseline-t4-opt-175b": "the rate of the drive is stated as about 2 GB/s",
+    "zero-infinity-inference-llama3-70b-a100-4-gen4": "7 tokens/s and 10 GB/s have one digit",
+}
+
+
+def test_no_published_measurement_beats_the_bound_but_for_those_explained() -> None:
+    beating = set()
+    for claim in rows():
+        low, high = claim.limits
+        known = metrics().get(claim.metric)
+        if claim.scenario is None or claim.direction or known is None or known.ratio or known.output.unit == "B":
+            continue
+        try:
+            found = estimate.evaluate(resolve(claim.scenario).scenario)
+        except InputError:
+            continue  # not expressible in this version
+        bound = float(np.ravel(getattr(found.bound, known.output.name))[0])
+        faster = low > bound / 0.98 if known.output.better == "higher" else high < 0.98 * bound
+        if faster and known.definition == "projection" and not claim.provenance.startswith(UNVERIFIED):
+            beating.add(claim.id)
+    assert beating == set(BEATS_THE_BOUND)
+
+
+def test_the_example_of_the_documentation_is_a_claims_file() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text()
+    example = re.search(r"```yaml\n(.*?)```", text, re.DOTALL)
+    assert example is not None
+    published = read(parse_yaml(example.group(1).encode(), "docs/claims.md"))
+    assert published.claims[0].limits == (1.5, 2.1)
+
+
+def test_results_about_a_chip_do_not_hide_it(answer: Any) -> None:
+    assert answer("show", "neupims")["kind"] == "hardware"
+    shown = answer("show", "neupims", "--kind", "published")
+    assert shown["values"]["neupims-over-gpu"]["direction"] == "greater"
+    listed = {line["name"]: line for line in answer("list", "published")["catalog"]["published"]}
+    assert listed["neupims"]["claims"] == len(claims.load(catalog.find("published", "neupims")).claims)
+
+
+def test_the_schema_of_a_claims_file_accepts_those_that_ship(answer: Any) -> None:
+    import jsonschema
+
+    validator = jsonschema.Draft202012Validator(answer("schema", "published"))
+    for path in FILES:
+        assert list(validator.iter_errors(catalog.load_file(str(path)).data)) == []
+    assert list(validator.iter_errors({"system": "x", "claims": []}))

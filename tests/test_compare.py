@@ -1,0 +1,656 @@
+"""Users' own runs: what the files of benchmark tools say, and how they stand beside bound and projection.
+
+The samples in `data/runs` are written by hand in the formats of the tools.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import numpy as np
+import pytest
+
+import llmperf
+from llmperf.errors import InputError
+from llmperf.evidence.rows import SLACK
+from llmperf.evidence.runs import Comparison, Row, Run, compare, read, reading
+from llmperf.evidence.runs.prediction import OTHERS
+from llmperf.outputs import RESOURCES
+from llmperf.phases.closed_loop import closed_loop
+
+RUNS = Path(__file__).parent / "data" / "runs"
+SERVE = json.loads((RUNS / "vllm-serve.json").read_text())
+H100 = {"hardware": "h100-sxm"}
+
+Write = Callable[[Any], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """A file of a name that says nothing."""
+
+    def call(content: Any) -> Path:
+        path = tmp_path / "result"
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content))
+        return path
+
+    return call
+
+
+def one(path: Path, **overrides: Any) -> Comparison:
+    (found,) = compare(read(path), None, overrides)
+    return found
+
+
+def rows(found: Comparison) -> dict[str, Row]:
+    return {row.metric: row for row in found.rows}
+
+
+def values(run: Run) -> dict[str, float]:
+    return {item.metric: item.value for item in run.measured}
+
+
+# --- a closed loop ------------------------------------------------------------------------------------------------
+
+
+def test_a_request_alone_decodes_without_interruption() -> None:
+    assert closed_loop(1.0, 0.01, 5.0, 100.0) == 0.01
+
+
+def test_a_closed_loop_conserves_device_time() -> None:
+    concurrency, step, prompt, output = np.array([2.0, 8.0, 64.0])[:, None], 0.012, 0.3, np.array([2.0, 100.0, 900.0])
+    request = prompt + (output - 1) * closed_loop(concurrency, step, prompt, output)
+    assert request == pytest.approx(concurrency * prompt + (output - 1) * step)
+
+
+def test_a_simulated_server_takes_as_long_a_token_as_the_closed_form() -> None:
+    """Prefills go first, one by one; every decode step gives each running sequence a token."""
+    concurrency, step, prompt, output = 12, 0.010, 0.045, 200
+    chance = random.Random(7)
+    now, waiting, running, per_token = 0.0, concurrency, [], []
+    while len(per_token) < 3000:
+        while waiting:
+            now, waiting = now + prompt, waiting - 1
+            running.append([now, chance.randint(output // 2, output * 3 // 2), 1])
+        now += step
+        for sequence in running:
+            sequence[2] += 1
+        done = [sequence for sequence in running if sequence[2] == sequence[1]]
+        per_token += [((now - begin) / (length - 1), length - 1) for begin, length, _ in done]
+        running = [sequence for sequence in running if sequence[2] < sequence[1]]
+        waiting += len(done)
+    measured = sum(time * tokens for time, tokens in per_token) / sum(tokens for _, tokens in per_token)
+    assert measured == pytest.approx(closed_loop(concurrency, step, prompt, output), rel=0.01)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def test_vllm_serve_is_read_in_si_units() -> None:
+    (run,) = read(RUNS / "vllm-serve.json")
+    assert (run.tool, run.label, run.names["model"]) == (
+        "vllm bench serve",
+        "32 in flight",
+        "meta-llama/Llama-3.1-8B-Instruct",
+    )
+    assert (run.load.kind, run.load.concurrency) == ("closed", 32)
+    assert run.workload == {"input": 1024, "output": 256}
+    assert values(run) == pytest.approx(
+        {
+            "ttft_mean_s": 0.2484,
+            "tpot_s": 0.01106,
+            "itl_s": 0.01106,
+            "e2e_s": 3.0687,
+            "requests_per_s": 10.25641,
+            "output_tokens_per_s": 2625.641,
+            "total_tokens_per_s": 13128.205,
+        }
+    )
+
+
+def test_a_finite_request_rate_is_an_open_loop() -> None:
+    (run,) = read(RUNS / "vllm-serve-rate.json")
+    assert (run.load.kind, run.load.rate, run.load.concurrency) == ("open", 4.0, None)
+
+
+def test_requests_without_rate_and_limit_come_at_once(write: Write) -> None:
+    (run,) = read(write({**SERVE, "max_concurrency": None}))
+    assert (run.load.kind, run.load.requests) == ("burst", 320)
+
+
+def test_vllm_latency_says_one_time_only() -> None:
+    (run,) = read(RUNS / "vllm-latency.json")
+    assert (run.tool, run.load.kind, dict(run.workload)) == ("vllm bench latency", "static", {})
+    assert values(run) == {"e2e_s": 1.254}
+
+
+def test_the_two_reports_of_tensorrt_llm_say_the_same() -> None:
+    (full,), (text,) = read(RUNS / "trtllm-report.json"), read(RUNS / "trtllm-report.txt")
+    assert (
+        full.names
+        == text.names
+        == {
+            "model": "meta-llama/Llama-3.1-70B-Instruct",
+            "hardware": "NVIDIA H100 80GB HBM3",
+            "weights": "FP8",
+            "kv_cache": "FP8",
+        }
+    )
+    assert full.layout == text.layout == {"tp": 4, "pp": 1}
+    assert full.workload == text.workload == {"input": 1024, "output": 1024}
+    assert full.load == text.load
+    assert full.load.concurrency == 63.4
+    assert values(text) == pytest.approx({key: values(full)[key] for key in values(text)}, rel=1e-4)
+    assert values(full)["tpot_s"] == pytest.approx(0.02209)
+
+
+def test_every_line_of_sglang_is_a_run() -> None:
+    first, second = read(RUNS / "sglang.jsonl")
+    assert [run.load.concurrency for run in (first, second)] == [1, 16]
+    assert first.layout == {"tp": 1, "dp": 1, "replicas": 1, "pp": 1, "ep": 1}
+    assert values(second)["e2e_s"] == pytest.approx(2.671)
+    assert values(second)["total_tokens_per_s"] == pytest.approx(7641.8)
+
+
+def test_attention_data_parallelism_of_sglang_divides_its_tensor_parallelism(write: Write) -> None:
+    line = json.loads((RUNS / "sglang.jsonl").read_text().splitlines()[1])
+    line["server_info"] |= {"tp_size": 8, "dp_size": 8, "ep_size": 8, "enable_dp_attention": True}
+    (run,) = read(write(line))
+    assert run.layout == {"tp": 1, "dp": 8, "replicas": 1, "pp": 1, "ep": 8}
+
+
+def test_units_of_aiperf_decide() -> None:
+    (run,) = read(RUNS / "aiperf.json")
+    assert (run.tool, run.load.kind, run.load.concurrency) == ("aiperf", "closed", 8)  # not that of the warm-up
+    assert values(run)["ttft_mean_s"] == pytest.approx(0.1221)  # written in seconds
+    assert values(run)["tpot_s"] == pytest.approx(0.01693)  # in microseconds
+    assert values(run)["e2e_s"] == pytest.approx(3.492)  # in milliseconds
+    assert run.names == {"model": "Qwen/Qwen2.5-7B-Instruct", "hardware": "NVIDIA A100-SXM4-80GB"}
+
+
+@pytest.mark.parametrize(
+    ("config", "load"),
+    [
+        ({"loadgen": {"concurrency": 32}}, ("closed", 32, None)),
+        ({"loadgen": {"concurrency": 32, "request_rate": 2.5}}, ("open", 32, 2.5)),
+        ({"concurrency": [16]}, ("closed", 16, None)),
+        ({"perf_analyzer": {"stimulus": {"request_rate": 3}}}, ("open", None, 3)),
+        ({"phases": {"profiling": {"rate": 4.0}}}, ("open", None, 4)),
+        ({}, ("burst", None, None)),
+    ],
+)
+def test_every_version_of_genai_perf_and_aiperf_keeps_the_load_elsewhere(
+    config: dict[str, Any], load: tuple[Any, ...], write: Write
+) -> None:
+    data = {**json.loads((RUNS / "genai-perf.json").read_text()), "input_config": config}
+    (run,) = read(write(data))
+    assert (run.load.kind, run.load.concurrency, run.load.rate) == load
+
+
+def test_the_forms_of_llama_bench_say_the_same() -> None:
+    as_json, as_csv = read(RUNS / "llama-bench.json"), read(RUNS / "llama-bench.csv")
+    table = read(RUNS / "llama-bench.md")
+    assert as_json[0] == as_csv[0]
+    assert [run.label.removeprefix("llama 7B Q4_0 ") for run in table] == [
+        "pp512",
+        "tg128",
+        "tg128 @ d2048",
+        "pp512+tg128",
+    ]
+    for run in (as_csv[0], table[0]):
+        assert (values(run), dict(run.workload)) == (
+            {"prompt_tokens_per_s": 13473.7},
+            {"input": 512, "output": 1, "shared_prefix": 0},
+        )
+        assert run.formats["weights"]["bits"] == pytest.approx(8 * 3.56 * 2**30 / 6.74e9, rel=2e-3)
+    assert values(as_csv[1]) == values(table[1]) == {"decode_tokens_per_s": 180.0}
+    assert table[2].workload == {"input": 2048, "output": 129, "shared_prefix": 0}
+    assert values(table[3])["e2e_s"] == pytest.approx(640 / 850)
+    assert as_json[0].names == {"model": "Llama-2-7B", "hardware": "NVIDIA GeForce RTX 4090"}
+    assert as_json[1].formats["kv_cache"]["bits"] == 8.5
+
+
+@pytest.mark.parametrize("path", sorted(RUNS.iterdir()), ids=lambda path: path.name)
+def test_a_format_is_recognized_by_content_never_by_name(path: Path, tmp_path: Path) -> None:
+    renamed = tmp_path / "report.yaml"
+    shutil.copy(path, renamed)
+    assert read(renamed) == read(path)
+
+
+@pytest.mark.parametrize("name", ["vllm-serve.json", "vllm-serve-rate.json", "trtllm-report.json", "sglang.jsonl"])
+def test_no_measurement_is_dropped_in_silence(name: str) -> None:
+    """Every time and rate of a file is compared, or listed with a reason."""
+    text = (RUNS / name).read_text()
+    keys = set(re.findall(r'"((?:mean|median|std|p\d+|avg|output)\w*(?:_ms|_throughput\w*|_tok_s))"', text))
+    for found in compare(read(RUNS / name), None, H100):
+        listed = {item.key for item in found.run.measured} | {key for key, _ in found.not_compared}
+        assert keys <= {key.rpartition(".")[2] for key in listed} | {"request_goodput"}
+        assert all(why for _, why in found.not_compared)
+        assert {item.metric for item in found.run.measured} <= {row.metric for row in found.rows} | {
+            key for key, _ in found.not_compared
+        }
+
+
+GENAI = json.loads((RUNS / "genai-perf.json").read_text())
+ROW = json.loads((RUNS / "llama-bench.json").read_text())[0]
+TABLE = (RUNS / "llama-bench.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", ["is empty"]),
+        ("   \n", ["is empty"]),
+        ("[]", ["holds no run"]),
+        (json.dumps(SERVE)[:-40], ["is not JSON"]),
+        (json.dumps(SERVE) + "\n{", [":2", "is not JSON"]),
+        (b"\xff\xfe{}", ["UTF-8"]),
+        ("[" * 100_000, ["nested deeper"]),
+        ('{"a": ' * 30 + "1" + "}" * 30, ["nested deeper"]),
+        ('{"avg_latency": ' + "9" * 5000 + "}", ["too long"]),
+        ("12", ["no output of a benchmark"]),
+        ("time: 3 s\nspeed: 4\n", ["no output of a benchmark", "llama-bench (model_type", "trtllm-bench"]),
+        ({"request_throughput": 3.0}, ["no output of a benchmark", "it has only request_throughput", "model_id"]),
+        ({**SERVE, "mean_tpot_ms": float("nan")}, ["mean_tpot_ms", "not a finite number"]),
+        ({**SERVE, "mean_tpot_ms": float("inf")}, ["mean_tpot_ms", "not a finite number"]),
+        ({**SERVE, "mean_ttft_ms": -3.0}, ["mean_ttft_ms", "-3.0 is negative"]),
+        ({**SERVE, "mean_ttft_ms": "12 ms"}, ["mean_ttft_ms", "'12 ms' is not a number"]),
+        ({**SERVE, "mean_ttft_ms": [1, 2]}, ["mean_ttft_ms", "is not a number"]),
+        ({**SERVE, "completed": True}, ["completed", "not a finite number"]),
+        ({**SERVE, "completed": 0}, ["no request completed"]),
+        ({**SERVE, "mean_ttft_ms": 10**400}, ["mean_ttft_ms", "is not a number"]),
+        ({key: SERVE[key] for key in SERVE if key != "total_output_tokens"}, ["total_output_tokens", "missing"]),
+        (
+            {**GENAI, "time_to_first_token": {"unit": "parsec", "avg": 3}},
+            ["time_to_first_token.unit", "allowed: s, sec"],
+        ),
+        ({**GENAI, "time_to_first_token": {"avg": 3}}, ["time_to_first_token.unit", "has no unit"]),
+        ({**GENAI, "time_to_first_token": {"unit": ["ms"], "avg": 3}}, ["is no unit"]),
+        ({**GENAI, "request_latency": 3.0}, ["request_latency", "object with unit and avg"]),
+        ({**ROW, "avg_ts": 0}, ["avg_ts", "more than 0"]),
+        ({**ROW, "n_prompt": 0}, ["a prompt, generated tokens"]),
+        ({**ROW, "type_k": "q9_9"}, ["type_k", "no ggml type"]),
+        (TABLE.replace("pp512 |", "fast |", 1), [":5", "'fast' is no test"]),
+        (TABLE.replace("|     13473.70 ± 35.00 |", "|", 1), [":5", "6 cells, the header 7"]),
+        (TABLE.replace("180.00 ± 0.10", "quick"), [":6", "avg_ts", "'quick' is not a number"]),
+        ("\n".join(TABLE.splitlines()[:4]), ["no rows"]),
+        ((RUNS / "llama-bench.csv").read_text().replace(',"35.0"', ""), [":2", "cells"]),
+        ({"performance": {}, "request_info": {"num_requests": 3}}, ["avg_input_length", "missing"]),
+    ],
+)
+def test_a_malformed_file_is_named_with_key_and_line(content: Any, words: list[str], write: Write) -> None:
+    path = write(content)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    for word in (str(path), *words):
+        assert word in str(caught.value)
+
+
+def test_all_faults_of_a_file_are_listed_at_once(write: Write) -> None:
+    lines = [{**SERVE, "mean_ttft_ms": -1}, SERVE, {**SERVE, "mean_tpot_ms": "fast", "mean_itl_ms": "slow"}, {"a": 1}]
+    with pytest.raises(InputError) as caught:
+        read(write("\n".join(map(json.dumps, lines))))
+    assert [(problem.line, problem.path) for problem in caught.value.problems] == [
+        (1, "mean_ttft_ms"),
+        (3, "mean_tpot_ms"),
+        (3, "mean_itl_ms"),
+        (4, ""),
+    ]
+
+
+def test_files_and_runs_are_bounded(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("\n".join(json.dumps(SERVE) for _ in range(3)))
+    monkeypatch.setattr(reading, "MAX_RUNS", 2)
+    with pytest.raises(InputError, match="3 runs"):
+        read(path)
+    monkeypatch.setattr(reading, "MAX_BYTES", 1000)
+    with pytest.raises(InputError, match="larger than"):
+        read(path)
+    with pytest.raises(InputError, match="directory"):
+        read(path.parent)
+    with pytest.raises(InputError, match="no such file"):
+        read(path.parent / "nothing")
+
+
+def test_zero_is_what_tools_write_when_they_measured_nothing(write: Write) -> None:
+    found = one(write({**SERVE, "mean_ttft_ms": 0.0}), **H100)
+    assert ("mean_ttft_ms", "0: not measured") in found.not_compared
+    assert "ttft_mean_s" not in rows(found)
+
+
+# --- comparing ----------------------------------------------------------------------------------------------------
+
+
+def test_a_static_batch_is_compared_with_its_estimate() -> None:
+    scenario = {"model": "llama-3.1-8b", **H100, "batch": 8, "input": 32, "output": 128}
+    row = rows(one(RUNS / "vllm-latency.json", **scenario))["e2e_s"]
+    expected = llmperf.estimate(**scenario)
+    assert (row.bound, row.projection) == pytest.approx((expected.bound.e2e_s, expected.e2e_s))
+    assert row.error == pytest.approx(expected.e2e_s / 1.254 - 1)
+    assert row.fraction_of_bound == pytest.approx(expected.bound.e2e_s / 1.254)
+
+
+def test_rows_of_llama_bench_are_prefill_and_decode_of_one_sequence() -> None:
+    prompt, token = (rows(found) for found in compare(read(RUNS / "llama-bench.json")))
+    weights = read(RUNS / "llama-bench.json")[0].formats["weights"]
+    scenario = {"model": "llama-2-7b", "hardware": "rtx-4090", "weights": weights}
+    engine = {"engine": {"extends": "generic", "token_budget": 512}}
+    prefill = llmperf.estimate(engine, **scenario, input=512, output=1)
+    assert prompt["prompt_tokens_per_s"].projection == pytest.approx(512 / prefill.ttft_s)
+    assert prompt["prompt_tokens_per_s"].bound == pytest.approx(512 / prefill.bound.ttft_s)
+    cache = read(RUNS / "llama-bench.json")[1].formats["kv_cache"]
+    decode = llmperf.estimate(engine, **scenario, kv_cache=cache, input=2048, output=129)
+    assert token["decode_tokens_per_s"].projection == pytest.approx(1 / decode.tpot_s)
+
+
+def test_one_request_in_flight_is_a_static_batch_of_one() -> None:
+    first = next(compare(read(RUNS / "sglang.jsonl"), None, H100))
+    expected = llmperf.estimate(model="llama-3.1-8b", **H100, input=1024, output=256)
+    found = rows(first)
+    for metric in ("tpot_s", "e2e_s", "output_tokens_per_s", "total_tokens_per_s"):
+        assert found[metric].projection == pytest.approx(getattr(expected, metric)), metric
+        assert found[metric].bound == pytest.approx(getattr(expected.bound, metric)), metric
+    assert found["ttft_mean_s"].projection == pytest.approx(expected.ttft_s)
+    assert OTHERS not in found["tpot_s"].explained_by
+    assert found["ttft_mean_s"].note == ""
+
+
+def test_in_a_closed_loop_the_prompts_of_others_interrupt_decoding() -> None:
+    found = rows(one(RUNS / "vllm-serve.json", **H100))
+    scenario = {"model": "llama-3.1-8b", **H100, "input": 1024, "output": 256}
+    alone, crowd = llmperf.estimate(**scenario), llmperf.estimate(**scenario, batch=32)
+    token = crowd.tpot_s + 31 * alone.ttft_s / 255
+    assert found["tpot_s"].projection == pytest.approx(token)
+    assert found["e2e_s"].projection == pytest.approx(alone.ttft_s + 255 * token)
+    assert found["output_tokens_per_s"].projection == pytest.approx(32 * 256 / (alone.ttft_s + 255 * token))
+    assert found["requests_per_s"].projection * 256 == pytest.approx(found["output_tokens_per_s"].projection)
+    assert found["tpot_s"].explained_by[OTHERS] > 0.3
+    assert "queueing is not modelled" in found["ttft_mean_s"].note
+
+
+def test_the_bound_of_a_token_is_that_of_the_sequences_that_decode() -> None:
+    """28.9 sequences: 2625.641 tokens/s, 255 of 256 decoded, 11.06 ms each."""
+    found = rows(one(RUNS / "vllm-serve.json", **H100))
+    expected = llmperf.estimate(model="llama-3.1-8b", **H100, batch=28, input=1024, output=256)
+    assert found["tpot_s"].bound == pytest.approx(expected.bound.tpot_s)
+
+
+def test_a_server_that_holds_requests_back_does_not_beat_the_bound(write: Write) -> None:
+    """Of 32 requests in flight one decodes at a time, as fast as it can: its tokens are quick, and the rest waits."""
+    alone = llmperf.estimate(model="llama-3.1-8b", **H100, input=1024, output=256)
+    crowd = llmperf.estimate(model="llama-3.1-8b", **H100, batch=32, input=1024, output=256)
+    token = 1.001 * alone.bound.tpot_s
+    assert token < SLACK * crowd.bound.tpot_s
+    rate = 256 / (alone.bound.ttft_s + 255 * token)
+    data = {**SERVE, "mean_tpot_ms": 1e3 * token, "output_throughput": rate}
+    assert not rows(one(write(data), **H100))["tpot_s"].violation
+
+
+def test_a_burst_is_a_static_batch_whose_tokens_come_late(write: Write) -> None:
+    data = {**SERVE, "max_concurrency": None, "completed": 32, "total_input_tokens": 32768, "total_output_tokens": 8192}
+    found = rows(one(write(data), **H100))
+    expected = llmperf.estimate(model="llama-3.1-8b", **H100, batch=32, input=1024, output=256)
+    assert found["ttft_mean_s"].projection == pytest.approx(expected.ttft_mean_s)
+    assert found["ttft_mean_s"].bound == pytest.approx(expected.bound.ttft_mean_s)
+    assert found["output_tokens_per_s"].projection == pytest.approx(expected.output_tokens_per_s, rel=0.1)
+    whole = found["ttft_mean_s"].projection + 255 * found["tpot_s"].projection
+    assert whole == pytest.approx(found["e2e_s"].projection)
+
+
+def test_more_requests_than_the_memory_holds_wait(write: Write) -> None:
+    data = {**SERVE, "max_concurrency": 2000, "completed": 9000, "total_input_tokens": 9000 * 4000}
+    found = one(write({**data, "total_output_tokens": 9000 * 256}), **H100)
+    expected = llmperf.estimate(model="llama-3.1-8b", **H100, input=4000, output=256)
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == expected.memory.max_batch < 2000
+    assert any("the memory holds" in note for note in found.notes)
+
+
+def test_an_open_loop_has_the_requests_in_flight_of_littles_law() -> None:
+    found = one(RUNS / "vllm-serve-rate.json", **H100)
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == round(1 + 4.0 * (0.0475 + 255 * 0.0089))
+    assert any("measured end-to-end time" in note and "Little" in note for note in found.notes)
+    reasons = dict(found.not_compared)
+    assert "delivers what arrives, 4 requests/s" in reasons["output_tokens_per_s"]
+    assert set(rows(found)) == {"ttft_mean_s", "tpot_s", "itl_s"}
+
+
+def test_without_latencies_an_open_loop_is_a_fixed_point(write: Write) -> None:
+    data = json.loads((RUNS / "vllm-serve-rate.json").read_text())
+    found = one(write({key: value for key, value in data.items() if "ttft" not in key}), **H100)
+    assert any("the projected end-to-end time" in note for note in found.notes)
+    token = rows(found)["tpot_s"].projection
+    first = llmperf.estimate(model="llama-3.1-8b", **H100, input=1024, output=256).ttft_s
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == round(1 + 4.0 * (first + 255 * token))
+
+
+def test_arrivals_beyond_what_can_be_served_are_said_to_queue(write: Write) -> None:
+    data = json.loads((RUNS / "vllm-serve-rate.json").read_text())
+    slow = {key: value for key, value in data.items() if "ttft" not in key} | {"request_rate": 200.0}
+    found = one(write(slow), **H100)
+    assert any("cannot serve 200 requests/s" in note for note in found.notes)
+    assert "overloaded" in dict(found.not_compared)["requests_per_s"]
+
+
+def test_a_limit_of_requests_in_flight_holds_in_an_open_loop(write: Write) -> None:
+    data = json.loads((RUNS / "vllm-serve-rate.json").read_text())
+    found = one(write({**data, "max_concurrency": 3}), **H100)
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == 3
+
+
+@pytest.mark.parametrize("change", [{"ramp_up_strategy": "linear"}, {"request_rate": "trace"}])
+def test_arrivals_that_are_not_steady_are_not_predicted(change: dict[str, str], write: Write) -> None:
+    found = one(write({**SERVE, **change}), **H100, batch=8)
+    assert not found.rows
+    assert all("steady state" in why for key, why in found.not_compared if key in values(found.run))
+
+
+@pytest.mark.parametrize(
+    ("factor", "violation", "verdict"),
+    [
+        (0.97, True, "beats the bound"),
+        (0.99, False, "between bound and projection"),
+        (1.2, False, "between bound and projection"),
+        (9.0, False, "slower than projected"),
+    ],
+)
+def test_a_measurement_is_placed_against_bound_and_projection(
+    factor: float, violation: bool, verdict: str, write: Write
+) -> None:
+    scenario = {"model": "llama-3.1-8b", **H100, "batch": 8, "input": 32, "output": 128}
+    bound = llmperf.estimate(**scenario).bound.e2e_s
+    found = one(write({"avg_latency": factor * bound}), **scenario)
+    (row,) = found.rows
+    assert (row.violation, row.verdict) == (violation, verdict)
+    assert violation == any("beats the bound" in note for note in found.notes)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(1.03, "beats"), (1.01, "between"), (0.7, "between"), (0.1, "slower")])
+def test_rates_are_placed_the_other_way_round(factor: float, verdict: str, write: Write) -> None:
+    bound = rows(next(compare(read(write(ROW)))))["prompt_tokens_per_s"].bound
+    (row,) = one(write({**ROW, "avg_ts": factor * bound})).rows
+    assert row.verdict.startswith(verdict)
+    assert row.fraction_of_bound == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("path", sorted(RUNS.iterdir()), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "layout", [{}, {"model": "mixtral-8x7b", "tp": 2, "pp": 2}, {"model": "deepseek-v3", "dp": 8, "ep": 8}], ids=str
+)
+def test_no_projection_beats_its_bound_and_gaps_are_explained_in_full(path: Path, layout: dict[str, Any]) -> None:
+    scenario = {"model": "llama-3.1-8b", "hardware": "h200-sxm", "weights": "fp8", "kv_cache": "fp8", **layout}
+    for found in compare(read(path), None, {"batch": 20, "input": 900, "output": 77, **scenario}):
+        assert found.rows
+        for row in found.rows:
+            better = row.projection <= row.bound if row.is_rate else row.bound <= row.projection
+            assert better, row
+            assert sum(row.explained_by.values()) == pytest.approx(1.0)
+            assert set(row.explained_by) <= {*RESOURCES, OTHERS}
+            assert list(row.explained_by.values()) == sorted(row.explained_by.values(), reverse=True)
+
+
+# --- the scenario -------------------------------------------------------------------------------------------------
+
+
+def test_flags_go_before_the_run_and_the_run_before_a_scenarios_workload() -> None:
+    scenario = {"model": "qwen3-8b", "hardware": "h200-sxm", "workload": {"batch": 3, "input": 10, "output": 20}}
+    (found,) = compare(read(RUNS / "vllm-serve.json"), scenario, {"output": 200})
+    assert found.scenario is not None
+    work = found.scenario.workload
+    assert (work.batch, work.input, work.output) == (32, 1024, 200)
+    assert (found.scenario.model.name, found.scenario.hardware.name) == ("qwen3-8b", "h200-sxm")
+    assert "the run names meta-llama/Llama-3.1-8B-Instruct as model, the scenario qwen3-8b" in found.notes
+    (fewer,) = compare(read(RUNS / "vllm-serve.json"), scenario, {"batch": 4})
+    assert fewer.scenario is not None
+    assert fewer.scenario.workload.batch == 4
+
+
+def test_a_batch_of_the_users_own_replaces_littles_law() -> None:
+    found = one(RUNS / "vllm-serve-rate.json", **H100, batch=5)
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == 5
+    assert "output_tokens_per_s" in rows(found)
+
+
+def test_a_scenario_gives_what_the_run_does_not_say() -> None:
+    work = {"workload": {"batch": 8, "input": 32, "output": 128}}
+    (found,) = compare(read(RUNS / "vllm-latency.json"), {"model": "llama-3.1-8b", **H100, **work})
+    assert found.scenario is not None
+    assert found.scenario.workload.batch == 8
+    with pytest.raises(InputError) as caught:
+        one(RUNS / "vllm-latency.json", model="llama-3.1-8b", **H100)
+    assert [problem.path for problem in caught.value.problems] == [
+        "workload.batch",
+        "workload.input",
+        "workload.output",
+    ]
+
+
+def test_model_formats_layout_and_a_known_gpu_come_from_the_run() -> None:
+    scenario = one(RUNS / "trtllm-report.json").scenario
+    assert scenario is not None
+    assert (scenario.model.name, scenario.hardware.name, scenario.parallelism.tp) == ("llama-3.1-70b", "h100-sxm", 4)
+    assert (scenario.weights.name, scenario.kv_cache.name) == ("fp8", "fp8")
+    mine = one(RUNS / "trtllm-report.json", tp=8, weights="bf16", hardware="h200-sxm").scenario
+    assert mine is not None
+    assert (mine.parallelism.tp, mine.weights.name, mine.hardware.name) == (8, "bf16", "h200-sxm")
+
+
+def test_a_value_of_the_hardware_overrides_the_gpu_that_the_run_names() -> None:
+    found = one(RUNS / "aiperf.json", **{"hardware.tiers.hbm.bandwidth": 3e12})
+    assert found.scenario is not None
+    assert found.scenario.hardware.name == "a100-sxm-80gb"
+    assert found.scenario.hardware.tiers["hbm"].bandwidth == 3e12
+
+
+def test_hardware_is_never_guessed(write: Write) -> None:
+    with pytest.raises(InputError, match="hardware: is missing"):
+        one(RUNS / "vllm-serve.json")
+    with pytest.raises(InputError, match="'NVIDIA GeForce RTX 9090', which the catalog does not know"):
+        one(write({**ROW, "gpu_info": "NVIDIA GeForce RTX 9090"}))
+    with pytest.raises(InputError, match="hardware: is missing"):
+        one(write({**ROW, "gpu_info": "NVIDIA GeForce RTX 4090, NVIDIA GeForce RTX 3090"}))
+
+
+def test_a_run_cannot_choose_a_file(tmp_path: Path, write: Write) -> None:
+    shutil.copy(Path(__file__).parent / "data/huggingface/Llama-3.1-8B.json", tmp_path / "config.json")
+    with pytest.raises(InputError, match="which the catalog does not know"):
+        one(write({**SERVE, "model_id": str(tmp_path / "config.json")}), **H100)
+    assert one(write({**SERVE, "model_id": "x"}), model=str(tmp_path / "config.json"), **H100).rows
+
+
+def test_a_run_that_is_too_long_for_the_model_is_listed_beside_the_others(write: Write) -> None:
+    long, short = compare(read(write([{**ROW, "n_prompt": 100_000}, ROW])))
+    assert not long.rows
+    assert "llama-2-7b" in dict(long.not_compared)["prompt_tokens_per_s"]
+    assert short.rows
+    with pytest.raises(InputError):
+        one(write([{**ROW, "n_prompt": 100_000}]))
+
+
+def test_speculation_offloading_and_several_gpus_are_said(write: Write) -> None:
+    notes = one(write({**SERVE, "spec_decode_acceptance_length": 2.4}), **H100).notes
+    assert any("2.4 accepted a step" in note for note in notes)
+    changed = {**ROW, "n_gpu_layers": 20, "gpu_info": "NVIDIA GeForce RTX 4090, NVIDIA GeForce RTX 4090"}
+    notes = one(write(changed)).notes
+    assert any("20 of 32 layers" in note for note in notes)
+    assert any("--pp 2" in note for note in notes)
+    assert any("--activations int8" in note for note in notes)
+    assert not any("layers were on the GPU" in note for note in one(write(ROW)).notes)
+
+
+# --- the command --------------------------------------------------------------------------------------------------
+
+Run_ = Callable[..., CompletedProcess[str]]
+
+
+def test_the_command_answers_as_json(answer: Callable[..., dict[str, Any]]) -> None:
+    data = answer("compare", "--measured", str(RUNS / "sglang.jsonl"), "--hardware", "h100-sxm")
+    assert (data["schema_version"], data["tool"], len(data["runs"])) == (1, "sglang bench_serving", 2)
+    for run in data["runs"]:
+        assert {"label", "scenario", "rows", "not_compared"} <= set(run)
+        assert run["scenario"]["model"]["name"] == "llama-3.1-8b"
+        for row in run["rows"]:
+            assert {"metric", "measured", "bound", "projection", "fraction_of_bound", "error", "violation"} <= set(row)
+            assert row["error"] == pytest.approx(row["projection"] / row["measured"] - 1)
+            assert isinstance(row["explained_by"], dict)
+        assert all(set(item) == {"metric", "why"} for item in run["not_compared"])
+
+
+@pytest.mark.parametrize("path", sorted(RUNS.iterdir()), ids=lambda path: path.name)
+def test_the_table_fits_100_columns_and_cuts_no_number(path: Path, run: Run_) -> None:
+    flags = ["--model", "llama-3.1-8b", "--hardware", "h100-sxm", "--batch", "8", "--input", "128", "--output", "64"]
+    done = run("compare", "--measured", str(path), *flags)
+    assert done.returncode == 0, done.stderr
+    assert max(map(len, done.stdout.splitlines())) <= 100
+    assert "\x1b" not in done.stdout
+    assert "…" not in done.stdout
+    for word in ("measured", "bound", "projection", "of bound", "error", "from bound to projection"):
+        assert word in done.stdout
+
+
+@pytest.mark.parametrize(("most", "code"), [("10", 0), ("0.01", 1)])
+def test_an_error_beyond_what_is_allowed_fails(most: str, code: int, run: Run_) -> None:
+    flags = ["--measured", str(RUNS / "vllm-serve.json"), "--hardware", "h100-sxm", "--max-error", most]
+    done = run("compare", *flags, "--json")
+    assert done.returncode == code
+    assert json.loads(done.stdout)["runs"]
+
+
+def test_a_check_that_compared_nothing_fails(run: Run_, write: Write) -> None:
+    path = write({**SERVE, "request_rate": "trace"})
+    flags = ["--measured", str(path), "--hardware", "h100-sxm", "--batch", "8"]
+    assert run("compare", *flags).returncode == 0
+    assert run("compare", *flags, "--max-error", "10").returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ([], "--measured: is missing: compare needs the output file of a benchmark"),
+        (["--measured", str(RUNS / "vllm-serve.json"), "--max-error", "-1"], "--max-error: -1 is not a fraction"),
+        (["--measured", str(RUNS / "vllm-serve.json"), "--max-error", "nan"], "--max-error: nan is not a fraction"),
+        (["--measured", "nothing.json"], "nothing.json: no such file"),
+        (["--measured", __file__], "no output of a benchmark that is recognized"),
+    ],
+)
+def test_wrong_input_is_one_message_and_code_2(flags: list[str], words: str, run: Run_) -> None:
+    done = run("compare", *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+    errors = json.loads(run("compare", *flags, "--json").stdout)["errors"]
+    assert errors[0]["message"]
