@@ -21,7 +21,7 @@ COLUMNS = {"backend", "system", "isl", "osl", "attention_dp_size", "silicon_ttft
 ENGINES = {"trtllm": "tensorrt-llm", "sglang": "sglang", "vllm": "vllm"}
 FORMATS = {
     "fp8": "fp8",
-    "fp8_block": "fp8",
+    "fp8_block": "fp8-block",
     "nvfp4": "nvfp4",
     "int4_wo": "w4a16-g128",
     "": "bf16",
@@ -84,6 +84,7 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
     if pool and not cells.get("decode_num_workers"):
         raise InexpressibleError("disaggregated, without the number of workers")
     layout = _layout(cells, pool)
+    model = names.model(cells["model_path"])
     form = FORMATS.get(cells["gemm_quant_mode"])
     if form is None:
         raise InexpressibleError(f"unknown format {cells['gemm_quant_mode']!r}")
@@ -91,11 +92,11 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
         raise InexpressibleError(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
     compressed = cells["backend"] == "trtllm" and form != "bf16"  # its quantized checkpoints come with fp8 caches
     scenario: dict[str, Any] = {
-        "model": names.model(cells["model_path"]),
+        "model": model,
         "hardware": names.hardware(cells["system"]),
         "parallelism": layout,
         "engine": ENGINES[cells["backend"]],
-        "weights": form,
+        "weights": names.fp8(model) if form == "fp8" else form,
         "kv_cache": "fp8" if compressed else "bf16",
     }
     batch = _count(cells[f"{pool}batch_size"]) * layout["dp"]
