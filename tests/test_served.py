@@ -17,7 +17,7 @@ from llmperf.errors import InputError
 from llmperf.evidence import tables
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.served import DATASETS, edge, elsewhere, recognized, serving, silicon, splitwise, vllm
-from llmperf.evidence.served.classes import band
+from llmperf.evidence.classes import band
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.phases.closed_loop import closed_loop

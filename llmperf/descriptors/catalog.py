@@ -300,6 +300,8 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
         if not isinstance(base, str):
             raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
         reference, path = beside(base, file), "extends"
+    if kind == "achieved":  # how well the fits of a class hold says nothing of a chip
+        chain[1:] = [replace(d, data={k: v for k, v in d.data.items() if k != "fitted"}) for d in chain[1:]]
     data = _own(chain[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
     for document in reversed(chain[:-1]):
         own = _own(document)

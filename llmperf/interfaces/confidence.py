@@ -12,7 +12,7 @@ from llmperf.descriptors.achieved import SCHEMES
 from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band
-from llmperf.evidence.served.classes import band
+from llmperf.evidence.classes import band
 
 METRICS = {"prefill": "ttft_s", "decode": "tpot_s", "e2e": "e2e_s"}
 """Phase of a band -> the projected time that it belongs to."""

@@ -14,7 +14,7 @@ from llmperf.descriptors.components import component
 from llmperf.descriptors.resolve import resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
-from llmperf.evidence.served.classes import band
+from llmperf.evidence.classes import band
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array, least, most
 from llmperf.phases.estimate import BLOCK, Evaluated, blocks, evaluate, join
@@ -68,7 +68,7 @@ class Answers:
     prompt: Array = field(default_factory=lambda: np.zeros(0))
 
     def bands(self, phase: str) -> list[str]:
-        """The class of the error band of each case (`llmperf.evidence.served.classes.band`)."""
+        """The class of the error band of each case (`llmperf.evidence.classes.band`)."""
         known: dict[int, str] = {}
         out = []
         for scenario in self.scenarios:
