@@ -28,6 +28,11 @@ FORMATS = {
 }
 MOST_DEVICES = 16
 """Widest aggregated engine of these rows that is taken at its word. [1]"""
+PREDICTING = {"1.2.0rc6.post3": "", "1.1.0rc2.post2": "2026-01-14"}
+"""Images of TensorRT-LLM with which DeepSeek-R1 is measured with multi-token prediction, and since when: the benchmark
+added it on that day and moved it to an image of its own (github.com/SemiAnalysisAI/InferenceX, perf-changelog.yaml,
+pull requests 392, 632 and 642; without prediction it went from 1.1.0rc2.post2 to 1.2.0rc6.post2, 594 and 620)."""
+PREDICTS = "multi-token prediction, by its image and date: several tokens a step"
 QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
 
 
@@ -45,11 +50,14 @@ def evaluate(table: Table) -> Rows:
     rows = Rows(NAME)
     ids = unique(table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines])
     rows.omit(ids, QUEUES)
-    groups = gathered(_key({name: texts[i] for name, texts in table.columns.items()}) for i in range(len(table)))
+    every = [{name: texts[i] for name, texts in table.columns.items()} for i in range(len(table))]
+    rows.omit([name for name, cells in zip(ids, every, strict=True) if _predicts(cells)], PREDICTS)
+    groups = gathered("" if _predicts(cells) else _key(cells) for cells in every)
+    groups.pop("", None)
     together: list[tuple[str, list[int], Case]] = []
     apart: list[tuple[str, list[int], Case]] = []
     for places in groups.values():
-        first = {name: texts[places[0]] for name, texts in table.columns.items()}
+        first = every[places[0]]
         measured = [place for place in places if tpot[place] > 0.0]
         rows.omit([ids[place] for place in places if tpot[place] <= 0.0], "no time between tokens")
         if not measured:
@@ -71,6 +79,15 @@ SAME = ("backend", "model_path", "system", "mode", "isl", "osl", "gemm_quant_mod
 def _key(cells: Mapping[str, str]) -> str:
     layout = [cells.get(name, "") for name in cells if name.endswith(("_size", "_workers"))]
     return "|".join([*(cells.get(name, "") for name in SAME), *layout])
+
+
+def _predicts(cells: Mapping[str, str]) -> bool:
+    """Whether several tokens come out of a step; the columns do not say so."""
+    if cells["backend"] != "trtllm" or not cells["model_path"].endswith("DeepSeek-R1"):
+        return False
+    since = PREDICTING.get(cells.get("backend_version", ""))
+    measured = re.search(r"measured=([\d-]+)", cells.get("silicon_data_source", ""))
+    return since is not None and (measured[1] if measured else "") >= since
 
 
 def _count(text: str) -> int:
