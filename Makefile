@@ -70,7 +70,7 @@ calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel 
 	$(call chip,arc-pro-b60,gpu-datacenter)
 
 accuracy: $(VENV)/.test ## Recompute the evidence that ships: the table of error bands and docs/accuracy.md.
-	$(BIN)/llmperf validate --bands workloads/published/bands.json --markdown docs/accuracy.md --force
+	$(BIN)/llmperf validate --bands workloads/published/data/bands.json --markdown docs/accuracy.md --force
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

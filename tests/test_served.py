@@ -51,7 +51,7 @@ def values(rows: Rows) -> dict[str, float]:
 
 
 def test_a_sequence_alone_waits_for_its_own_prompt_only_once() -> None:
-    assert closed_loop(1.0, 10e-3, 50e-3, 100.0) == pytest.approx(10.5e-3)
+    assert closed_loop(1.0, 10e-3, 50e-3, 100.0) == pytest.approx(10e-3)
 
 
 def test_more_neighbours_never_make_a_token_faster() -> None:

@@ -180,7 +180,7 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
                 tuple(
                     name for name in catalog.files("achieved", extra) if name not in catalog.files("hardware", extra)
                 ),
-                "efficiencies of its class",
+                "efficiencies of its class, such as gpu-datacenter",
             )
         )
     own = {}

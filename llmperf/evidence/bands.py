@@ -125,7 +125,7 @@ def bands(found: Iterable[Rows]) -> list[Band]:
 
 def file() -> Path:
     """The table that ships with the package."""
-    return packaged() / "workloads" / "published" / "bands.json"
+    return packaged() / "workloads" / "published" / "data" / "bands.json"
 
 
 def text(found: Sequence[Band]) -> str:

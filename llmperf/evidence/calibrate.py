@@ -154,6 +154,9 @@ def _machine(device: str, cache: CacheAchieved | None) -> Machine:
 
 
 def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
+    streams = tuple(part for part in kernels if part.section == "elementwise" and part.scheme == "quantize")
+    if streams:  # of the operators of current software these alone were measured; norms stream rows as they do
+        yield _Job("elementwise", "default", streams)
     groups: dict[tuple[str, str], list[Kernels]] = {}
     for part in kernels:
         groups.setdefault((part.section, plain(part.scheme)), []).append(part)
@@ -162,8 +165,10 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
         if section.startswith("scale"):
             newer = [part for part in newer if part.kernel == "nccl"] or newer
-        yield from _points(_Job(section, scheme, tuple(newer)))
-        if implementations and (section.startswith("attention") or len({part.kernel for part in parts}) > 1):
+        stale = section == "elementwise" and stack(newer[0].sources[0]) in EARLIER
+        if not stale:
+            yield from _points(_Job(section, scheme, tuple(newer)))
+        if implementations and (stale or section.startswith("attention") or len({part.kernel for part in parts}) > 1):
             for kernel in sorted({part.kernel for part in parts}):
                 own = tuple(part for part in parts if part.kernel == kernel)
                 yield from _points(_Job(section, plain(own[0].selectors[1]), own))
