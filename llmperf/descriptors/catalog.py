@@ -105,6 +105,9 @@ def write_atomically(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)  # as a file that is simply opened; temporary ones are private
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

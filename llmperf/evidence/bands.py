@@ -22,8 +22,10 @@ FEWEST_ROWS, FEWEST_SOURCES = 30, 3
 """Rows and sources that a class needs for a band of its own; else its parent's holds."""
 TAILS = tuple(round(0.01 * part, 2) for part in range(1, 21))
 """Shares below the lower end of a band, and above the upper one, that are tried."""
-COVERAGE = 0.80
-"""Share of a left-out source's rows that a band is meant to hold."""
+SATURATED = 10
+"""Rows from which on a source counts no more: neither a single row nor a big sweep decides. [1]"""
+COVERAGE, TOLERANCE = 0.80, 0.05
+"""Share of a left-out source's rows that a band is meant to hold, and how far it may be from that. [1]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ class Band:
     name : str
         ``phase/hardware class/bits of a weight/regime``, or the first parts of it: a parent.
     low, middle, high : float
-        Lower end, median and upper end: the 10th, 50th and 90th percentile, the outer two moved so that the band holds
-        `COVERAGE` of the rows of sources that it was not made from. [1]
+        Lower end, median and upper end: the 10th, 50th and 90th percentile, the outer two moved where the band would
+        not hold `COVERAGE` of the rows of sources that it was not made from. [1]
     n, sources : int
         Rows and sources that it rests on.
     coverage : float
@@ -66,24 +68,28 @@ def _quantile(values: Array, weights: Array, share: float) -> float:
 
 
 def _weights(sources: Array) -> Array:
-    """Equal weight for every source, however many rows it has. [1]"""
+    """Weight of each row: a source counts as its rows up to `SATURATED`, however many it has. [1]"""
     _, inverse, counts = np.unique(sources, return_inverse=True, return_counts=True)
-    return np.asarray(1.0 / counts[inverse])
+    return np.asarray((np.minimum(counts, SATURATED) / counts)[inverse])
 
 
 def _covered(ratios: Array, sources: Array, tail: float) -> float:
-    """Share of each source's rows inside the band of the others, averaged over sources. [1]"""
-    inside = []
+    """Share of each source's rows inside the band of the others, averaged over sources as they weigh. [1]"""
+    inside, weight = [], []
     for source in np.unique(sources):
         out = sources == source
         weights = _weights(sources[~out])
         low, high = (_quantile(ratios[~out], weights, share) for share in (tail, 1.0 - tail))
         inside.append(float(np.mean((ratios[out] >= low) & (ratios[out] <= high))))
-    return float(np.mean(inside))
+        weight.append(min(int(out.sum()), SATURATED))
+    return float(np.average(inside, weights=weight))
 
 
 def _band(name: str, ratios: Array, sources: Array) -> Band:
-    tail = min(TAILS, key=lambda share: abs(_covered(ratios, sources, share) - COVERAGE))
+    # the tails nearest to a tenth that cover enough of what they have not seen, and not too much
+    covered = {share: _covered(ratios, sources, share) for share in TAILS}
+    miss = {share: max(abs(one - COVERAGE) - TOLERANCE, 0.0) for share, one in covered.items()}
+    tail = min(TAILS, key=lambda share: (miss[share], abs(share - 0.10)))
     weights = _weights(sources)
     low, middle, high = (_quantile(ratios, weights, share) for share in (tail, 0.5, 1.0 - tail))
     return Band(
