@@ -15,9 +15,9 @@ import llmperf
 from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError
 from llmperf.evidence import tables
-from llmperf.evidence.rows import Rows
-from llmperf.evidence.served import DATASETS, edge, elsewhere, recognized, serving, silicon, splitwise, vllm
 from llmperf.evidence.classes import band
+from llmperf.evidence.rows import Rows
+from llmperf.evidence.served import DATASETS, edge, elsewhere, names, recognized, serving, silicon, splitwise, vllm
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.phases.closed_loop import closed_loop
@@ -479,6 +479,33 @@ def test_attention_ranks_multiply_the_batch_and_share_the_devices() -> None:
     )
     assert rows.notes == ["closed loop of 128"]
     assert rows.classes == ["decode/gpu-hbm/4/moe"]
+
+
+def test_several_tokens_a_step_are_not_judged_as_one() -> None:
+    header = SILICON_COLUMNS + ", backend_version"
+    line = (
+        "{}, measured={}; x, trtllm, deepseek-ai/DeepSeek-R1, b200_sxm, agg, 1024, 1024, nvfp4, nvfp4, 8, 4, 1, 1, 4, "
+        "1, , , , , , 100, {}, {}"
+    )
+    rows = silicon.evaluate(
+        table(
+            "\n".join(
+                [
+                    header,
+                    line.format("plain", "2026-02-03", 9.7, "1.2.0rc6.post2"),
+                    line.format("predicting", "2026-02-06", 7.0, "1.2.0rc6.post3"),
+                    line.format("early", "2025-12-15", 10.1, "1.1.0rc2.post2"),
+                ]
+            )
+        )
+    )
+    assert values(rows) == {"plain": pytest.approx(9.9e-3)}
+    assert "multi-token prediction" in dict(rows.omitted[3:])["predicting"]
+
+
+def test_models_released_with_scaled_blocks_are_read_so() -> None:
+    assert names.fp8(names.model("DeepSeek-V3/R1")) == "fp8-block"
+    assert names.fp8(names.model("Llama-3.1-8B")) == "fp8"
 
 
 def test_devices_of_a_whole_deployment_are_no_layout() -> None:

@@ -81,6 +81,14 @@ WEIGHTS = {
     "int4": "w4a16-g128",
 }
 
+BLOCKS = ("deepseek-v3", "deepseek-r1", "glm-5", "minimax-m2")
+"""Models whose makers release 8-bit weights with a scale a block, whatever a data set calls that."""
+
+
+def fp8(model: str) -> str:
+    """The 8-bit format of a model of the catalog: a scale a tensor, or a block where it is released so."""
+    return "fp8-block" if model.startswith(BLOCKS) else "fp8"
+
 
 def weight_only(bits: float, group: int | None = None, kept: float = 16.0) -> dict[str, Any]:
     """A weight-only format of `bits` a weight, scales and zeros included; `kept` bits of what else is stored."""

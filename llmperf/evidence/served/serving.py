@@ -167,7 +167,7 @@ def _scenario(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str,
         "hardware": _hardware(cells, stack),
         "parallelism": _layout(cells, gpus, notes),
         "engine": stack,
-        "weights": _weights(cells),
+        "weights": _weights(cells, model),
         "kv_cache": names.kv_cache(cells["kv_fmt"]),
     }
 
@@ -179,7 +179,7 @@ def _hardware(cells: dict[str, str], stack: str) -> Any:
     return {**(found if isinstance(found, dict) else {"extends": found}), "achieved": {"extends": reached}}
 
 
-def _weights(cells: dict[str, str]) -> Any:
+def _weights(cells: dict[str, str], model: str) -> Any:
     name = cells["weight_fmt"].strip().lower()
     if name in names.SIXTEEN:
         return "bf16"
@@ -187,6 +187,8 @@ def _weights(cells: dict[str, str]) -> Any:
         return names.weight_only(8.0)
     if name == "int4g32":
         return names.weight_only(5.0)
+    if name == "fp8":
+        return names.fp8(model)
     if name in names.WEIGHTS:
         return names.WEIGHTS[name]
     raise InexpressibleError(f"unknown weight format {name!r}")

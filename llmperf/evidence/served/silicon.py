@@ -21,13 +21,18 @@ COLUMNS = {"backend", "system", "isl", "osl", "attention_dp_size", "silicon_ttft
 ENGINES = {"trtllm": "tensorrt-llm", "sglang": "sglang", "vllm": "vllm"}
 FORMATS = {
     "fp8": "fp8",
-    "fp8_block": "fp8",
+    "fp8_block": "fp8-block",
     "nvfp4": "nvfp4",
     "int4_wo": "w4a16-g128",
     "": "bf16",
 }
 MOST_DEVICES = 16
 """Widest aggregated engine of these rows that is taken at its word. [1]"""
+PREDICTING = {"1.2.0rc6.post3": "", "1.1.0rc2.post2": "2026-01-14"}
+"""Images of TensorRT-LLM with which DeepSeek-R1 is measured with multi-token prediction, and since when: the benchmark
+added it on that day and moved it to an image of its own (github.com/SemiAnalysisAI/InferenceX, perf-changelog.yaml,
+pull requests 392, 632 and 642; without prediction it went from 1.1.0rc2.post2 to 1.2.0rc6.post2, 594 and 620)."""
+PREDICTS = "multi-token prediction, by its image and date: several tokens a step"
 QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
 
 
@@ -45,11 +50,14 @@ def evaluate(table: Table) -> Rows:
     rows = Rows(NAME)
     ids = unique(table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines])
     rows.omit(ids, QUEUES)
-    groups = gathered(_key({name: texts[i] for name, texts in table.columns.items()}) for i in range(len(table)))
+    every = [{name: texts[i] for name, texts in table.columns.items()} for i in range(len(table))]
+    rows.omit([name for name, cells in zip(ids, every, strict=True) if _predicts(cells)], PREDICTS)
+    groups = gathered("" if _predicts(cells) else _key(cells) for cells in every)
+    groups.pop("", None)
     together: list[tuple[str, list[int], Case]] = []
     apart: list[tuple[str, list[int], Case]] = []
     for places in groups.values():
-        first = {name: texts[places[0]] for name, texts in table.columns.items()}
+        first = every[places[0]]
         measured = [place for place in places if tpot[place] > 0.0]
         rows.omit([ids[place] for place in places if tpot[place] <= 0.0], "no time between tokens")
         if not measured:
@@ -73,6 +81,15 @@ def _key(cells: Mapping[str, str]) -> str:
     return "|".join([*(cells.get(name, "") for name in SAME), *layout])
 
 
+def _predicts(cells: Mapping[str, str]) -> bool:
+    """Whether several tokens come out of a step; the columns do not say so."""
+    if cells["backend"] != "trtllm" or not cells["model_path"].endswith("DeepSeek-R1"):
+        return False
+    since = PREDICTING.get(cells.get("backend_version", ""))
+    measured = re.search(r"measured=([\d-]+)", cells.get("silicon_data_source", ""))
+    return since is not None and (measured[1] if measured else "") >= since
+
+
 def _count(text: str) -> int:
     return max(int(float(text)), 1) if text else 1
 
@@ -84,6 +101,7 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
     if pool and not cells.get("decode_num_workers"):
         raise InexpressibleError("disaggregated, without the number of workers")
     layout = _layout(cells, pool)
+    model = names.model(cells["model_path"])
     form = FORMATS.get(cells["gemm_quant_mode"])
     if form is None:
         raise InexpressibleError(f"unknown format {cells['gemm_quant_mode']!r}")
@@ -91,11 +109,11 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
         raise InexpressibleError(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
     compressed = cells["backend"] == "trtllm" and form != "bf16"  # its quantized checkpoints come with fp8 caches
     scenario: dict[str, Any] = {
-        "model": names.model(cells["model_path"]),
+        "model": model,
         "hardware": names.hardware(cells["system"]),
         "parallelism": layout,
         "engine": ENGINES[cells["backend"]],
-        "weights": form,
+        "weights": names.fp8(model) if form == "fp8" else form,
         "kv_cache": "fp8" if compressed else "bf16",
     }
     batch = _count(cells[f"{pool}batch_size"]) * layout["dp"]
