@@ -17,7 +17,7 @@ from llmperf.costs.roofline import main_memory_bytes
 from llmperf.descriptors.achieved import CollectiveAchieved, variant
 from llmperf.descriptors.components import component
 from llmperf.errors import InputError
-from llmperf.evidence.rows import unique
+from llmperf.evidence.rows import EXPLAINED, unique
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
 from llmperf.operators.routing import Load, balanced, power_law
@@ -538,7 +538,7 @@ def _library(source: str, topology: str) -> str:
     return f"{name}_pairwise" if "pairwise" in topology else name
 
 
-_PAIRWISE = "timed at the receiver, which starts after the sender: up to 1.14 times the link's rate"
+_PAIRWISE = f"{EXPLAINED}timed at the receiver, which starts after the sender: up to 1.14 times the link's rate"
 
 
 def read_collectives(table: Table) -> Measured:

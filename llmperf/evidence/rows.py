@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from llmperf.numeric import Array
 
+EXPLAINED = "beats the bound: "
+"""How a note begins that names what is at fault where a row beats the bound."""
 SLACK = 0.98
 """A measured time below this share of the bound (a rate beyond the bound over it) is a violation. [1]"""
 
@@ -62,6 +65,24 @@ class Rows:
         """Where the measurement beats the bound by more than the slack."""
         with np.errstate(invalid="ignore"):
             return np.where(self.rates, self.measured > self.bound / SLACK, self.measured < SLACK * self.bound)
+
+    def explain(self, why: str, where: NDArray[np.bool_]) -> None:
+        """Say of the rows among `where` that beat the bound what is at fault; other notes are no explanation."""
+        for index in np.flatnonzero(self.violations & where):
+            self.notes[index] = "; ".join(filter(None, (f"{EXPLAINED}{why}", self.notes[index])))
+
+    @property
+    def unexplained(self) -> NDArray[np.bool_]:
+        """Rows that beat the bound and do not say why."""
+        said = np.array([note.startswith(EXPLAINED) for note in self.notes], dtype=bool)
+        return np.asarray(self.violations & ~said)
+
+    def reasons(self) -> list[tuple[str, int]]:
+        """Why rows beat the bound, and how many, the most frequent first."""
+        beaten = np.flatnonzero(self.violations)
+        silent = self.unexplained
+        said = ["no explanation" if silent[i] else self.notes[i].removeprefix(EXPLAINED) for i in beaten]
+        return Counter(said).most_common()
 
     def extend(
         self,

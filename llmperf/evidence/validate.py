@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import kernels, served, tables
 from llmperf.evidence.datasets import kernel_format, shipped
@@ -116,8 +114,3 @@ def validate(
     if progress:
         progress(len(chosen), len(chosen))
     return out
-
-
-def unexplained(rows: Rows) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    """Rows that beat the bound without a note that says why."""
-    return np.asarray(rows.violations & np.array([not note for note in rows.notes], dtype=bool))

@@ -16,7 +16,7 @@ from llmperf.errors import InputError, Problem
 from llmperf.evidence import claims as claims_module
 from llmperf.evidence.claims import Claim
 from llmperf.evidence.rows import Rows, Summary, summary
-from llmperf.evidence.validate import unexplained, validate
+from llmperf.evidence.validate import validate
 from llmperf.interfaces.results import SCHEMA_VERSION
 
 
@@ -88,7 +88,7 @@ def run(
             out.failures += [
                 f"{rows.ids[index]}: {rows.metrics[index]} {rows.measured[index]:.4g} beats the bound "
                 f"{rows.bound[index]:.4g}"
-                for index in np.flatnonzero(unexplained(rows))
+                for index in np.flatnonzero(rows.unexplained)
             ]
     return out
 

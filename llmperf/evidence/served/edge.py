@@ -129,6 +129,11 @@ def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: A
         sources=[table.text("source")[row.place] for row in chosen],
         classes=[bands[phases[row.metric]][i] for i, row in zip(keep, chosen, strict=True)],
     )
+    said = table.text("notes")
+    from_disk = np.array(["lowest tier disk" in said[row.place] for row in chosen])
+    rows.explain(
+        "the rate of the disk is rounded in its source, and host memory keeps part of what was read", from_disk
+    )
 
 
 def _rate(times: dict[str, Any], row: Row, i: int) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -154,11 +154,22 @@ def _aggregated(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list
         table,
         tpot,
         [found[i] for i, _ in keep],
-        done.bound_tpot[[i for i, _ in keep]],
+        _undeclared([found[i][2] for i, _ in keep], [done.concurrency[i] for i, _ in keep]),
         done.tpot[[i for i, _ in keep]],
         [note for _, note in keep],
         [bands[i] for i, _ in keep],
     )
+
+
+def _undeclared(cases: Sequence[Case], batches: Sequence[float]) -> Any:
+    """Bounds of what the columns do not say: the KV cache may be in 8 bit, and the batch of a decoding pool is what it
+    was configured for, so that one sequence a rank is all that is sure. [s]
+    """
+    least = [
+        Case({**case.scenario, "kv_cache": "fp8"}, float(batch), case.input, case.output)
+        for case, batch in zip(cases, batches, strict=True)
+    ]
+    return answers(least).bound["tpot_s"]
 
 
 def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
@@ -174,7 +185,7 @@ def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[i
         table,
         tpot,
         [found[i] for i in keep],
-        done.bound["tpot_s"][keep],
+        _undeclared([found[i][2] for i in keep], [found[i][2].scenario["parallelism"]["dp"] for i in keep]),
         done.projection["tpot_s"][keep],
         ["; ".join(filter(None, ("decoding pool", repeated(table, found[i][1])))) for i in keep],
         [bands[i] for i in keep],

@@ -68,9 +68,9 @@ def _worst(out: Any, rows: Rows, most: int) -> None:
 
 def _violations(out: Any, rows: Rows) -> None:
     beaten = np.flatnonzero(rows.violations)
-    for why, number in Counter(rows.notes[index] or "no explanation" for index in beaten).most_common():
+    for why, number in rows.reasons():
         out.print(f"{number} rows beat the bound: {text(why)}")
-    for index in [index for index in beaten if not rows.notes[index]][:MOST]:
+    for index in [index for index in beaten if rows.unexplained[index]][:MOST]:
         values = f"{rows.measured[index]:.4g}, bound {rows.bound[index]:.4g}"
         out.print(f"  {text(rows.ids[index])}: {rows.metrics[index]} {values}")
 

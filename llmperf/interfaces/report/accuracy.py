@@ -72,10 +72,7 @@ def _section(rows: Rows, summaries: list[Summary]) -> str:
     ]
     if not len(rows):
         lines = lines[:2]
-    beaten = Counter(
-        rows.notes[index] or "no explanation" for index, violates in enumerate(rows.violations) if violates
-    )
-    lines += ["", *(f"- {number} rows beat the bound: {why}" for why, number in beaten.most_common())]
+    lines += ["", *(f"- {number} rows beat the bound: {why}" for why, number in rows.reasons())]
     reasons = Counter(why for _, why in rows.omitted)
     lines += [f"- {number} rows are not expressible: {why}" for why, number in reasons.most_common(15)]
     if len(reasons) > 15:

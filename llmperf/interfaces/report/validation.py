@@ -13,7 +13,7 @@ import numpy as np
 
 from llmperf.descriptors.catalog import write_atomically
 from llmperf.errors import InputError, Problem
-from llmperf.evidence.rows import Rows
+from llmperf.evidence.rows import EXPLAINED, Rows
 from llmperf.interfaces.validation import Validation
 
 MOST_POINTS = 5_000
@@ -118,7 +118,7 @@ def _beaten(rows: Rows) -> str:
             escape(rows.metrics[i]),
             f"{rows.measured[i]:.4g}",
             f"{rows.bound[i]:.4g}",
-            escape(rows.notes[i] or "no explanation"),
+            escape("no explanation" if rows.unexplained[i] else rows.notes[i].removeprefix(EXPLAINED)),
         )
         for i in index[:MOST_ROWS]
     ]
