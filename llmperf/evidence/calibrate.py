@@ -17,6 +17,7 @@ from llmperf.costs.machine import Machine, pick
 from llmperf.descriptors.achieved import Achieved, CacheAchieved
 from llmperf.evidence.fit import START, Fit, UnfitError, robust
 from llmperf.evidence.kernels import Kernels, chip, predict, stack
+from llmperf.evidence.rows import EXPLAINED
 from llmperf.numeric import Array
 
 EARLIER = {"vidur", "apex_plus", "vtrain_nccl_tests", "llmcompass"}
@@ -161,7 +162,8 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
     for part in kernels:
         groups.setdefault((part.section, plain(part.scheme)), []).append(part)
     for (section, scheme), parts in sorted(groups.items(), key=lambda item: item[0]):
-        usual = [part for part in parts if not part.kernel.endswith("_eager")] or parts
+        sound = [part for part in parts if not part.note.startswith(EXPLAINED)] or parts  # times that mean what they say
+        usual = [part for part in sound if not part.kernel.endswith("_eager")] or sound
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
         if section.startswith("scale"):
             newer = [part for part in newer if part.kernel == "nccl"] or newer

@@ -155,7 +155,7 @@ def _fetched(model: str) -> str:
 
 DOWNLOAD = typer.Option(
     "--download",
-    help="Fetch the configuration of a Hugging Face --model id that is not in the local cache (needs llmperf[hub]).",
+    help="Fetch the configuration of a Hugging Face --model id that is not in the local cache (needs the extra: hub).",
     rich_help_panel=OTHER,
 )
 JSON = typer.Option("--json", help="Print JSON: SI units, null where there is no value.", rich_help_panel=OTHER)

@@ -32,7 +32,7 @@ def validate(
         bool, typer.Option("--no-bound-violations", help="Exit 1 if a row beats the bound without an explanation.")
     ] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Also write a self-contained page (needs llmperf[report]).")
+        Path | None, typer.Option("--html", help="Also write a self-contained page (needs the extra: report).")
     ] = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Also write the page as Markdown.")] = None,
     bands: Annotated[Path | None, typer.Option("--bands", help="Also write the table of error bands.")] = None,

@@ -1,0 +1,187 @@
+"""Calibration finds the constants that made the data, refuses what too few rows say, and never writes half a file."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from llmperf.costs.machine import Machine
+from llmperf.descriptors.achieved import GemmAchieved
+from llmperf.descriptors.components import component
+from llmperf.evidence import kernels
+from llmperf.evidence.calibrate import calibrate
+from llmperf.evidence.fit import UnfitError, robust
+from llmperf.evidence.tables import parse
+from llmperf.interfaces import calibration
+from llmperf.numeric import Array
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+HEAD = "device,dtype,m,n,k,time_us,kernel,source"
+SHAPES = [(m, n, k) for m in (1, 16, 64, 512, 4096, 16384) for n in (1024, 8192, 28672) for k in (1024, 4096, 16384)]
+TRUTH = GemmAchieved(compute=0.62, memory=0.71, latency=9e-6)
+MY_BOX = """\
+# My machine, as I wrote it.
+kind: gpu
+vendor: mine
+engines:
+  matrix: {kind: matrix, peaks: {bf16: 100 TFLOP/s}}
+  vector: {kind: vector, peaks: {fp32: 10 TFLOP/s}}
+tiers:
+  main: {kind: main, capacity: 24 GiB, bandwidth: 800 GB/s}  # kept
+"""
+
+
+def products(times: Array | None = None, device: str = "A100") -> str:
+    values = np.ones(len(SHAPES)) if times is None else times * 1e6
+    lines = [
+        f"{device},bfloat16,{m},{n},{k},{time:.6g},none,mine" for (m, n, k), time in zip(SHAPES, values, strict=True)
+    ]
+    return "\n".join([HEAD, *lines]) + "\n"
+
+
+def group(text: str) -> kernels.Kernels:
+    (found,) = kernels.FORMATS["gemm"][1](parse(text.encode(), "gemm.csv")).kernels
+    return found
+
+
+def synthetic(noise: float = 0.03) -> kernels.Kernels:
+    """Products of a chip whose constants are known, measured with some noise."""
+    part = group(products())
+    truth = kernels.predict(part, TRUTH, machine(part))
+    return group(products(truth * np.exp(np.random.default_rng(7).normal(0, noise, len(SHAPES)))))
+
+
+def machine(part: kernels.Kernels) -> Machine:
+    """Its machine as calibration starts: without a cache."""
+    hardware = kernels.chip(part.device)
+    return Machine(replace(hardware, achieved=replace(hardware.achieved, cache=None)))
+
+
+def test_the_constants_that_made_the_data_are_found() -> None:
+    found = calibrate([synthetic()], component("achieved", "gpu-datacenter"), samples=10).fits["gemm"]["bf16"]
+    assert found.constants.compute == pytest.approx(TRUTH.compute, rel=0.05)
+    assert found.constants.memory == pytest.approx(TRUTH.memory, rel=0.05)
+    part = synthetic()
+    times = [kernels.predict(part, constants, machine(part)) for constants in (TRUTH, found.constants)]
+    assert times[1] == pytest.approx(times[0], rel=0.05)  # the latency is shared out between its two terms
+    assert found.median < 0.04
+
+
+def test_a_few_wild_rows_do_not_move_the_constants() -> None:
+    part = synthetic()
+    measured = part.measured.copy()
+    measured[::12] *= 8.0
+    base = component("achieved", "gpu-datacenter")
+    clean = calibrate([part], base, samples=0).fits["gemm"]["bf16"].constants
+    wild = calibrate([replace(part, measured=measured)], base, samples=0).fits["gemm"]["bf16"].constants
+    assert wild.compute == pytest.approx(clean.compute, rel=0.1)
+    assert wild.memory == pytest.approx(clean.memory, rel=0.1)
+
+
+def test_the_intervals_hold_the_constants() -> None:
+    found = calibrate([synthetic()], component("achieved", "gpu-datacenter"), samples=20).fits["gemm"]["bf16"]
+    for name in ("compute", "memory"):
+        assert found.low[name] * 0.99 <= getattr(found.constants, name) <= found.high[name] * 1.01
+        assert found.low[name] * 0.97 <= getattr(TRUTH, name) <= found.high[name] * 1.03
+
+
+def test_the_same_data_give_the_same_constants() -> None:
+    base = component("achieved", "gpu-datacenter")
+    first, second = (calibrate([synthetic()], base, samples=5).fits["gemm"]["bf16"] for _ in range(2))
+    assert first == second
+
+
+def test_rows_too_few_are_refused_by_the_fit_and_by_the_command(tmp_path: Path, run: Run) -> None:
+    lines = products().splitlines()[:4]
+    part = group("\n".join(lines) + "\n")
+    with pytest.raises(UnfitError, match="3 rows"):
+        robust(
+            "gemm",
+            lambda constants: kernels.predict(part, constants, machine(part)),
+            part.measured,
+            np.ones(3),
+            TRUTH,
+        )
+    data, output = tmp_path / "gemm.csv", tmp_path / "mine.yaml"
+    data.write_text("\n".join(lines) + "\n")
+    done = run("calibrate", str(data), "--hardware", "a100-sxm-80gb", "--output", str(output))
+    assert done.returncode == 2
+    assert "3 rows" in done.stderr
+    assert not output.exists()
+
+
+def test_a_file_that_exists_is_kept_unless_forced(tmp_path: Path, run: Run) -> None:
+    output = tmp_path / "mi210.yaml"
+    output.write_text("mine\n")
+    arguments = ("calibrate", "--hardware", "mi210", "--samples", "0", "--output", str(output))
+    kept = run(*arguments)
+    assert kept.returncode == 2
+    assert "--force" in kept.stderr
+    assert output.read_text() == "mine\n"
+    assert run(*arguments, "--force").returncode == 0
+    assert yaml.safe_load(output.read_text())["basis"] == "calibrated"
+
+
+def test_what_ships_is_what_the_command_makes(tmp_path: Path) -> None:
+    output = tmp_path / "mi210.yaml"
+    calibration.run([], ["mi210"], base="gpu-datacenter-amd", samples=0, output=output)
+    made, ships = yaml.safe_load(output.read_text()), yaml.safe_load(Path("hardware/achieved/mi210.yaml").read_text())
+    for section in ("gemm", "elementwise"):
+        assert made[section] == ships[section]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "--hardware"),
+        (("--hardware", "h100-smx"), "h100-sxm"),
+        (("--hardware", "h100-sxm,h200-sxm", "--samples", "0"), "--name"),
+        (("--hardware", "mi210", "--base", "gpu-datacentre", "--output", "x.yaml"), "gpu-datacenter"),
+        (("no-such.csv", "--hardware", "mi210", "--output", "x.yaml"), "no-such.csv"),
+    ],
+    ids=["no-chip", "misspelled-chip", "class-without-name", "misspelled-class", "no-file"],
+)
+def test_wrong_arguments_are_one_clear_error(arguments: tuple[str, ...], said: str, tmp_path: Path, run: Run) -> None:
+    done = run("calibrate", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_ones_own_machine_is_calibrated_in_place_and_predicted(
+    tmp_path: Path, answer: Callable[..., dict[str, Any]]
+) -> None:
+    hardware, data = tmp_path / "hardware.yaml", tmp_path / "gemm.csv"
+    hardware.write_text(f"{MY_BOX}achieved: gpu-gddr\nsources: {{compute: data sheet}}\n")
+    data.write_text(products(synthetic().measured * 3.12, "my-box"))
+    scenario = ("--hardware", str(hardware), "--model", "llama-3.2-1b")
+    before = answer("estimate", *scenario)
+    made = answer("calibrate", str(data), "--hardware", str(hardware), "--samples", "0", "--force")
+    content = hardware.read_text()
+    assert made["rows"] == len(SHAPES)
+    assert content.startswith(MY_BOX)
+    assert "sources: {compute: data sheet}" in content
+    assert yaml.safe_load(content)["achieved"]["basis"] == "calibrated"
+    after = answer("estimate", *scenario)
+    assert after["bound"] == before["bound"]
+    assert after["projection"] != before["projection"]
+
+
+def test_rows_of_other_chips_are_no_part_of_a_calibration(tmp_path: Path) -> None:
+    data = tmp_path / "gemm.csv"
+    text = products(synthetic().measured)
+    others = products(device="H100").partition("\n")[2]
+    data.write_text(text)
+    alone = calibration.run([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "alone.yaml")
+    data.write_text(text + others)
+    among = calibration.run([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "among.yaml")
+    assert alone.calibration.rows == among.calibration.rows == len(SHAPES)
+    assert alone.calibration.fits == among.calibration.fits
