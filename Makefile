@@ -40,6 +40,9 @@ lint: $(VENV)/.dev ## Style, types and the direction of imports.
 bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
 	$(BIN)/python tests/bench.py
 
+, := ,
+HOPPER := h100-sxm,h200-sxm
+BLACKWELL := b200-sxm,b300-sxm,gb200,gb300
 CALIBRATE := $(BIN)/llmperf calibrate --force --samples 10
 define chip
 	$(CALIBRATE) --hardware $(1) --base $(2) --output hardware/achieved/$(1).yaml
@@ -49,10 +52,10 @@ define class
 endef
 
 calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel times that ship (about 15 minutes).
-	$(call class,gpu-datacenter,"a100-sxm-80gb,h100-sxm,h200-sxm,b200-sxm,b300-sxm,gb200,gb300",gpu)
-	$(call class,gpu-hopper,"h100-sxm,h200-sxm",gpu-datacenter)
-	$(call class,gpu-blackwell,"b200-sxm,b300-sxm,gb200,gb300",gpu-datacenter)
-	$(call class,gpu-gddr,"l40s,rtx-pro-6000",gpu-datacenter)
+	$(call class,gpu-datacenter,a100-sxm-80gb$(,)$(HOPPER)$(,)$(BLACKWELL),gpu)
+	$(call class,gpu-hopper,$(HOPPER),gpu-datacenter)
+	$(call class,gpu-blackwell,$(BLACKWELL),gpu-datacenter)
+	$(call class,gpu-gddr,l40s$(,)rtx-pro-6000,gpu-datacenter)
 	$(call chip,v100-sxm-16gb,gpu-datacenter)
 	$(call chip,v100-pcie-16gb,gpu-datacenter)
 	$(call chip,a100-sxm-80gb,gpu-datacenter)

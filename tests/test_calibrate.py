@@ -22,6 +22,7 @@ from llmperf.evidence.tables import parse
 from llmperf.interfaces import calibration
 from llmperf.numeric import Array
 
+ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAD = "device,dtype,m,n,k,time_us,kernel,source"
 SHAPES = [(m, n, k) for m in (1, 16, 64, 512, 4096, 16384) for n in (1024, 8192, 28672) for k in (1024, 4096, 16384)]
@@ -132,7 +133,10 @@ def test_a_file_that_exists_is_kept_unless_forced(tmp_path: Path, run: Run) -> N
 def test_what_ships_is_what_the_command_makes(tmp_path: Path) -> None:
     output = tmp_path / "mi210.yaml"
     calibration.run([], ["mi210"], base="gpu-datacenter-amd", samples=0, output=output)
-    made, ships = yaml.safe_load(output.read_text()), yaml.safe_load(Path("hardware/achieved/mi210.yaml").read_text())
+    made, ships = (
+        yaml.safe_load(output.read_text()),
+        yaml.safe_load((ROOT / "hardware/achieved/mi210.yaml").read_text()),
+    )
     for section in ("gemm", "elementwise"):
         assert made[section] == ships[section]
 
@@ -185,3 +189,20 @@ def test_rows_of_other_chips_are_no_part_of_a_calibration(tmp_path: Path) -> Non
     among = calibration.run([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "among.yaml")
     assert alone.calibration.rows == among.calibration.rows == len(SHAPES)
     assert alone.calibration.fits == among.calibration.fits
+
+
+def test_make_calibrate_refits_every_constant_that_was_fitted() -> None:
+    lines = subprocess.run(
+        ["make", "--dry-run", "calibrate"], capture_output=True, text=True, cwd=ROOT, check=True
+    ).stdout.splitlines()
+    made = {}
+    for line in lines:
+        if " calibrate " in line:
+            words = line.split()
+            made[Path(words[words.index("--output") + 1]).stem] = words[words.index("--hardware") + 1].split(",")
+    files = (ROOT / "hardware/achieved").glob("*.yaml")
+    fitted = {path.stem for path in files if "fitted" in yaml.safe_load(path.read_text())}
+    assert set(made) == fitted
+    for chips in made.values():
+        for chip in chips:
+            assert component("hardware", chip).name == chip
