@@ -51,7 +51,7 @@ define class
 	$(CALIBRATE) --hardware $(2) --name $(1) --base $(3) --output hardware/achieved/$(1).yaml
 endef
 
-calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel times that ship (about 15 minutes).
+calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel times that ship (about 5 minutes).
 	$(call class,gpu-datacenter,a100-sxm-80gb$(,)$(HOPPER)$(,)$(BLACKWELL),gpu)
 	$(call class,gpu-hopper,$(HOPPER),gpu-datacenter)
 	$(call class,gpu-blackwell,$(BLACKWELL),gpu-datacenter)

@@ -212,6 +212,14 @@ def test_collectives_take_longer_with_more_bytes_and_pass_through_their_points()
             rising(lambda x, fit=fit: collectives.time(fit, x, 450e9), 1.0, 1e9)
 
 
+@pytest.mark.parametrize("operation", ["all_gather", "reduce_scatter", "all_to_all", "p2p"])
+def test_what_must_cross_a_link_never_crosses_it_faster_than_its_rate(operation: str) -> None:
+    for section in ("scale_up", "scale_out"):
+        for name, selector, points in fits(section):
+            if selector == operation:
+                assert max(point.bandwidth for point in points.values()) <= 1.0, (name, section)
+
+
 @given(share=st.floats(0.05, 1.0), speedup=st.floats(1.0, 10.0), size=st.floats(1e3, 1e10))
 def test_a_cache_never_makes_a_stream_slower_than_memory_or_faster_than_itself(
     share: float, speedup: float, size: float

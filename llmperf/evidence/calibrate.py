@@ -162,7 +162,7 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
     for part in kernels:
         groups.setdefault((part.section, plain(part.scheme)), []).append(part)
     for (section, scheme), parts in sorted(groups.items(), key=lambda item: item[0]):
-        sound = [part for part in parts if not part.note.startswith(EXPLAINED)] or parts  # times that mean what they say
+        sound = [part for part in parts if not part.note.startswith(EXPLAINED)] or parts
         usual = [part for part in sound if not part.kernel.endswith("_eager")] or sound
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
         if section.startswith("scale"):
