@@ -206,3 +206,16 @@ def test_make_calibrate_refits_every_constant_that_was_fitted() -> None:
     for chips in made.values():
         for chip in chips:
             assert component("hardware", chip).name == chip
+
+
+def test_the_launch_that_a_timer_held_is_no_part_of_a_captured_product() -> None:
+    bf16 = synthetic()
+    plugin = products().replace("bfloat16", "int4_wo").replace(",none,", ",trt_flow_/plugin,")
+    launched = group(plugin)
+    measured = kernels.predict(launched, TRUTH, machine(launched)) + 8e-6
+    parts = [bf16, replace(launched, measured=measured)]
+    fits = calibrate(parts, component("achieved", "gpu-datacenter"), samples=0).fits["gemm"]
+    assert fits["w4a16"].constants.latency == fits["bf16"].constants.latency
+    own = next(fit for name, fit in fits.items() if name.startswith("w4a16/"))
+    assert own.constants.latency > fits["w4a16"].constants.latency + 6e-6
+    assert own.constants.compute == fits["w4a16"].constants.compute

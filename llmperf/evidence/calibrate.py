@@ -31,6 +31,9 @@ POINT_ROWS = 15
 """Rows that a collective needs for a protocol time beside latency and bandwidth."""
 APART = 0.75
 """Share of the common fit's error that a variant's own fit must stay below on rows held out to be believed. [1]"""
+LAUNCHED = "_eager"
+"""How the name of an implementation ends whose times hold the host's launch."""
+HELD_LAUNCH = "latency is that of bf16: the errors are of times that held the host's launch"
 QUANTIZING = ("quantize_memory", "quantize_row")
 
 
@@ -74,6 +77,11 @@ class _Job:
         ranks = self.selector.partition("@")
         return plain(self.parts[0].scheme) + ranks[1] + ranks[2]
 
+    @property
+    def launched(self) -> bool:
+        """Whether these are products that were only timed together with their launch by the host."""
+        return self.section == "gemm" and all(part.kernel.endswith(LAUNCHED) for part in self.parts)
+
 
 def calibrate(
     kernels: Sequence[Kernels],
@@ -112,12 +120,26 @@ def calibrate(
             known = out.fits.setdefault(job.section, {})
             pooled = known.get(job.pooled)
             start = pooled.constants if pooled else _start(job, base)
-            known.update(_fits(job, machines, start, samples))
+            found = _fits(job, machines, start, samples)
+            if job.launched and job.selector == job.pooled and "bf16" in known:
+                found = {name: _captured(fit, known["bf16"]) for name, fit in found.items()}
+            known.update(found)
         except UnfitError as error:
             out.refused.append((f"{job.section}.{job.selector}", str(error)))
     if progress:
         progress(len(jobs), len(jobs))
     return out
+
+
+def _captured(fit: Fit, usual: Fit) -> Fit:
+    """The constants of launched products inside a captured step: rates as fitted, the fixed time of a bf16 product.
+
+    An engine counts its launches itself, and a launch cannot be told from the kernel's own fixed time.
+    """
+    names = tuple(name for name in fit.names if name != "latency")
+    low, high = ({name: value for name, value in ends.items() if name != "latency"} for ends in (fit.low, fit.high))
+    constants = replace(fit.constants, latency=usual.constants.latency)
+    return replace(fit, constants=constants, names=names, low=low, high=high, note=HELD_LAUNCH)
 
 
 def plain(selector: str) -> str:
@@ -163,14 +185,16 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
         groups.setdefault((part.section, plain(part.scheme)), []).append(part)
     for (section, scheme), parts in sorted(groups.items(), key=lambda item: item[0]):
         sound = [part for part in parts if not part.note.startswith(EXPLAINED)] or parts
-        usual = [part for part in sound if not part.kernel.endswith("_eager")] or sound
+        usual = [part for part in sound if not part.kernel.endswith(LAUNCHED)] or sound
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
         if section.startswith("scale"):
             newer = [part for part in newer if part.kernel == "nccl"] or newer
         stale = section == "elementwise" and stack(newer[0].sources[0]) in EARLIER
         if not stale:
             yield from _points(_Job(section, scheme, tuple(newer)))
-        if implementations and (stale or section.startswith("attention") or len({part.kernel for part in parts}) > 1):
+        launched = section == "gemm" and all(part.kernel.endswith(LAUNCHED) for part in parts)
+        several = len({part.kernel for part in parts}) > 1
+        if implementations and (stale or launched or section.startswith("attention") or several):
             for kernel in sorted({part.kernel for part in parts}):
                 own = tuple(part for part in parts if part.kernel == kernel)
                 yield from _points(_Job(section, plain(own[0].selectors[1]), own))
@@ -306,6 +330,5 @@ def _said(fit: Fit) -> str:
     ranges = ", ".join(
         f"{name} {written(name, low)} to {written(name, fit.high[name])}" for name, low in fit.low.items()
     )
-    return f"{fit.rows} rows; held out: median {fit.median:.1%}, p90 {fit.p90:.1%}, bias {fit.bias:+.1%}" + (
-        f"; 90 % intervals: {ranges}" if ranges else ""
-    )
+    errors = f"{fit.rows} rows; held out: median {fit.median:.1%}, p90 {fit.p90:.1%}, bias {fit.bias:+.1%}"
+    return "; ".join(filter(None, (errors, f"90 % intervals: {ranges}" if ranges else "", fit.note)))

@@ -97,6 +97,8 @@ class Fit:
         Of the error on rows held out: median and 90th percentile of its size, and its median. [1]
     low, high : dict of str to float
         5th and 95th percentile of each constant over bootstrap samples; empty without them.
+    note : str
+        What else must be said of the constants.
     """
 
     constants: Any
@@ -107,6 +109,7 @@ class Fit:
     bias: float
     low: dict[str, float]
     high: dict[str, float]
+    note: str = ""
 
 
 def robust(
