@@ -493,13 +493,6 @@ LAYOUT = (
     ),
     Case("prefix-beyond-the-input", (*GOOD, "--input", "100", "--shared-prefix", "900"), path="workload.shared_prefix"),
     Case(
-        "fp8-on-a100",
-        (*GOOD, "--hardware", "a100-sxm-80gb", "--weights", "fp8"),
-        ("a100", "fp8", "bf16"),
-        path="weights",
-    ),
-    Case("nvfp4-on-h100", (*GOOD, "--weights", "nvfp4"), ("h100", "fp4", "fp8"), path="weights"),
-    Case(
         "fp8-activations-on-a100",
         (*GOOD, "--hardware", "a100-sxm-80gb", "--activations", "fp8"),
         ("a100", "fp8", "bf16"),

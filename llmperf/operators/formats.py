@@ -8,7 +8,7 @@ from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.descriptors.weights import element_bytes as weight_element_bytes
-from llmperf.numeric import Real, everywhere
+from llmperf.numeric import Real, anywhere, everywhere
 
 DTYPE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
 """Bytes of one element of a compute dtype. [B]"""
@@ -84,5 +84,6 @@ def _scheme(weights: WeightFormat, linear: str) -> str:
     if weights.weight_only:
         if everywhere(weights.bits > 4.5):
             return "w8a16" if everywhere(weights.bits <= 8) else linear
-        return "w4a16_mxfp4" if weights.group == 32 and weights.scale_bits == 8 else "w4a16"
+        blocks = weights.group == 32 and weights.scale_bits == 8 and not anywhere(weights.zero_bits > 0)
+        return "w4a16_mxfp4" if blocks else "w4a16"
     return "fp8_block" if linear == "fp8" and weights.group is not None else linear

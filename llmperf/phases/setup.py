@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from llmperf.costs.machine import Machine, compute_dtype, dtypes, machine_of
@@ -126,14 +126,31 @@ class Setup:
         )
 
 
+def dequantized(scenario: Scenario) -> Scenario:
+    """The scenario as hardware without an engine for its weight format runs it: weights are converted to 16 bit.
+
+    Inputs stay 16 bit then, and each weight costs at least one vector operation, as in the weight-only kernels that
+    engines use on such chips. Activations that differ from those of the format were asked for, and stay.
+    """
+    weights, hardware = scenario.weights, scenario.hardware
+    native = compute_dtype(hardware, scenario.activations) is not None
+    asked = scenario.activations != weights.activations
+    if native or asked or compute_dtype(hardware, "bf16") is None:
+        return scenario
+    flops = max(weights.dequantize_flops, 1)
+    changed = replace(weights, activations="bf16", weight_only=True, dequantize_flops=flops)
+    return replace(scenario, weights=changed, activations="bf16")
+
+
 def setup(scenario: Scenario) -> Setup:
     """Prepare a scenario.
 
     Raises
     ------
     InputError
-        If the hardware has no engine for the formats.
+        If the hardware has no engine for the formats, and none that could compute with dequantized weights.
     """
+    scenario = dequantized(scenario)
     model, layout, hardware = scenario.model, scenario.parallelism, scenario.hardware
     linear = compute_dtype(hardware, scenario.activations)
     if linear is None:
