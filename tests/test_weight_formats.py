@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -38,6 +41,13 @@ def test_the_quantizers_of_llama_cpp_are_in_the_catalog() -> None:
 )
 def test_bits_of_a_weight_count_scales_and_zeros(name: str, expected: float) -> None:
     assert bits(name) == pytest.approx(expected)
+
+
+def test_the_list_shows_what_a_weight_takes_in_all(answer: Callable[..., dict[str, Any]]) -> None:
+    listed = {line["name"]: line for line in answer("list", "weights")["catalog"]["weights"]}
+    assert listed["q6_k"]["bits"] == 6
+    assert listed["q6_k"]["bits_with_scales"] == 6.5625
+    assert listed["bf16"]["bits_with_scales"] == 16
 
 
 @pytest.mark.parametrize(("weights", "engine"), [("fp8", "fp8"), ("nvfp4", "fp4"), ("mxfp8", "fp8")])

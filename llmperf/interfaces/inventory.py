@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import llmperf
@@ -38,7 +39,10 @@ def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[d
         names = catalog.files(each, extra)
         found[each] = catalog.remembered(
             f"{each} of llmperf {llmperf.__version__}",
-            [names[name] for name in sorted(names)],
+            [
+                Path(__file__),
+                *(names[name] for name in sorted(names)),
+            ],  # another version of this file lists other things
             partial(_lines, each, sorted(names), extra),
         )
     return found
@@ -87,12 +91,22 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     if kind in ("link", "tier"):
         line |= {key: data.get(key) for key in ("kind", "capacity", "bandwidth")}
     if kind in ("weights", "kv_cache"):
-        line |= {"bits": data.get("bits"), "group": data.get("group")}
+        line |= {"bits": data.get("bits"), "group": data.get("group"), "bits_with_scales": _bits(kind, name, extra)}
     if kind == "published":
         published = read_published(catalog.load_file(str(document.file)))
         open_ones = sum(claim.not_expressible is not None for claim in published.claims)
         line |= {"year": published.source.year, "claims": len(published.claims), "not_expressible": open_ones}
     return line
+
+
+def _bits(kind: str, name: str, extra: tuple[str, ...]) -> float:
+    """Bits of an element, its share of scales and zeros included. [bit]"""
+    from llmperf.descriptors import kv_cache, weights
+    from llmperf.descriptors.components import component
+
+    found = component(kind, name, extra)
+    size = weights.element_bytes(found) if kind == "weights" else kv_cache.element_bytes(found)
+    return 8.0 * float(size)
 
 
 def entry(name: str, kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, Any]:

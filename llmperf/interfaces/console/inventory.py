@@ -11,8 +11,8 @@ _ALIASES_WIDTH = 22
 _COLUMNS = {
     "model": ("family", "parameters", "active_parameters", "max_context"),
     "hardware": ("kind", "vendor", "year", "devices"),
-    "weights": ("bits", "group"),
-    "kv_cache": ("bits", "group"),
+    "weights": ("bits", "group", "bits_with_scales"),
+    "kv_cache": ("bits", "group", "bits_with_scales"),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
     "published": ("year", "claims", "not_expressible"),
@@ -61,6 +61,8 @@ def _cell(column: str, value: Any) -> str:
         return ""
     if "parameters" in column:
         return _billions(value)
+    if column == "bits_with_scales":
+        return f"{value:.4g}"
     return text(count(value)) if column == "max_context" else text(value)
 
 
