@@ -219,3 +219,27 @@ def test_the_launch_that_a_timer_held_is_no_part_of_a_captured_product() -> None
     own = next(fit for name, fit in fits.items() if name.startswith("w4a16/"))
     assert own.constants.latency > fits["w4a16"].constants.latency + 6e-6
     assert own.constants.compute == fits["w4a16"].constants.compute
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "achieved: gpu-gddr  # until measured\n",
+        "achieved:\n  extends: gpu-gddr\n  launch: 5 us\n",
+        "achieved: {\n  extends: gpu-gddr,\n}\n",
+    ],
+    ids=["name", "block", "flow"],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"], ids=["unix", "windows"])
+def test_all_but_the_efficiencies_of_ones_own_file_stays_byte_for_byte(
+    block: str, newline: str, tmp_path: Path
+) -> None:
+    before, after = MY_BOX, "\n# where the numbers are from\nsources: {compute: data sheet}\n\n# the end"
+    hardware, data = tmp_path / "hardware.yaml", tmp_path / "gemm.csv"
+    hardware.write_bytes(f"{before}{block}{after}".replace("\n", newline).encode())
+    data.write_text(products(synthetic().measured * 3.12, "my-box"))
+    calibration.run([data], [str(hardware)], samples=0, force=True)
+    content = hardware.read_bytes()
+    assert content.startswith(before.replace("\n", newline).encode())
+    assert content.endswith(after.replace("\n", newline).encode())
+    assert yaml.safe_load(content)["achieved"]["basis"] == "calibrated"

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from llmperf.descriptors.components import component
 from llmperf.errors import InputError
 from llmperf.evidence import tables
+from llmperf.evidence.validate import evaluate
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAD = "device,dtype,m,n,k,time_us,kernel,source"
@@ -132,3 +134,51 @@ def test_optional_numbers_take_their_default_where_a_cell_is_empty() -> None:
     assert np.array_equal(table.numbers("b", 3.0), [3.0, 5.0])
     assert np.array_equal(table.numbers("c", 1.0), [1.0, 1.0])
     table.check()
+
+
+PREFILL = "device,dtype,kv_dtype,batch,q_len,kv_len,n_heads,n_kv_heads,head_dim,causal,kernel,time_us,source"
+MOE = "device,dtype,num_tokens,hidden,inter,topk,n_experts,moe_tp,moe_ep,distribution,kernel,time_us,source"
+COLLECTIVE = "device,topology,op,n_ranks,bytes,time_us,source"
+IMPOSSIBLE: list[tuple[str, str, str, str]] = [
+    ("a-product-that-overflows", HEAD, "H100,bf16,1e200,1e200,3,4,a,b", "m: '1e200' must lie between"),
+    ("a-size-of-nothing", HEAD, "H100,bf16,1e-300,2,3,4,a,b", "m: '1e-300' must lie between"),
+    ("a-time-of-nothing", HEAD, "H100,bf16,1,2,3,1e-320,a,b", "time_us: '1e-320' must lie between"),
+    ("a-layer-of-all-experts", MOE, "H100,bf16,1,64,64,8,1e12,1,1,power_law_1.2,k,4,b", "n_experts: '1e12' must lie"),
+    ("more-choices-than-experts", MOE, "H100,bf16,1,64,64,9,8,1,1,balanced,k,4,b", "topk: '9' must not be more"),
+    ("queries-beyond-keys", PREFILL, "H100,bf16,bf16,1,9,8,8,8,128,1,fa,4,b", "q_len: '9' must not be more"),
+    ("more-kv-heads-than-heads", PREFILL, "H100,bf16,bf16,1,8,8,8,9,128,1,fa,4,b", "n_kv_heads: '9' must not"),
+    ("domains-of-no-device", COLLECTIVE, "H100,dpn0,all_reduce,8,1024,4,b", "topology: 'dpn0' has domains without"),
+]
+
+
+@pytest.mark.parametrize(("head", "row", "said"), [c[1:] for c in IMPOSSIBLE], ids=[c[0] for c in IMPOSSIBLE])
+def test_numbers_that_no_machine_has_are_refused_by_their_line(head: str, row: str, said: str) -> None:
+    with pytest.raises(InputError, match=f"measured.csv:2: {said}"):
+        evaluate(tables.parse(f"{head}\n{row}\n".encode(), "measured.csv"))
+
+
+@pytest.mark.parametrize("exponent", ["nan", "inf", "1e308", "-5", "much"])
+def test_a_routing_that_is_no_power_law_is_not_expressible(exponent: str) -> None:
+    row = f"H100,bf16,64,64,64,8,256,1,1,power_law_{exponent},k,4,b"
+    rows = evaluate(tables.parse(f"{MOE}\n{row}\n".encode(), "measured.csv"))
+    assert not len(rows)
+    assert rows.omitted == [("moe:2", f"routing power_law_{exponent} is not known")]
+
+
+def test_a_collective_of_chips_that_have_but_a_network_crosses_it() -> None:
+    text = f"{COLLECTIVE}\nraspberry-pi-5,4x2,all_reduce,8,125000000,4,b\nraspberry-pi-5,1node,all_reduce,2,8,4,b\n"
+    rows = evaluate(tables.parse(text.encode(), "measured.csv"))
+    rate = component("hardware", "raspberry-pi-5").link("scale_out").bandwidth
+    assert rows.bound == pytest.approx([2 * 125e6 * 3 / 8 / rate])
+    assert [why for _, why in rows.omitted] == ["raspberry-pi-5 has no link for 1 domains"]
+
+
+def test_a_device_of_the_data_opens_no_file_and_is_told_the_nearest_name(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.yaml"
+    secret.write_text("password: hunter2\n")
+    text = f"{HEAD}\n{secret},bf16,1,2,3,4,a,b\nH1000-sxm,bf16,1,2,3,4,a,b\n"
+    (_, first), (_, second) = evaluate(tables.parse(text.encode(), "measured.csv")).omitted
+    assert "unknown hardware" in first
+    assert "mapping" not in first
+    assert "password" not in first
+    assert second.endswith("(nearest: h100-sxm)")

@@ -59,6 +59,7 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
                 raise InputError(_unknown(table))
             if devices and "device" in table.columns:
                 labels = table.columns["device"]
+                table.files = frozenset(devices.values())
                 table.columns["device"] = [devices.get(text, devices.get("*", text)) for text in labels]
             part = kernels.FORMATS[found][1](table)
         except InputError as error:

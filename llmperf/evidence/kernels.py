@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine, compute_dtype, machine_of, pick
 from llmperf.costs.roofline import main_memory_bytes
+from llmperf.descriptors import catalog
 from llmperf.descriptors.achieved import CollectiveAchieved, variant
 from llmperf.descriptors.components import component
-from llmperf.errors import InputError
+from llmperf.errors import MAX_SHOWN, InputError, nearest, shown
 from llmperf.evidence.rows import EXPLAINED, unique
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
@@ -54,6 +55,11 @@ DTYPES = {
 """Scheme of a data type's name in the files, where it has another one."""
 FILES = (".yaml", ".yml")
 """How a device's label ends that is a hardware file."""
+MOST_NEAREST = 20
+"""Unknown devices of a file for which the nearest name is looked up."""
+MOST_EXPERTS = 10_000.0
+MOST_SKEW = 10.0
+"""Experts of a layer, and exponent of a power law, beyond which a row is a typing error. [1]"""
 NARROW_VALUES = {192.0: 128.0}
 """Width of values by that of keys, where kernels are run with narrower ones (latent attention). [1]"""
 
@@ -214,6 +220,16 @@ def stack(source: str) -> str:
     return slug(found.group(1)) if found else "unnamed"
 
 
+def _known() -> frozenset[str]:
+    """Names and aliases of the catalog's hardware."""
+    return frozenset(catalog.files("hardware")) | frozenset(catalog.aliases("hardware"))
+
+
+def _unknown(device: str, known: frozenset[str], look: bool) -> str:
+    near = nearest(device, known) if look else None
+    return f"device {device[:MAX_SHOWN]}: unknown hardware {shown(device)}" + (f" (nearest: {near})" if near else "")
+
+
 def _groups(
     table: Table, out: Measured, *keys: NDArray[Any]
 ) -> Iterator[tuple[Any, str, Any, NDArray[Any], list[str]]]:
@@ -223,14 +239,21 @@ def _groups(
     order: dict[Any, list[int]] = {}
     for row, key in enumerate(zip(devices, *keys, strict=True)):
         order.setdefault(key, []).append(row)
+    known, unknown = _known() | table.files, dict[str, str]()
     for (device, *key), rows in order.items():
         names = [ids[row] for row in rows]
-        try:
-            hardware = chip(str(device))
-        except InputError as error:
-            out.omitted += [(name, f"device {device}: {error.problems[0].message}") for name in names]
+        device = str(device)
+        if device not in known and device.strip().lower() not in known:
+            if device not in unknown:
+                unknown[device] = _unknown(device, known, len(unknown) < MOST_NEAREST)
+            out.omitted += [(name, unknown[device]) for name in names]
             continue
-        label = str(device) if str(device).endswith(FILES) else hardware.name
+        try:
+            hardware = chip(device)
+        except InputError as error:
+            out.omitted += [(name, f"device {device[:MAX_SHOWN]}: {error.problems[0].message}") for name in names]
+            continue
+        label = device if device.endswith(FILES) else hardware.name
         yield hardware, label, key, np.array(rows), names
 
 
@@ -307,6 +330,8 @@ def read_prefill(table: Table) -> Measured:
     batch, query, keys = table.numbers("batch"), table.numbers("q_len"), table.numbers("kv_len")
     heads, kv_heads, width = table.numbers("n_heads"), table.numbers("n_kv_heads"), table.numbers("head_dim")
     causal, time, sources = table.numbers("causal", 1.0, above=False), table.seconds(), table.text("source")
+    table.refuse("q_len", (query > keys) & (causal > 0), "must not be more than kv_len")
+    table.refuse("n_kv_heads", kv_heads > heads, "must not be more than n_heads")
     table.check()
     for hardware, label, (kind, cached, name, dim), rows, ids in _groups(table, out, dtype, kv, kernel, width):
         peak = _peak(hardware, kind)
@@ -350,6 +375,7 @@ def read_decode(table: Table) -> Measured:
     batch, keys, width = table.numbers("batch"), table.numbers("kv_len"), table.numbers("head_dim")
     heads, kv_heads = table.numbers("n_heads"), table.numbers("n_kv_heads")
     time, sources = table.seconds(), table.text("source")
+    table.refuse("n_kv_heads", kv_heads > heads, "must not be more than n_heads")
     table.check()
     shared = np.array([variant(group) for group in heads / kv_heads], dtype=object)
     for hardware, label, (kind, cached, name, dim, form), rows, ids in _groups(
@@ -446,21 +472,25 @@ def _gated(table: Table, kernel: NDArray[Any], inner: Array, experts: Array, top
 def _load(text: str, experts: Array, top_k: Array, tokens: Array, ranks: Array) -> Load | None:
     if text == "balanced":
         return balanced(experts, top_k, tokens, ranks)
-    exponent = text.removeprefix("power_law_")
     try:
-        return power_law(experts, top_k, tokens, ranks, np.full(len(experts), float(exponent)))
+        exponent = float(text.removeprefix("power_law_"))
     except ValueError:
         return None
+    if not 0.0 < exponent <= MOST_SKEW:
+        return None
+    return power_law(experts, top_k, tokens, ranks, np.full(len(experts), exponent))
 
 
 def read_moe(table: Table) -> Measured:
     """The experts of one expert-parallel rank: device, dtype, num_tokens, hidden, inter, topk, n_experts, ..."""
     out, schemes, kernel = Measured(), _schemes(table), table.labels("kernel")
     tokens, hidden, inner = table.numbers("num_tokens"), table.numbers("hidden"), table.numbers("inter")
-    top_k, experts = table.numbers("topk"), table.numbers("n_experts")
+    top_k = table.numbers("topk", least=1.0, above=False)
+    experts = table.numbers("n_experts", least=1.0, above=False, most=MOST_EXPERTS)
     tp, ep, time = table.numbers("moe_tp", 1.0), table.numbers("moe_ep", 1.0), table.seconds()
     distribution, sources = table.labels("distribution", "balanced"), table.text("source")
     gated = _gated(table, kernel, inner, experts, top_k)
+    table.refuse("topk", top_k > experts, "must not be more than n_experts")
     table.check()
     for hardware, label, (scheme, name, routing), rows, ids in _groups(table, out, schemes, kernel, distribution):
         peak = _peak(hardware, scheme) if scheme in BITS else None
@@ -550,7 +580,10 @@ def read_collectives(table: Table) -> Measured:
     table.check()
     operation = np.array([_operation(*pair) for pair in zip(table.text("op"), sources, strict=True)], dtype=object)
     library = np.array([_library(*pair) for pair in zip(sources, topology, strict=True)], dtype=object)
-    domains = np.maximum(1.0, ranks / np.array([_per_domain(text) for text in topology]))
+    sizes = np.array([_per_domain(text) for text in topology])
+    table.refuse("topology", sizes < 1.0, "has domains without a device")
+    table.check()
+    domains = np.maximum(1.0, ranks / sizes)
     domains = np.ceil(domains)
     inside = ranks / domains
     for hardware, label, (op, lib, nodes, n_inside), rows, ids in _groups(
@@ -566,7 +599,7 @@ def read_collectives(table: Table) -> Measured:
         wire = s if op == "p2p" else factor * s * ((n - 1.0) / n if nodes == 1 else (nodes - 1.0) / n)
         nominal = "deepep" in op or "trtllm" in op  # bytes of all choices: what is on the wire is less
         late = op == "p2p" and lib.endswith("pairwise")
-        least = s if up.in_switch_reduction and op.startswith("all_reduce") and nodes == 1 else wire
+        least = s if link.in_switch_reduction and op.startswith("all_reduce") and nodes == 1 else wire
         out.kernels.append(
             Kernels(
                 "scale_up" if nodes == 1 else "scale_out",

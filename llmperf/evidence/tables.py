@@ -22,6 +22,8 @@ MAX_BYTES = 256 * 2**20
 """Largest file that is read."""
 MAX_ROWS = 1_000_000
 """Most rows of a file."""
+SMALLEST, LARGEST = 1e-15, 1e15
+"""Numbers beyond these (but zero) are typing errors, and would overflow what is computed from them."""
 MAX_COLUMNS = 500
 """Most columns; also guards against a file that is no table."""
 SCALES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
@@ -42,12 +44,15 @@ class Table:
         Line of the file on which each row begins. [1]
     problems : list of Problem
         Faults found by the readers below; `check` raises them together.
+    files : frozenset of str
+        Hardware files that the device column may name: those of the caller, never those of the data.
     """
 
     name: str
     columns: dict[str, list[str]]
     lines: NDArray[np.int64]
     problems: list[Problem] = field(default_factory=list)
+    files: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -68,7 +73,9 @@ class Table:
         """The texts of a column as an array of objects, for comparisons."""
         return np.array(self.text(name, default), dtype=object)
 
-    def numbers(self, name: str, default: float | None = None, *, least: float = 0.0, above: bool = True) -> Array:
+    def numbers(
+        self, name: str, default: float | None = None, *, least: float = 0.0, above: bool = True, most: float = LARGEST
+    ) -> Array:
         """The numbers of a column.
 
         Parameters
@@ -79,6 +86,8 @@ class Table:
             Value of empty cells, and of every row where the column is missing; without it both are faults.
         least : float
             Numbers must lie above it, or, without `above`, not below it.
+        most : float
+            Largest number that is allowed.
 
         Returns
         -------
@@ -108,13 +117,16 @@ class Table:
         )
         with np.errstate(invalid="ignore"):
             small = (out <= least) if above else (out < least)
-        self._note(name, unread, "is not a number; the column's name states its unit")
-        self._note(name, ~unread & ~np.isfinite(out) & given, "is not a finite number")
-        self._note(
+            beyond = (out > most) | ((np.abs(out) < SMALLEST) & (out != 0.0))
+        self.refuse(name, unread, "is not a number; the column's name states its unit")
+        self.refuse(name, ~unread & ~np.isfinite(out) & given, "is not a finite number")
+        self.refuse(
             name,
             ~unread & np.isfinite(out) & small & given,
             f"must be {'more than' if above else 'at least'} {least:g}",
         )
+        far = ~unread & np.isfinite(out) & ~small & beyond & given
+        self.refuse(name, far, f"must lie between {SMALLEST:g} and {most:g}")
         return out
 
     def seconds(self, stem: str = "time") -> Array:
@@ -128,7 +140,8 @@ class Table:
             return np.full(len(self), np.nan)
         return self.numbers(f"{stem}_{found[0]}") * SCALES[found[0]]
 
-    def _note(self, name: str, wrong: NDArray[np.bool_], message: str) -> None:
+    def refuse(self, name: str, wrong: NDArray[np.bool_], message: str) -> None:
+        """Note the rows whose cell of a column is wrong; at most a hundred are named."""
         for row in np.flatnonzero(wrong)[:100]:
             text = self.columns[name][row]
             self.problems.append(Problem(f"{shown(text)} {message}", name, self.name, int(self.lines[row])))
@@ -145,7 +158,7 @@ class Table:
         """The table of some rows only."""
         chosen = np.arange(len(self))[rows]
         columns = {name: [texts[row] for row in chosen] for name, texts in self.columns.items()}
-        return Table(self.name, columns, self.lines[chosen])
+        return Table(self.name, columns, self.lines[chosen], files=self.files)
 
 
 def _number(text: str) -> float | None:

@@ -108,16 +108,23 @@ def _text(content: dict[str, Any]) -> str:
 
 
 def _with_block(file: Path, content: dict[str, Any]) -> str:
-    """The hardware file with the constants in place of its ``achieved:``; the rest of it stays as it is."""
-    kept, inside = [], False
-    for line in file.read_text("utf-8").splitlines():
-        if line.startswith("achieved:"):
-            inside = True
-        elif inside and line[:1] not in (" ", "\t", "", "#"):
-            inside = False
-        if not inside:
-            kept.append(line)
-    return "\n".join(kept).rstrip() + "\n" + _text({"achieved": content})
+    """The hardware file with the constants in place of its ``achieved:``; the rest of it stays byte for byte."""
+    text = file.read_bytes().decode("utf-8")
+    block = _text({"achieved": content})
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # it was read as a hardware file
+    for key, value in root.value:
+        if key.value == "achieved":
+            return text[: key.start_mark.index] + block.rstrip("\n") + text[_end(value) :]
+    return text + ("" if text.endswith("\n") else "\n") + block
+
+
+def _end(node: Any) -> int:
+    """Where a value ends: that of a block is its last entry's, behind which comments and the next key stand."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)
 
 
 def to_dict(written: Written) -> dict[str, Any]:
