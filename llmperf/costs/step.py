@@ -298,9 +298,10 @@ def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
 
 
 def _quantize(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    memory, cold = _memory_time(block, machine, elsewhere)
-    compute = np.zeros_like(memory) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
-    time, slowed, fixed = gemm.quantize_time(machine.fit("gemm", block.schemes), memory, block.m)
+    # measured passes found their inputs in the cache as an engine's do: what it gives is in their constants
+    cold = _memory_time(block, machine, elsewhere)[1]
+    compute = np.zeros_like(cold) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
+    time, slowed, fixed = gemm.quantize_time(machine.fit("gemm", block.schemes), cold, block.m)
     return _streamed(block, machine, np.maximum(time, compute), compute, slowed, cold, fixed)
 
 

@@ -45,29 +45,64 @@ class Document:
         return self.lines.get("")
 
 
-def read_bytes(path: Path) -> bytes:
-    """The bytes of a file of at most `MAX_BYTES`.
+def raw_bytes(path: Path, most: int) -> bytes:
+    """The bytes of a file of at most `most` bytes, whatever they are.
 
     Raises
     ------
     InputError
-        If the file cannot be read, is no regular file, is empty, too large, or binary.
+        If the file cannot be read, is no regular file, or is too large.
     """
     file = str(path)
     try:
         if not path.is_file():
             raise InputError(Problem(irregular(path), file=file))
         with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            content = stream.read(most + 1)
     except OSError as error:
         raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=file)) from None
-    if len(content) > MAX_BYTES:
-        raise InputError(Problem(f"is larger than {MAX_BYTES // 2**20} MiB", file=file))
+    return small_enough(content, most, file)
+
+
+def small_enough(content: bytes, most: int, file: str) -> bytes:
+    """The content, which was read up to one byte beyond `most`; refused as `raw_bytes` does if it is larger."""
+    if len(content) > most:
+        raise InputError(Problem(f"is larger than {most // 2**20} MiB", file=file))
+    return content
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a text file of at most `MAX_BYTES`.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is no regular file, is empty, too large, or binary.
+    """
+    return _no_binary(raw_bytes(path, MAX_BYTES), str(path))
+
+
+def _no_binary(content: bytes, file: str) -> bytes:
     if not content.strip():
         raise InputError(Problem("is empty", file=file))
     if b"\0" in content:
         raise InputError(Problem("is a binary file, not text", file=file))
     return content
+
+
+def decoded(content: bytes, file: str) -> str:
+    """UTF-8 text, with or without a byte order mark.
+
+    Raises
+    ------
+    InputError
+        If it is empty, binary or not UTF-8.
+    """
+    try:
+        return _no_binary(content, file).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(Problem(f"is not UTF-8 text (byte {error.start})", file=file, line=line)) from None
 
 
 def irregular(path: Path) -> str:
@@ -81,13 +116,6 @@ def read(path: Path) -> Document:
     """Read a ``.json`` file as JSON and any other as YAML (see `parse_yaml`)."""
     content = read_bytes(path)
     return parse_json(content, str(path)) if path.suffix == ".json" else parse_yaml(content, str(path))
-
-
-def _text(content: bytes, file: str) -> str:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(Problem(f"is not UTF-8 text (byte {error.start})", file=file)) from None
 
 
 def parse_json(content: bytes, file: str) -> Document:
@@ -117,7 +145,7 @@ def parse_json(content: bytes, file: str) -> Document:
         return out
 
     try:
-        data = json.loads(_text(content, file), parse_constant=refuse, object_pairs_hook=mapping)
+        data = json.loads(decoded(content, file), parse_constant=refuse, object_pairs_hook=mapping)
     except InputError:
         raise
     except json.JSONDecodeError as error:
@@ -151,7 +179,7 @@ def parse_yaml(content: bytes, file: str) -> Document:
     """
     builder = _Builder(file)
     try:
-        for event in yaml.parse(_text(content, file), Loader=_Loader):
+        for event in yaml.parse(decoded(content, file), Loader=_Loader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark

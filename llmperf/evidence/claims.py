@@ -117,6 +117,12 @@ def counts(claims: Iterable[Claim]) -> dict[str, int]:
     return {verdict: found[verdict] for verdict in VERDICTS}
 
 
+def said(claims: Iterable[Claim]) -> str:
+    """How many claims have each verdict, in words, the most frequent first; verdicts that none has are left out."""
+    found = sorted(((number, verdict) for verdict, number in counts(claims).items() if number), reverse=True)
+    return ", ".join(f"{number} {verdict.replace('_', ' ')}" for number, verdict in found)
+
+
 def missing(claims: Iterable[Claim]) -> dict[str, int]:
     """How many claims wait for each mechanism, the most wanted first; a reason reads ``mechanism: detail``."""
     return dict(Counter(claim.why.partition(":")[0] for claim in claims if claim.predicted is None).most_common())

@@ -481,6 +481,13 @@ def _load(text: str, experts: Array, top_k: Array, tokens: Array, ranks: Array) 
     return power_law(experts, top_k, tokens, ranks, np.full(len(experts), exponent))
 
 
+def _fewest_hit(load: Load, hidden: Array, experts: Array, top_k: Array, ranks: Array) -> Array:
+    """Experts of a rank that are hit at least: it may hold none of those that few tokens choose. [1]"""
+    limited = np.array([shape in GROUP_LIMITED for shape in zip(hidden, experts, top_k, strict=True)])
+    chosen = np.minimum(np.asarray(load.hit), np.asarray(load.most_hit))
+    return np.where(limited, np.minimum(top_k / ranks, 1.0), chosen)
+
+
 def read_moe(table: Table) -> Measured:
     """The experts of one expert-parallel rank: device, dtype, num_tokens, hidden, inter, topk, n_experts, ..."""
     out, schemes, kernel = Measured(), _schemes(table), table.labels("kernel")
@@ -509,11 +516,9 @@ def read_moe(table: Table) -> Measured:
         row_count, hit = np.asarray(load.most_rows), np.asarray(load.most_hit)
         stored = hit[:, None] * n * k * BITS[scheme] / 8
         compute = 2.0 * row_count[:, None] * n * k / peak
-        # a rank may hold none of the experts that the tokens of a small batch choose
-        shapes = zip(hidden[rows], experts[rows], top_k[rows], strict=True)
-        limited = np.array([shape in GROUP_LIMITED for shape in shapes])
-        fewest = np.where(limited, np.minimum(top_k[rows] / ep[rows], 1.0), np.minimum(np.asarray(load.hit), hit))
-        least = fewest[:, None] * n * k * BITS[scheme] / 8
+        least = (
+            _fewest_hit(load, hidden[rows], experts[rows], top_k[rows], ep[rows])[:, None] * n * k * BITS[scheme] / 8
+        )
         flops = 2.0 * np.asarray(load.rows)[:, None] * n * k / peak
         out.kernels.append(
             Kernels(

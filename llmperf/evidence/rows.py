@@ -84,6 +84,10 @@ class Rows:
         said = ["no explanation" if silent[i] else self.notes[i].removeprefix(EXPLAINED) for i in beaten]
         return Counter(said).most_common()
 
+    def missing(self) -> list[tuple[str, int]]:
+        """Why rows cannot be expressed, and how many, the most frequent first."""
+        return Counter(why for _, why in self.omitted).most_common()
+
     def extend(
         self,
         *,

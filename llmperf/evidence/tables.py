@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.descriptors.documents import irregular
+from llmperf.descriptors.documents import decoded, raw_bytes, small_enough
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
 
@@ -177,17 +177,9 @@ def read(path: Path) -> Table:
         If the file cannot be read, is empty, too large, not UTF-8, no CSV, or has rows of another width.
     """
     file = str(path)
-    try:
-        if not path.is_file():
-            raise InputError(Problem(irregular(path), file=file))
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=file)) from None
+    content = raw_bytes(path, MAX_BYTES)
     if path.suffix == ".gz":
-        content = _unpacked(content, file)
-    if len(content) > MAX_BYTES:
-        raise InputError(Problem(f"is larger than {MAX_BYTES // 2**20} MiB", file=file))
+        content = small_enough(_unpacked(content, file), MAX_BYTES, file)
     return parse(content, file)
 
 
@@ -202,15 +194,7 @@ def _unpacked(content: bytes, file: str) -> bytes:
 
 def parse(content: bytes, file: str) -> Table:
     """CSV text to a `Table`; raises as `read` does."""
-    if not content.strip():
-        raise InputError(Problem("is empty", file=file))
-    if b"\0" in content:
-        raise InputError(Problem("is a binary file, not text", file=file))
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(Problem(f"is not UTF-8 text (byte {error.start})", file=file, line=line)) from None
+    text = decoded(content, file)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     problems: list[Problem] = []
     rows: list[list[str]] = []

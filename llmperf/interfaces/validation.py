@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -132,7 +131,7 @@ def to_dict(found: Validation) -> dict[str, Any]:
         out["not_expressible"] = [{"id": name, "why": why} for rows in found.rows for name, why in rows.omitted]
     if found.claims:
         out["claims"] = [asdict(claim) for claim in found.claims]
-        out["claims_summary"] = dict(Counter(claim.verdict for claim in found.claims))
+        out["claims_summary"] = claims_module.counts(found.claims)
     out["failures"] = found.failures
     return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from llmperf.costs.machine import Machine
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.weights import element_bytes
 from llmperf.numeric import weighted_sum
 from llmperf.operators.attention import SOFTMAX_FLOPS
 from llmperf.operators.formats import DTYPE_BYTES
@@ -28,7 +29,7 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
     engine, weights = scenario.engine, scenario.weights
     moved: Sum | None = None
     if engine.dequantized_copy and weights.weight_only and "memory.main" in costs.weights:
-        copy = 1.0 + 8.0 * DTYPE_BYTES[scenario.activations] / weights.bits
+        copy = 1.0 + DTYPE_BYTES[scenario.activations] / element_bytes(weights)
         moved = combine(lambda size: size * copy, costs.weights["memory.main"])
     if engine.score_bytes:
         scores = _scores(costs)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmperf.descriptors.documents import MAX_DEPTH, deeper_than, irregular
+from llmperf.descriptors.documents import MAX_DEPTH, decoded, deeper_than, raw_bytes
 from llmperf.errors import InputError, Problem
 from llmperf.evidence import tables
 from llmperf.evidence.runs import aiperf, llama_bench, sglang, tensorrt, vllm
@@ -61,7 +61,7 @@ def read(path: Path) -> tuple[Run, ...]:
         measurement has; lists every fault.
     """
     file = str(path)
-    text = _text(path, file)
+    text = decoded(raw_bytes(path, MAX_BYTES), file)
     records = _records(text, file)
     if not records:
         raise InputError(Problem("holds no run", file=file))
@@ -80,25 +80,6 @@ def read(path: Path) -> tuple[Run, ...]:
     if problems:
         raise InputError(problems)
     return tuple(runs)
-
-
-def _text(path: Path, file: str) -> str:
-    try:
-        if not path.is_file():
-            raise InputError(Problem(irregular(path), file=file))
-        with path.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise InputError(Problem(f"cannot be read: {error.strerror or error}", file=file)) from None
-    if len(content) > MAX_BYTES:
-        raise InputError(Problem(f"is larger than {MAX_BYTES // 2**20} MiB", file=file))
-    if not content.strip():
-        raise InputError(Problem("is empty", file=file))
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(Problem(f"is not UTF-8 text (byte {error.start})", file=file, line=line)) from None
 
 
 def _records(text: str, file: str) -> Records:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from typing import Any
 
 import numpy as np
 
-from llmperf.evidence.claims import Claim
+from llmperf.evidence.claims import Claim, missing, said
 from llmperf.evidence.rows import Rows
 from llmperf.interfaces.console.style import console, count, table, text
 from llmperf.interfaces.validation import Validation
@@ -48,11 +47,10 @@ def _data(out: Any, rows: Rows, found: Validation, worst: int) -> None:
     if worst:
         _worst(out, rows, worst)
     _violations(out, rows)
-    reasons = Counter(why for _, why in rows.omitted)
-    if reasons:
+    if rows.omitted:
         whole = len(rows.omitted) + len(rows)
         out.print(f"not expressible: {len(rows.omitted)} of {whole} rows")
-    for why, number in reasons.most_common(MOST):
+    for why, number in rows.missing()[:MOST]:
         out.print(f"  {number} x {text(why)}")
     out.print()
 
@@ -83,12 +81,9 @@ def _claims(out: Any, claims: list[Claim]) -> None:
             predicted = "-" if claim.predicted is None else f"{claim.predicted:.4g}"
             made.add_row(text(claim.id), claim.metric, _published(claim), predicted, error, claim.verdict)
     out.print(made)
-    verdicts = Counter(claim.verdict for claim in claims)
     systems = len({claim.system for claim in claims})
-    said = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in verdicts.most_common())
-    out.print(f"{len(claims)} claims of {systems} systems: {said}")
-    reasons = Counter(claim.why.partition(":")[0] for claim in claims if claim.verdict == "not_expressible")
-    for why, number in reasons.most_common(MOST):
+    out.print(f"{len(claims)} claims of {systems} systems: {said(claims)}")
+    for why, number in list(missing(claims).items())[:MOST]:
         out.print(f"  {number} x {text(why)}")
 
 

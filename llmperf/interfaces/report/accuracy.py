@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 
 from llmperf.evidence import bands
+from llmperf.evidence.claims import said
 from llmperf.evidence.rows import Rows, Summary
 from llmperf.interfaces.validation import Validation
 
@@ -73,18 +73,16 @@ def _section(rows: Rows, summaries: list[Summary]) -> str:
     if not len(rows):
         lines = lines[:2]
     lines += ["", *(f"- {number} rows beat the bound: {why}" for why, number in rows.reasons())]
-    reasons = Counter(why for _, why in rows.omitted)
-    lines += [f"- {number} rows are not expressible: {why}" for why, number in reasons.most_common(15)]
+    reasons = rows.missing()
+    lines += [f"- {number} rows are not expressible: {why}" for why, number in reasons[:15]]
     if len(reasons) > 15:
         lines.append(f"- and {len(reasons) - 15} more reasons")
     return "\n".join(lines) + "\n"
 
 
 def _claims(found: Validation) -> str:
-    verdicts = Counter(claim.verdict for claim in found.claims)
     systems = len({claim.system for claim in found.claims})
-    said = ", ".join(f"{number} {verdict.replace('_', ' ')}" for verdict, number in verdicts.most_common())
-    lines = ["## Published results", "", f"{len(found.claims)} claims of {systems} systems: {said}.", ""]
+    lines = ["## Published results", "", f"{len(found.claims)} claims of {systems} systems: {said(found.claims)}.", ""]
     lines += [_line("claim", "metric", "published", "predicted", "error", "verdict"), _line(*["---"] * 6)]
     for claim in found.claims:
         if claim.verdict not in ("pass", "fail"):

@@ -13,6 +13,7 @@ import numpy as np
 
 from llmperf.descriptors.catalog import write_atomically
 from llmperf.errors import InputError, Problem
+from llmperf.evidence.claims import said
 from llmperf.evidence.rows import EXPLAINED, Rows
 from llmperf.interfaces.validation import Validation
 
@@ -127,10 +128,9 @@ def _beaten(rows: Rows) -> str:
 
 
 def _omitted(rows: Rows) -> str:
-    reasons = Counter(why for _, why in rows.omitted)
-    items = "".join(f"<li>{number} x {escape(why)}</li>" for why, number in reasons.most_common(MOST_ROWS))
+    items = "".join(f"<li>{number} x {escape(why)}</li>" for why, number in rows.missing()[:MOST_ROWS])
     whole = len(rows.omitted) + len(rows)
-    return f"<h3>{len(rows.omitted)} of {whole} rows are not expressible</h3><ul>{items}</ul>" if reasons else ""
+    return f"<h3>{len(rows.omitted)} of {whole} rows are not expressible</h3><ul>{items}</ul>" if items else ""
 
 
 def _scatter(rows: Rows, offline: Any, figures: Any) -> str:
@@ -184,9 +184,8 @@ def _claims(found: Validation) -> str:
                 f"<span class='{claim.verdict}'>{escape(claim.verdict.replace('_', ' '))}</span>",
             )
         )
-    verdicts = Counter(claim.verdict.replace("_", " ") for claim in found.claims)
-    said = ", ".join(f"{number} {escape(verdict)}" for verdict, number in verdicts.most_common())
     reasons = Counter(claim.why for claim in found.claims if claim.verdict == "not_expressible")
     items = "".join(f"<li>{number} x {escape(why)}</li>" for why, number in reasons.most_common(MOST_ROWS))
     head = ("claim", "metric", "published", "predicted", "error", "verdict")
-    return f"<h2>Published results</h2><p>{said}</p>{_table(head, cells)}<h3>Not expressible</h3><ul>{items}</ul>"
+    verdicts = escape(said(found.claims))
+    return f"<h2>Published results</h2><p>{verdicts}</p>{_table(head, cells)}<h3>Not expressible</h3><ul>{items}</ul>"
