@@ -94,6 +94,8 @@ class StepCosts:
         Time of each compute engine and link at its peak. [s]
     weights, kv_reads, kv_writes : dict of str to Sum
         Distinct bytes of weights and of KV cache or states that each memory must move. [B]
+    kv_fetched, kv_sent : Sum or None
+        Bytes that decode steps fetch from the tier of a KV-cache method, and that prompts send there. [B]
     launches : Sum
         Operators of the step. [1]
     priced : list of Priced
@@ -107,6 +109,8 @@ class StepCosts:
     weights: dict[str, Sum] = field(default_factory=dict)
     kv_reads: dict[str, Sum] = field(default_factory=dict)
     kv_writes: dict[str, Sum] = field(default_factory=dict)
+    kv_fetched: Sum | None = None
+    kv_sent: Sum | None = None
     launches: Sum = field(default_factory=lambda: Sum(0.0))
     priced: list[Priced] = field(default_factory=list)
 
@@ -147,6 +151,12 @@ def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0
             entries.append((costs.kv_writes, priced.memory, block.kv_write))
         for (into, name, _), part in zip(entries, _sums(block, [entry[2] for entry in entries]), strict=True):
             into[name] = into[name] + part if name in into else part
+        if block.uses("kv_remote") and block.kv_remote.any():
+            moved = _sums(block, [block.kv_remote])[0]
+            if block.kind == "attention.decode":
+                costs.kv_fetched = moved
+            else:
+                costs.kv_sent = moved
         costs.launches = _launches(block) if len(costs.priced) == 1 else costs.launches + _launches(block)
     return costs
 

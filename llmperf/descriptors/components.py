@@ -9,6 +9,7 @@ from typing import Any
 
 from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
+from llmperf.descriptors import kv_cache as kv_cache_module
 from llmperf.descriptors import model as model_module
 from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.documents import Document
@@ -96,7 +97,8 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     if name == "hardware":
         document = _with_achieved(_with_parts(document, extra), extra)
         return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    return build(ENTRIES[name], document, _prefix(name, document)), [], {}
+    checks = kv_cache_module.contradictions if name == "kv_cache" else None
+    return build(ENTRIES[name], document, _prefix(name, document), checks), [], {}
 
 
 def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:

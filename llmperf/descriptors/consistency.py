@@ -26,7 +26,12 @@ def check_together(scenario: Scenario, document: Document | None) -> None:
     InputError
         If the layout does not suit the hardware or the model, or the workload not the model; lists all faults.
     """
-    found = [*_layout_on_hardware(scenario), *_layout_of_model(scenario), *_workload_of_model(scenario)]
+    found = [
+        *_layout_on_hardware(scenario),
+        *_layout_of_model(scenario),
+        *_workload_of_model(scenario),
+        *_method_of_cache(scenario),
+    ]
     if found:
         file = document.file if document else None
         raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])
@@ -91,6 +96,36 @@ def _workload_of_model(scenario: Scenario) -> list[Fault]:
     if model.generates and anywhere(length > model.max_context):
         text = f"input + output = {_say(length)} is more than the {model.max_context:g} tokens that {model.name} allows"
         found.append(("workload", text))
+    return found
+
+
+def _method_of_cache(scenario: Scenario) -> list[Fault]:
+    """What a KV-cache method assumes of the model, the hardware and the workload."""
+    method, model, tiers = scenario.kv_cache, scenario.model, scenario.hardware.tiers
+    found = []
+    if method.offload is not None:
+        known = [name for name, tier in tiers.items() if tier.kind in ("host", "expansion", "storage")]
+        if method.offload.tier not in known:
+            text = f"{scenario.hardware.name} has no tier called {method.offload.tier!r} behind the device"
+            found.append(("kv_cache.offload.tier", f"{text}; allowed: {', '.join(known) or 'none'}"))
+        if scenario.placement.kv_cache is not None:
+            text = f"{method.name} keeps its cache in {method.offload.tier}: no share of it can be placed"
+            found.append(("placement.kv_cache", text))
+    drops = method.budget is not None or method.windowed is not None
+    if drops and anywhere(scenario.workload.shared_prefix > 0):
+        text = f"{method.name} drops tokens by what one request asks: a prefix that is kept for others needs them all"
+        found.append(("workload.shared_prefix", text))
+    if model.mla is not None:
+        parts = {
+            "windowed": method.windowed is not None and method.windowed.by == "heads",
+            "values": method.values is not None,
+            "low_rank": method.low_rank is not None,
+            "offload.part": method.offload is not None and method.offload.part == "values",
+        }
+        text = f"{model.name} keeps one latent for all heads: it has no keys and values of their own"
+        found += [(f"kv_cache.{part}", text) for part, used in parts.items() if used]
+    if model.indexer is not None and (drops or method.reads is not None):
+        found.append(("kv_cache", f"{model.name} chooses the tokens that it reads itself: {method.name} cannot"))
     return found
 
 

@@ -5,25 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from llmperf.descriptors.achieved import variant
+from llmperf.descriptors.kv_cache import Prompts
 from llmperf.descriptors.model import Attention, Indexer, Mla
 from llmperf.numeric import Real, anywhere, ceil_div, least, most
 from llmperf.operators.build import Build, Layers, only
+from llmperf.operators.cache import Cache, cache
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
+NOTHING = Prompts()
+"""A method that adds nothing to prompts."""
 SOFTMAX_FLOPS = 5.0
 """Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
-
-
-def kv_bytes_per_token(build: Build) -> Real:
-    """Bytes that one token of one attention layer keeps in the KV cache of one device. [B]"""
-    model = build.model
-    if model.mla:
-        latent = (model.mla.kv_lora_rank + model.mla.qk_rope_head_dim) * build.formats.kv
-        return latent + (build.formats.index_bytes(model.indexer.head_dim) if model.indexer else 0.0)
-    if model.attention is None:
-        return 0.0
-    return 2.0 * build.shards.kv_heads * model.attention.head_dim * build.formats.kv
 
 
 def add(build: Build, layers: Layers) -> None:
@@ -39,7 +32,10 @@ def add(build: Build, layers: Layers) -> None:
     if windowed < layers.repeat:
         # an indexer picks the tokens that attention reads, as many as a window of that size
         picked = Window(build.model.indexer.top_k) if build.model.indexer else None
-        _scores(build, "attention", build.spread(layers.repeat - windowed), attention, picked)
+        full = build.spread(layers.repeat - windowed)
+        _scores(build, "attention", full, attention, picked)
+        if not build.formats.cache.linear or build.formats.cache.prompts != NOTHING:
+            _method(build, full, attention)
     if windowed:
         window = Window(attention.window or 0.0, attention.chunked)
         _scores(build, "attention_windowed", build.spread(windowed), attention, window)
@@ -142,6 +138,14 @@ def _scores(build: Build, name: str, layers: Layers, attention: Attention, windo
         build.add("attention.decode", _decode(build, name, layers, attention, window))
 
 
+def _method(build: Build, layers: Layers, attention: Attention) -> None:
+    """Passes that the KV-cache method adds to attention."""
+    if build.prefills:
+        _compression(build, layers, attention)
+    if build.decodes:
+        _selection(build, layers)
+
+
 def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
     """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
     kind = "" if group is None else variant(float(np.max(group)))
@@ -163,16 +167,32 @@ def _widths(build: Build, attention: Attention, absorbed: bool) -> tuple[Real, R
     return mla.qk_nope_head_dim + mla.qk_rope_head_dim, mla.v_head_dim
 
 
+def _seen(own: Cache, length: Real, window: Window | None) -> tuple[tuple[Real, Window | None], ...]:
+    """Shares of the heads or layers with the windows that prompts of `length` tokens are computed in. [1]"""
+    method = own.method
+    if window is not None or method.linear:
+        return ((1.0, window),)
+    chunk = method.budget.chunk if method.budget else None
+    whole = None if chunk is None else Window(own.kept(length, length, length) + 0.5 * (chunk + 1))
+    if method.windowed is None or not method.windowed.prompts:
+        return ((1.0, whole),)
+    part = method.windowed.share
+    return ((1.0 - part, whole), (part, Window(own.window(length))))
+
+
 def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """Causal attention of prompt tokens; a context-parallel rank has its share of the queries."""
     step, shards, formats = build.step, build.shards, build.formats
+    own = cache(build)
+    assert own is not None
     key, value = _widths(build, attention, absorbed=False)
-    pairs = step.prompts * step.pairs(window) / shards.cp
+    seen = _seen(own, step.length, window)
+    pairs = step.prompts * sum(part * step.pairs(within) for part, within in seen) / shards.cp
+    keys = sum(part * step.keys(within) for part, within in seen)
     heads = shards.heads
     kv_heads = heads if build.model.mla else shards.kv_heads
     tokens = build.prompt_tokens
-    read = step.prompts * step.keys(window) * kv_heads * (key + value) * formats.hidden
-    per_token = kv_bytes_per_token(build) if build.keeps else 0.0
+    written = tokens * own.written_share(step.length, window is None) * (own.token + own.index) if build.keeps else 0.0
     return Row(
         name,
         layers.repeat,
@@ -180,8 +200,10 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         formats.attention,
         flops=2.0 * heads * pairs * (key + value),
         vector_flops=SOFTMAX_FLOPS * heads * pairs,
-        kv_write=tokens * per_token,
-        activation_bytes=tokens * heads * (key + value) * formats.hidden + read,
+        kv_write=written * (1.0 - own.remote),
+        kv_remote=written * own.remote,
+        activation_bytes=tokens * heads * (key + value) * formats.hidden
+        + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
         waves=blocks_of_queries(build, heads),
         context=least(step.length, window.size + step.query) if window else step.length,
@@ -189,36 +211,80 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
     )
 
 
+def _compression(build: Build, layers: Layers, attention: Attention) -> None:
+    """Passes over the keys and values of prompts: scores of some queries once more, decomposition, quantization."""
+    step, shards, formats = build.step, build.shards, build.formats
+    own, costs = cache(build), build.formats.cache.prompts
+    if own is None or not build.keeps or costs == NOTHING:
+        return
+    tokens, key = build.prompt_tokens, _widths(build, attention, absorbed=False)[0]
+    if anywhere(costs.probes > 0.0):
+        pairs = costs.probes * step.prompts * step.pairs(None) / shards.cp * shards.heads
+        row = Row("probe", layers.repeat, layers.stages, formats.attention, flops=2.0 * pairs * key)
+        row.vector_flops = SOFTMAX_FLOPS * pairs
+        row.activation_bytes = 2.0 * pairs * formats.hidden + tokens * own.keys * formats.hidden
+        row.scheme = selector(formats.attention, key)
+        row.waves, row.query, row.context = blocks_of_queries(build, shards.heads), step.query, step.length
+        build.add("attention.prefill", row)
+    if anywhere(costs.products > 0.0):
+        row = Row("decompose", layers.repeat, layers.stages, formats.attention, m=tokens, n=own.keys, k=own.keys)
+        row.flops = costs.products * tokens * own.keys
+        row.activation_bytes = 2.0 * tokens * own.keys * formats.hidden
+        build.add("gemm", row)
+    if anywhere(costs.flops > 0.0):
+        moved = tokens * own.elements * formats.hidden
+        build.elementwise("compress", layers, moved, tokens * own.elements * costs.flops)
+
+
 def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """One new query a sequence over its cached keys and values; a context-parallel rank reads its share of them."""
     step, shards, formats = build.step, build.shards, build.formats
+    own = cache(build)
+    assert own is not None
     key, value = _widths(build, attention, absorbed=True)
-    context = step.decode_context(window) / shards.cp
-    heads = shards.heads
-    kv_heads = 1.0 if build.model.mla else shards.kv_heads
-    index = formats.index_bytes(build.model.indexer.head_dim) if build.model.indexer else 0.0
-    per_token = kv_bytes_per_token(build) - index
-    scores = step.sequences * context * heads
-    elements = per_token / formats.kv
+    whole = step.decode_context(window)
+    # a window of the model holds few tokens: methods choose among those of the other layers
+    read = (whole if window else own.read(whole, step.context, step.context + step.steps + 1.0)) / shards.cp
+    heads, kv_heads, moved = shards.heads, own.kv_heads, own.bytes(read)
+    scores = step.sequences * read * heads
+    fetched = 0.0 if window else own.fetched(read)
+    again = most(step.sequences - 1.0, 0.0) * least(step.decode_shared(window) / shards.cp, read) * own.token
     return Row(
         name,
         layers.repeat,
         layers.stages,
         formats.attention,
-        flops=2.0 * scores * (key + value),
-        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * context * elements * formats.kv_dequantize,
-        kv_read=step.sequences * context * per_token,
-        kv_write=step.sequences * (per_token + index),
-        kv_repeated=most(step.sequences - 1.0, 0.0)
-        * least(step.decode_shared(window) / shards.cp, context)
-        * per_token,
-        activation_bytes=step.sequences * heads * (key + value) * formats.hidden,
+        flops=2.0 * scores * (key + value) + step.sequences * own.corrections(read),
+        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * own.dequantization(read),
+        kv_read=step.sequences * (moved - fetched),
+        kv_write=step.sequences * own.written,
+        kv_repeated=again + own.repeated * step.sequences * moved,
+        kv_remote=step.sequences * fetched,
+        activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + 2.0 * fetched + own.scored(read)),
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
-        context=context,
+        context=read,
         # latent attention has kernels of its own, which share the latent among all heads
         scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
     )
+
+
+def _selection(build: Build, layers: Layers) -> None:
+    """The pass of a decode step that chooses the pages to read."""
+    step, formats, own = build.step, build.formats, cache(build)
+    chosen = formats.cache.selection
+    if own is None or chosen is None:
+        return
+    tokens = step.decode_context(None) / build.shards.cp
+    pages = step.sequences * tokens / chosen.page / chosen.every * own.outside
+    row = Row("select", layers.repeat, layers.stages, formats.attention, context=tokens / chosen.page)
+    row.flops = 2.0 * pages * own.heads * own.head_dim * chosen.vectors
+    row.vector_flops = pages * own.heads * (1.0 + (1.0 if chosen.codes else 0.0))
+    row.kv_read = step.sequences * own.summaries(tokens) / chosen.every
+    row.activation_bytes = step.sequences * own.heads * own.head_dim * formats.hidden
+    row.waves, row.group = step.sequences * own.kv_heads, own.heads / own.kv_heads
+    row.scheme = selector(formats.attention, own.head_dim)
+    build.add("attention.decode", row)
 
 
 def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
@@ -227,12 +293,14 @@ def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
     if not anywhere(shards.cp > 1):
         return
     layers = only(layers, shards.cp > 1)
+    own = cache(build)
+    written = own.token + own.index if own else 0.0
     if build.prefills:
         build.collective(
             "cp_kv",
             layers,
             "all_gather",
-            build.prompt_tokens * shards.cp * kv_bytes_per_token(build),
+            build.prompt_tokens * shards.cp * written,
             shards.cp,
             shards.tp,
         )

@@ -25,11 +25,13 @@ class Formats:
     kept : number or array
         Bytes of a weight that stays unquantized. [B]
     kv : number or array
-        Bytes of a cached element, scales included. [B]
+        Mean bytes of a cached element, scales included. [B]
     linear, attention : str
         Compute dtype of linear layers, and of attention, the output head and the router.
-    dequantize, kv_dequantize : number or array
-        Vector operations to dequantize one weight, one cached element. [FLOP]
+    dequantize : number or array
+        Vector operations to dequantize one weight. [FLOP]
+    cache : KvCacheFormat
+        What is kept and read of the KV cache.
     input, hidden : float
         Bytes of one input element of a linear layer, and of the hidden state between operators. [B]
     quantizes : bool
@@ -46,7 +48,7 @@ class Formats:
     linear: str
     attention: str
     dequantize: Real
-    kv_dequantize: Real
+    cache: KvCacheFormat
     input: float
     hidden: float
     quantizes: bool
@@ -69,7 +71,7 @@ def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attenti
         linear,
         attention,
         weights.dequantize_flops if weights.weight_only else 0.0,
-        kv_cache.dequantize_flops,
+        kv_cache,
         DTYPE_BYTES[linear],
         DTYPE_BYTES[attention],
         DTYPE_BYTES[linear] < DTYPE_BYTES[attention],

@@ -36,6 +36,7 @@ class Row:
     kv_read: Real = 0.0
     kv_write: Real = 0.0
     kv_repeated: Real = 0.0
+    kv_remote: Real = 0.0
     activation_bytes: Real = 0.0
     m: Real = 0.0
     n: Real = 0.0
@@ -81,7 +82,10 @@ class Block:
     foreign_bytes : ndarray
         ``moe``: the same of tokens that are on the device, but whose experts are on others. [B]
     kv_repeated : ndarray
-        The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
+        The part of `kv_read` that is read for more than one sequence (a shared prefix), or layer. [B]
+    kv_remote : ndarray
+        KV cache that passes the link to the tier where the method keeps it: fetched by ``attention.decode``, sent by
+        ``attention.prefill``; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
         Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads. [1]
     padded_flops, padded_bytes : ndarray
@@ -115,6 +119,7 @@ class Block:
     kv_read: Array
     kv_write: Array
     kv_repeated: Array
+    kv_remote: Array
     activation_bytes: Array
     m: Array
     n: Array
@@ -156,6 +161,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
         *_WORK[:2],
         "kv_read",
         "kv_write",
+        "kv_remote",
         "activation_bytes",
         "waves",
         "context",
@@ -166,6 +172,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "kv_read",
         "kv_write",
         "kv_repeated",
+        "kv_remote",
         "activation_bytes",
         "waves",
         "group",

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.numeric import Array, Real, ceil_div, choose, least, most
-from llmperf.operators.attention import kv_bytes_per_token
+from llmperf.descriptors.hardware import Tier
+from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build
+from llmperf.operators.cache import Cache, cache
 from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
 from llmperf.phases.setup import Setup
@@ -24,8 +26,12 @@ class Sequence:
 
     Attributes
     ----------
-    token : number or array
-        Bytes of one token in one attention layer. [B]
+    cache : Cache or None
+        One attention layer (`llmperf.operators.cache`); None without attention.
+    sharers : number or array
+        Context-parallel devices, each with its share of the tokens. [1]
+    generated : number or array
+        Tokens of a sequence that come after its prompt. [1]
     full, windowed : tuple of number or array
         Layers of each pipeline stage that keep all tokens, and that keep the last `window`. [1]
     state : tuple of number or array
@@ -33,31 +39,62 @@ class Sequence:
         sequence. [B]
     """
 
-    token: Real
+    cache: Cache | None
+    sharers: Real
+    generated: Real
     full: tuple[Real, ...]
     windowed: tuple[Real, ...]
     window: Real
     state: tuple[Real, ...]
 
+    @property
+    def token(self) -> Real:
+        """Bytes of one token in one layer. [B]"""
+        return 0.0 if self.cache is None else (self.cache.token + self.cache.index) / self.sharers
+
+    @property
+    def _grows_evenly(self) -> bool:
+        return self.cache is None or self.cache.method.linear
+
+    def _layer(self, tokens: Real) -> tuple[Real, Real]:
+        """Bytes of `tokens` tokens in a layer that keeps all: on the device, and where the method puts others. [B]"""
+        if self.cache is None:
+            return 0.0, 0.0
+        if self._grows_evenly:
+            return self.token * tokens, 0.0
+        here, away = self.cache.stored(tokens, most(tokens - self.generated, 1.0), tokens)
+        return here / self.sharers, away / self.sharers
+
     def bytes(self, tokens: Real, shared: Real = 0.0) -> tuple[Real, ...]:
         """Bytes that a sequence of `tokens` tokens keeps for itself in each stage, a prefix being shared. [B]"""
         private = tokens - shared
-        kept = least(private, self.window)
+        layer, kept = self._layer(private)[0], self.token * least(private, self.window)
         return tuple(
-            self.token * (full * private + windowed * kept) + state
+            layer * full + kept * windowed + state
             for full, windowed, state in zip(self.full, self.windowed, self.state, strict=True)
         )
+
+    def away(self, tokens: Real, shared: Real = 0.0) -> tuple[Real, ...]:
+        """Bytes of a sequence that lie in the tier that its KV-cache method names, in each stage. [B]"""
+        layer = self._layer(tokens - shared)[1]
+        return tuple(layer * full for full in self.full)
 
     def prefix(self, tokens: Real, shared: Real) -> tuple[Real, ...]:
         """Bytes of the shared prefix that sequences of `tokens` tokens still read, once for all, in each stage. [B]"""
         kept = least(most(self.window - (tokens - shared), 0.0), shared)
+        layer = self._layer(shared)[0]
         return tuple(
-            self.token * (full * shared + windowed * kept)
-            for full, windowed in zip(self.full, self.windowed, strict=True)
+            layer * full + self.token * windowed * kept for full, windowed in zip(self.full, self.windowed, strict=True)
         )
 
-    def longest(self, room: Real) -> Real:
-        """Most tokens whose bytes fit into `room` on every stage; infinite where nothing grows. [1]"""
+    def longest(self, room: Real, elsewhere: Real = np.inf) -> Real:
+        """Most tokens whose bytes fit into `room` on every stage, and into `elsewhere`; infinite where nothing grows.
+
+        [1]
+        """
+        return self._evenly(room) if self._grows_evenly else self._searched(room, elsewhere)
+
+    def _evenly(self, room: Real) -> Real:
         found: Real = np.inf
         for full, windowed, state in zip(self.full, self.windowed, self.state, strict=True):
             left = most(room - state, 0.0)
@@ -66,6 +103,20 @@ class Sequence:
             beyond = most(left - self.token * windowed * self.window, 0.0) / most(self.token * full, TINY)
             found = least(found, choose(within > self.window, beyond, within))
         return found
+
+    def _searched(self, room: Real, elsewhere: Real) -> Real:
+        """Bisection: the bytes of a method grow with the tokens, but not in proportion."""
+        low: Real = 0.0 * room
+        high: Real = low + LONGEST
+        for _ in range(BISECTIONS):
+            middle = 0.5 * (low + high)
+            fits = (_largest(self.bytes(middle)) <= room) & (_largest(self.away(middle)) <= elsewhere)
+            low, high = choose(fits, middle, low), choose(fits, high, middle)
+        return choose(low > 0.999 * LONGEST, np.inf, low)
+
+
+LONGEST, BISECTIONS = 2.0**40, 56
+"""Tokens up to which a longest sequence is searched, and halvings of the interval: to a fraction of a token."""
 
 
 def sequence(setup: Setup) -> Sequence:
@@ -77,9 +128,12 @@ def sequence(setup: Setup) -> Sequence:
     keeps = attention is not None and model.generates
     window = attention.window if attention and attention.window is not None and windowed else 1e18
     states = state_bytes(build)
-    encoded = setup.encoded_tokens * kv_bytes_per_token(build)
+    own = cache(build)
+    encoded = setup.encoded_tokens * (own.token + own.index) if own else 0.0
     return Sequence(
-        kv_bytes_per_token(build) / setup.shards.cp,
+        own,
+        setup.shards.cp,
+        setup.scenario.workload.output,
         stages.spread(model.attention_layers - windowed if keeps else 0),
         stages.spread(windowed if keeps else 0),
         window,
@@ -108,6 +162,8 @@ class Memory:
         Peak activations of a decode step, for each of its sequences. [B]
     capacity, usable : number or array
         Memory of the device, and the part that may be used. [B]
+    away, elsewhere : number or array
+        KV cache that the method keeps in a tier of its choice, and what that tier holds for one device. [B]
     """
 
     weights: Array
@@ -120,6 +176,8 @@ class Memory:
     capacity: Real
     usable: Real
     per_sequence: Sequence
+    away: Real
+    elsewhere: Real
 
     @property
     def fixed(self) -> Real:
@@ -146,7 +204,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         for own, once in zip(per_sequence.bytes(tokens, cached), per_sequence.prefix(tokens, cached), strict=True)
     ]
     weights = prefill.by_stage("resident_bytes")
-    filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
+    filling, stepping = peak_activations(setup, prefill) + _chunk(setup, per_sequence), peak_activations(setup, decode)
     step = setup.prefill_step
     filled = step.prompts * (step.query + step.encoded)
     assert main.capacity is not None
@@ -162,7 +220,32 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         main.capacity,
         main.capacity * engine.utilization,
         per_sequence,
+        setup.sequences * _largest(per_sequence.away(tokens, cached)),
+        _elsewhere(scenario),
     )
+
+
+def _elsewhere(scenario: Scenario) -> Real:
+    """What the tier of the KV-cache method holds for one device; without one there is no limit. [B]"""
+    method = scenario.kv_cache.offload
+    if method is None:
+        return np.inf
+    tier = scenario.hardware.tiers[method.tier]
+    return (tier.capacity or 0.0) / sharers(scenario, tier)
+
+
+def _chunk(setup: Setup, per_sequence: Sequence) -> Real:
+    """Keys and values of a chunk of a prompt, from which the method has not chosen yet. [B]"""
+    budget = setup.scenario.kv_cache.budget
+    if budget is None or budget.chunk is None:
+        return 0.0
+    return least(budget.chunk, setup.decoder_input) * per_sequence.token * _largest(per_sequence.full)
+
+
+def sharers(scenario: Scenario, tier: Tier) -> Real:
+    """Devices that share a tier: those that are used, up to as many as it serves, else the whole system. [1]"""
+    used, most_sharers = scenario.parallelism.devices, tier.sharers or scenario.hardware.devices
+    return used if most_sharers is None else least(used, most_sharers)
 
 
 def peak_activations(setup: Setup, table: Table) -> Array:
@@ -180,7 +263,7 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     """Longest sequence that the requested batch may have, in whole blocks, the model's own limit included. [1]"""
     cached, block = setup.cached_tokens, setup.scenario.engine.kv_block
     left = room - _largest(need.per_sequence.prefix(cached, cached))
-    private = need.per_sequence.longest(most(left, 0.0) / setup.sequences)
+    private = need.per_sequence.longest(most(left, 0.0) / setup.sequences, need.elsewhere / setup.sequences)
     return least(private // block * block + cached, setup.scenario.model.max_context)
 
 
@@ -197,6 +280,9 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
         # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
         decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
         out = least(out, least(left / most(own, TINY), decoding) // 1.0)
+    away = _largest(kept.away(tokens, cached))
+    if anywhere(away > 0.0):
+        out = least(out, need.elsewhere / most(away, TINY) // 1.0)
     return most(out, 0.0)
 
 

@@ -15,7 +15,7 @@ from llmperf.descriptors.hardware import Hardware, Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
-from llmperf.phases.memory import TINY, Memory
+from llmperf.phases.memory import TINY, Memory, sharers
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,12 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         left_kv = most(left_kv, kv * (1.0 - wanted.kv_cache))
     shares = []
     total_room = room_kv
+    method = scenario.kv_cache.offload
     for name in order[1:]:
         tier = hardware.tiers[name]
-        capacity = (tier.capacity or 0.0) / _sharers(scenario, tier)
+        capacity = (tier.capacity or 0.0) / sharers(scenario, tier)
+        if method is not None and method.tier == name:
+            capacity = most(capacity - need.away, 0.0)
         moved = least(left_weights, capacity)
         moved_kv = least(left_kv, capacity - moved)
         total_room = total_room + capacity - moved
@@ -141,19 +144,17 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         last = name == order[-1]  # what has no place is timed as if the last tier had it
         held, held_kv = (moved + left_weights, moved_kv + left_kv) if last else (moved, moved_kv)
         shares.append(Share(name, tier, held / weights, held_kv / most(kv, TINY), held, held_kv))
+    own = method.overlap if method is not None else None
     overlap = next(
         value
-        for value in (wanted.overlap, scenario.engine.memory_overlap, hardware.memory_overlap)
+        for value in (wanted.overlap, own, scenario.engine.memory_overlap, hardware.memory_overlap)
         if value is not None
     )
     missing = left_weights + left_kv + most(-room, 0.0)
+    if method is not None:
+        missing = missing + most(need.away - need.elsewhere, 0.0)
+        shares.append(Share(method.tier, hardware.tiers[method.tier], 0.0, 0.0, 0.0, need.away))
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
-
-
-def _sharers(scenario: Scenario, tier: Tier) -> Real:
-    """Devices that share a tier: those that are used, up to as many as it serves, else the whole system. [1]"""
-    used, most_sharers = scenario.parallelism.devices, tier.sharers or scenario.hardware.devices
-    return used if most_sharers is None else least(used, most_sharers)
 
 
 def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Real]:
@@ -193,12 +194,28 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
         weights = _share_of(share.weights, costs.weights)
         reads, writes = _share_of(share.kv_cache, costs.kv_reads), _share_of(share.kv_cache, costs.kv_writes)
         moved = weights + reads + writes
-        for resource, rate in bandwidths(scenario.hardware, share, _sharers(scenario, share.tier)).items():
+        for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
             _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
             _put(out.weights, resource, weights, rate)
             _put(out.kv, resource, reads, rate)
             _put(out.kv, f"{resource}:out" if resource.startswith("link.") else resource, writes, rate)
+    _method_transfers(scenario, costs, fraction, out)
     return out
+
+
+def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out: Transfer) -> None:
+    """What the KV-cache method fetches from its tier, and what prompts send there."""
+    method = scenario.kv_cache.offload
+    if method is None:
+        return
+    tier = scenario.hardware.tiers[method.tier]
+    share = Share(method.tier, tier, 0.0, 0.0, 0.0, 0.0)
+    for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, tier)).items():
+        for moved, leaves in ((costs.kv_fetched, False), (costs.kv_sent, True)):
+            if moved is not None:
+                _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
+                name = f"{resource}:out" if leaves and resource.startswith("link.") else resource
+                _put(out.kv, name, moved, rate)
 
 
 def _put(into: dict[str, Sum], resource: str, moved: Sum, rate: Real) -> None:
