@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.documents import Document
+from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import anywhere
@@ -101,13 +102,10 @@ def _workload_of_model(scenario: Scenario) -> list[Fault]:
 
 def _method_of_cache(scenario: Scenario) -> list[Fault]:
     """What a KV-cache method assumes of the model, the hardware and the workload."""
-    method, model, tiers = scenario.kv_cache, scenario.model, scenario.hardware.tiers
+    method, model = scenario.kv_cache, scenario.model
     found = []
     if method.offload is not None:
-        known = [name for name, tier in tiers.items() if tier.kind in ("host", "expansion", "storage")]
-        if method.offload.tier not in known:
-            text = f"{scenario.hardware.name} has no tier called {method.offload.tier!r} behind the device"
-            found.append(("kv_cache.offload.tier", f"{text}; allowed: {', '.join(known) or 'none'}"))
+        found += _tier_of_cache(scenario.hardware, method.offload.tier)
         if scenario.placement.kv_cache is not None:
             text = f"{method.name} keeps its cache in {method.offload.tier}: no share of it can be placed"
             found.append(("placement.kv_cache", text))
@@ -127,6 +125,20 @@ def _method_of_cache(scenario: Scenario) -> list[Fault]:
     if model.indexer is not None and (drops or method.reads is not None):
         found.append(("kv_cache", f"{model.name} chooses the tokens that it reads itself: {method.name} cannot"))
     return found
+
+
+def _tier_of_cache(hardware: Hardware, wanted: str) -> list[Fault]:
+    name = hardware.behind(wanted)
+    if name is None:
+        known = ", ".join(key for key, tier in hardware.tiers.items() if tier.kind in BEHIND) or "none"
+        text = (
+            f"{hardware.name} has no tier behind the device that is called, or of the kind, {wanted} (it has {known})"
+        )
+        hint = "add one: hardware: {extends: ..., tiers: {dram: {kind: host, capacity: 512 GiB, via: pcie}}}"
+        return [("kv_cache.offload.tier", f"{text}; {hint}")]
+    if hardware.tiers[name].capacity is None:
+        return [("kv_cache.offload.tier", f"the capacity of {name} is not known")]
+    return []
 
 
 def _first(wrong: Any, *values: Any) -> tuple[float, ...]:

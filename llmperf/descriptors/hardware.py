@@ -29,6 +29,8 @@ from llmperf.descriptors.fields import (
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
 Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
+BEHIND = ("host", "expansion", "storage")
+"""Kinds of tiers behind the device."""
 Topology = Literal["switch", "mesh"]
 OperatorClass = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise"]
 
@@ -160,6 +162,11 @@ class Hardware:
         """The last-level cache, or None where none is known."""
         return next((tier for tier in self.tiers.values() if tier.kind == "cache"), None)
 
+    def behind(self, name: str) -> str | None:
+        """The tier behind the device that is called so, or else the first of that kind; None where there is none."""
+        found = {key: tier.kind for key, tier in self.tiers.items() if tier.kind in BEHIND}
+        return name if name in found else next((key for key, kind in found.items() if kind == name), None)
+
     def link(self, kind: str) -> Link | None:
         """The link of a level, or None."""
         return next((link for link in self.links.values() if link.kind == kind), None)
@@ -204,7 +211,7 @@ def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
     for name, tier in hardware.tiers.items():
         if tier.via is not None and tier.via not in hardware.links:
             found.append((f"tiers.{name}.via", f"{tier.via} is no link; links: {_names(hardware.links)}"))
-        if tier.kind in ("host", "expansion", "storage") and tier.via is None and tier.bandwidth is None:
+        if tier.kind in BEHIND and tier.via is None and tier.bandwidth is None:
             found.append((f"tiers.{name}", "needs the link it is reached through (via), or a bandwidth"))
     for operator_class, name in hardware.placement.items():
         if name not in hardware.engines:

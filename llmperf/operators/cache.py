@@ -121,7 +121,7 @@ class Cache:
         rank = method.low_rank
         if rank is not None:  # the side that does not grow with the tokens
             columns = self.keys if rank.replaces_keys else 2.0 * self.kv_heads * self.head_dim
-            whole = whole + columns * rank.rank * rank.bits / 8
+            whole = whole + least(tokens, 1.0) * columns * rank.rank * rank.bits / 8
         whole = whole + self.index * tokens + self.summaries(tokens)
         if method.offload is None:
             return whole, 0.0

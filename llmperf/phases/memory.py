@@ -227,11 +227,17 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
 
 def _elsewhere(scenario: Scenario) -> Real:
     """What the tier of the KV-cache method holds for one device; without one there is no limit. [B]"""
-    method = scenario.kv_cache.offload
-    if method is None:
+    name = tier_of_cache(scenario)
+    if name is None:
         return np.inf
-    tier = scenario.hardware.tiers[method.tier]
+    tier = scenario.hardware.tiers[name]
     return (tier.capacity or 0.0) / sharers(scenario, tier)
+
+
+def tier_of_cache(scenario: Scenario) -> str | None:
+    """The tier that the KV-cache method keeps its cache in; None where it stays on the device."""
+    method = scenario.kv_cache.offload
+    return None if method is None else scenario.hardware.behind(method.tier)
 
 
 def _chunk(setup: Setup, per_sequence: Sequence) -> Real:
@@ -263,8 +269,9 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     """Longest sequence that the requested batch may have, in whole blocks, the model's own limit included. [1]"""
     cached, block = setup.cached_tokens, setup.scenario.engine.kv_block
     left = room - _largest(need.per_sequence.prefix(cached, cached))
+    longest = setup.scenario.model.max_context
     private = need.per_sequence.longest(most(left, 0.0) / setup.sequences, need.elsewhere / setup.sequences)
-    return least(private // block * block + cached, setup.scenario.model.max_context)
+    return least(least(private, longest) // block * block + cached, longest)
 
 
 def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real:

@@ -15,7 +15,7 @@ from llmperf.descriptors.hardware import Hardware, Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
-from llmperf.phases.memory import TINY, Memory, sharers
+from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +131,11 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         left_kv = most(left_kv, kv * (1.0 - wanted.kv_cache))
     shares = []
     total_room = room_kv
-    method = scenario.kv_cache.offload
+    method, own_tier = scenario.kv_cache.offload, tier_of_cache(scenario)
     for name in order[1:]:
         tier = hardware.tiers[name]
         capacity = (tier.capacity or 0.0) / sharers(scenario, tier)
-        if method is not None and method.tier == name:
+        if name == own_tier:
             capacity = most(capacity - need.away, 0.0)
         moved = least(left_weights, capacity)
         moved_kv = least(left_kv, capacity - moved)
@@ -151,9 +151,9 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         if value is not None
     )
     missing = left_weights + left_kv + most(-room, 0.0)
-    if method is not None:
+    if own_tier is not None:
         missing = missing + most(need.away - need.elsewhere, 0.0)
-        shares.append(Share(method.tier, hardware.tiers[method.tier], 0.0, 0.0, 0.0, need.away))
+        shares.append(Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, need.away))
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
 
 
@@ -205,11 +205,11 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
 
 def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out: Transfer) -> None:
     """What the KV-cache method fetches from its tier, and what prompts send there."""
-    method = scenario.kv_cache.offload
-    if method is None:
+    name = tier_of_cache(scenario)
+    if name is None:
         return
-    tier = scenario.hardware.tiers[method.tier]
-    share = Share(method.tier, tier, 0.0, 0.0, 0.0, 0.0)
+    tier = scenario.hardware.tiers[name]
+    share = Share(name, tier, 0.0, 0.0, 0.0, 0.0)
     for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, tier)).items():
         for moved, leaves in ((costs.kv_fetched, False), (costs.kv_sent, True)):
             if moved is not None:

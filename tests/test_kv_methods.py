@@ -1,0 +1,229 @@
+"""KV-cache methods: what the papers say about bytes and tokens, exactly, and what must hold for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import llmperf
+from llmperf.descriptors import catalog
+from llmperf.descriptors.components import component
+from llmperf.descriptors.kv_cache import element_bytes
+from llmperf.errors import InputError
+
+METHODS = sorted(catalog.files("kv_cache"))
+WITH_HOST = {"extends": "a100-sxm-80gb", "tiers": {"dram": {"kind": "host", "capacity": "1 TiB", "via": "pcie"}}}
+"""An A100 in a host with enough memory for what a method puts there."""
+
+LONG = {"extends": "llama-3.1-8b", "max_context": 2**31}
+
+
+def memory(kv_cache: object, tokens: int, model: object = LONG, **more: object) -> dict[str, Any]:
+    """Memory of one device for one sequence of `tokens` tokens, the last of which is generated."""
+    given_: dict[str, Any] = {"engine": {"extends": "generic", "kv_block": 1}, "hardware": WITH_HOST, **more}
+    found = llmperf.estimate(model=model, kv_cache=kv_cache, input=tokens - 1, output=1, batch=1, **given_)
+    return dict(found.to_dict()["memory_bytes_per_device"])
+
+
+def ratio(kv_cache: object, tokens: int, **more: object) -> float:
+    """Stored bytes over those of a 16-bit cache."""
+    return memory(kv_cache, tokens, **more)["kv_cache"] / memory("bf16", tokens, **more)["kv_cache"]
+
+
+def bits(name: str) -> float:
+    return 8.0 * float(element_bytes(component("kv_cache", name)))
+
+
+def test_kivi_needs_three_bits_an_element_and_keeps_the_last_tokens_in_sixteen() -> None:
+    assert bits("kivi-2bit") == 3.0
+    assert ratio("kivi-2bit", 4096) == pytest.approx((3968 * 3 + 128 * 16) / (4096 * 16))
+    assert ratio("kivi-2bit", 100) == 1.0  # nothing is quantized yet
+
+
+def test_zipcache_compresses_five_times() -> None:
+    assert 16.0 / bits("zipcache") == pytest.approx(5.0)
+
+
+def test_minicache_compresses_5_33_times_before_retention_and_5_16_after() -> None:
+    kept = {"extends": "minicache", "merged": {"retained": 0.0}}
+    assert 1.0 / ratio(kept, 4096) == pytest.approx(16 / 3)
+    assert 1.0 / ratio("minicache", 4096) == pytest.approx(4 / (0.5 + 0.5 * (1 - 0.5 * 0.95)))
+
+
+def test_locret_compresses_eight_times_at_128k() -> None:
+    assert 1.0 / ratio("locret-16k", 131_072) == pytest.approx(8.0, rel=1e-3)
+
+
+def test_razorattention_drops_more_than_two_thirds_at_100k() -> None:
+    tokens = 100_000
+    assert ratio("razor", tokens) == pytest.approx(0.15 + 0.85 * (0.2 + 5 / tokens))
+    assert ratio("razor", 4_000) == 1.0
+
+
+def test_longgen_keeps_a_third_of_the_layers_and_windows_of_the_others() -> None:
+    assert ratio("longgen", 131_072) == pytest.approx(1 / 3 + 2 / 3 * 1088 / 131_072, rel=1e-3)
+
+
+def test_transmla_saves_92_97_percent_of_llama_2_7b() -> None:
+    latent = {"kv_lora_rank": 512, "qk_nope_head_dim": 128, "qk_rope_head_dim": 64, "v_head_dim": 128, "q_lora_rank": 0}
+    converted = {"extends": "llama-2-7b", "mla": latent}
+    before, after = memory("bf16", 4096, "llama-2-7b"), memory("bf16", 4096, converted)
+    assert 1.0 - after["kv_cache"] / before["kv_cache"] == pytest.approx(0.9297, abs=5e-5)
+
+
+def test_opt_66b_keeps_1_125_gib_for_512_tokens() -> None:
+    assert memory("bf16", 512, "opt-66b")["kv_cache"] == 1.125 * 2**30
+
+
+def test_gear_adds_its_side_matrices_and_outliers() -> None:
+    tokens, width, head = 4096, 8 * 128, 128
+    gear = {"extends": "gear-4bit", "recent": 0}
+    backbone = 4 + 32 / 64 + 0.02 * 48
+    side = 16 * 4 * (tokens + head) / (tokens * head)  # GEAR's own formula: both sides of each head's factor
+    assert memory(gear, tokens)["kv_cache"] * 8 / (2 * width * tokens * 32) == pytest.approx(backbone + side)
+
+
+def test_shadowkv_keeps_a_rank_of_keys_and_landmarks_on_the_device_and_values_on_the_host() -> None:
+    tokens, layers, width = 131_072, 32, 8 * 128
+    exact = {"engine": {"extends": "generic", "kv_block": 1}}
+    found = _evaluated(kv_cache="shadowkv-2k", input=tokens - 1, output=1, batch=1, **exact)
+    keys, landmarks, side = tokens * 160 * 2, tokens / 8 * width * 2, width * 160 * 2
+    values = 0.6 * 2048 * width * 2  # what the steps before have fetched
+    assert found.footprint.kv_cache[0] == pytest.approx(layers * (keys + landmarks + side + values))
+    assert [share.kv_bytes for share in found.placed.shares] == [pytest.approx(layers * tokens * width * 2)]
+
+
+def test_a_step_reads_what_the_method_chooses() -> None:
+    names = ("bf16", "kivi-2bit", "kinetics-topk-1k", "h2o-20")
+    read = {name: decode_reads(name, "attention") for name in names}
+    assert read["bf16"] == 32_769 * 2 * 1024 * 2
+    assert read["kivi-2bit"] == pytest.approx(2 * 1024 / 8 * ((32_769 - 128) * 3 + 128 * 16))
+    assert read["kinetics-topk-1k"] == 1024 * 2 * 1024 * 2
+    assert read["h2o-20"] == pytest.approx(0.2 * 32_770 * (2 * 1024 * 2 + 32 * 4))  # and its scores
+    assert decode_reads("kinetics-block-1k", "select") == pytest.approx(32_769 / 16 * 1024 * 2)
+
+
+def decode_reads(kv_cache: str, name: str) -> float:
+    """Bytes that an attention operator of one decode step reads, of one sequence of 32,769 tokens."""
+    costs = _evaluated(kv_cache=kv_cache, input=32_768, output=2, batch=1).decode.costs
+    block = next(priced.block for priced in costs.priced if name in priced.block.names)
+    return float(block.kv_read[block.names.index(name), 0])
+
+
+def test_what_every_step_of_a_choice_shares_costs_its_part() -> None:
+    every_step = {"extends": "lserve-kv8", "selection": {"every": 1}}
+    shared, own = (_evaluated(kv_cache=method, input=65_536, output=64) for method in ("lserve-kv8", every_step))
+    assert shared.decode.costs.time["matrix"].total < own.decode.costs.time["matrix"].total
+
+
+def test_accumulated_scores_and_probes_cost_prompts_time() -> None:
+    plain, probing = (_evaluated(kv_cache=method, input=4096, output=64) for method in ("bf16", "zipcache"))
+    names = [name for priced in probing.prefill.costs.priced for name in priced.block.names]
+    assert {"probe", "compress"} <= set(names)
+    assert probing.projection.ttft_s > plain.projection.ttft_s
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_keeps_bound_roofline_and_projection_in_order(name: str) -> None:
+    found = _evaluated(kv_cache=name, input=np.array([64, 900, 8_000, 100_000]), output=64)
+    for metric in ("ttft_s", "tpot_s", "e2e_s"):
+        low, middle, high = (getattr(part, metric) for part in (found.bound, found.roofline, found.projection))
+        assert (low <= middle * (1 + 1e-12)).all(), metric
+        assert (middle <= high * (1 + 1e-12)).all(), metric
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_no_method_stores_more_than_twice_a_16_bit_cache_and_longer_never_less(name: str) -> None:
+    tokens = np.array([65, 500, 2_000, 8_000, 30_000, 120_000])
+    stored = _evaluated(kv_cache=name, input=tokens, output=64).footprint.kv_cache
+    plain = _evaluated(kv_cache="bf16", input=tokens, output=64).footprint.kv_cache
+    assert (stored <= 2.0 * plain).all()
+    assert (np.diff(stored) >= 0).all()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_array_gives_what_each_number_gives(name: str) -> None:
+    tokens = [100, 5_000, 60_000]
+    together = _evaluated(kv_cache=name, input=np.array(tokens), output=32)
+    for index, each in enumerate(tokens):
+        alone = _evaluated(kv_cache=name, input=each, output=32)
+        for part, metric in (("projection", "e2e_s"), ("bound", "tpot_s"), ("footprint", "kv_cache")):
+            one, many = getattr(getattr(alone, part), metric), getattr(getattr(together, part), metric)
+            assert np.asarray(many).reshape(-1)[index if np.size(many) > 1 else 0] == pytest.approx(np.ravel(one)[0])
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(METHODS), room=st.floats(2**28, 2**38), generated=st.integers(1, 4096))
+def test_the_longest_sequence_fits_and_a_longer_one_does_not(name: str, room: float, generated: int) -> None:
+    sequence = _evaluated(kv_cache=name, input=256, output=generated).need.per_sequence
+    longest = float(sequence.longest(room))
+    assume(generated + 256 < longest < 2**39)
+    assert sequence.bytes(longest)[0] <= room * (1 + 1e-9)
+    assert sequence.bytes(1.01 * longest + 1)[0] >= room * (1 - 1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(tokens=st.integers(256, 200_000), less=st.integers(1, 4096), more=st.integers(0, 4096))
+def test_a_larger_budget_never_keeps_less(tokens: int, less: int, more: int) -> None:
+    small, large = (
+        {"name": "x", "bits": 16, "sources": {"all": "test"}, "budget": {"tokens": n}} for n in (less, less + more)
+    )
+    model = {"extends": "llama-2-7b", "max_context": 2**31}
+    assert memory(small, tokens, model)["kv_cache"] <= memory(large, tokens, model)["kv_cache"]
+
+
+def test_a_new_method_is_a_file(tmp_path: Path, answer: Callable[..., dict[str, Any]]) -> None:
+    folder = tmp_path / "kv_cache"
+    folder.mkdir()
+    text = """\
+bits: 3
+group: 64
+scale_bits: 16
+recent: 32
+windowed: {share: 0.25, tokens: 512, sinks: 4}
+sources: {all: "my paper, table 2"}
+"""
+    (folder / "my-method.yaml").write_text(text)
+    found = answer(
+        "estimate", "--model", "llama-3.1-8b", "--hardware", "h100-sxm", "--kv-cache", "my-method",
+        "--catalog", str(tmp_path), "--input", "16384", "--output", "1", "--set", "engine.kv_block=1",
+    )  # fmt: skip
+    stored = found["memory_bytes_per_device"]["kv_cache"]
+    tokens, element = 16_385, 3 + 16 / 64
+    held = {n: (n - 32) * element + 32 * 16 for n in (tokens, 516)}
+    assert stored == pytest.approx(32 * 2 * 1024 / 8 * (0.75 * held[tokens] + 0.25 * held[516]))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "path", "words"),
+    [
+        ({"hardware": "h100-sxm", "kv_cache": "shadowkv-2k"}, "kv_cache.offload.tier", "no tier behind"),
+        ({"kv_cache": "h2o-20", "shared_prefix": 512}, "workload.shared_prefix", "needs them all"),
+        (
+            {"model": "deepseek-v3", "tp": 8, "hardware": "hgx-h200", "kv_cache": "razor"},
+            "kv_cache.windowed",
+            "one latent",
+        ),
+        ({"kv_cache": {"extends": "bf16", "selection": {"page": 16}}}, "kv_cache.selection", "reads does not say"),
+        ({"kv_cache": {"extends": "bf16", "budget": {}}}, "kv_cache.budget", "keeps nothing"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_with_the_reason(scenario: dict[str, object], path: str, words: str) -> None:
+    with pytest.raises(InputError) as error:
+        llmperf.estimate(
+            **{"model": "llama-3.1-8b", "hardware": "a100-sxm-80gb", "input": 2048, "output": 16, **scenario}
+        )
+    assert [(p.path, words in p.message) for p in error.value.problems] == [(path, True)]
+
+
+def _evaluated(**scenario: Any) -> Any:
+    from llmperf.descriptors.resolve import resolve
+    from llmperf.phases.estimate import evaluate
+
+    return evaluate(resolve(None, {"model": LONG, "hardware": WITH_HOST, **scenario}).scenario)
