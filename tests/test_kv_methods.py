@@ -42,8 +42,8 @@ def bits(name: str) -> float:
 
 def test_kivi_needs_three_bits_an_element_and_keeps_the_last_tokens_in_sixteen() -> None:
     assert bits("kivi-2bit") == 3.0
-    assert ratio("kivi-2bit", 4096) == pytest.approx((3968 * 3 + 128 * 16) / (4096 * 16))
-    assert ratio("kivi-2bit", 100) == 1.0  # nothing is quantized yet
+    assert ratio("kivi-2bit", 4096) == pytest.approx((4000 * 3 + 96 * 16) / (4096 * 16))
+    assert ratio("kivi-2bit", 90) == 1.0  # nothing is quantized yet
 
 
 def test_zipcache_compresses_five_times() -> None:
@@ -94,7 +94,7 @@ def test_shadowkv_keeps_a_rank_of_keys_and_landmarks_on_the_device_and_values_on
     exact = {"engine": {"extends": "generic", "kv_block": 1}}
     found = _evaluated(kv_cache="shadowkv-2k", input=tokens - 1, output=1, batch=1, **exact)
     keys, landmarks, side = tokens * 160 * 2, tokens / 8 * width * 2, width * 160 * 2
-    values = 0.6 * 2048 * width * 2  # what the steps before have fetched
+    values = (2048 + 48 * 8 + 32) * width * 2  # what the steps before have fetched
     assert found.footprint.kv_cache[0] == pytest.approx(layers * (keys + landmarks + side + values))
     assert [share.kv_bytes for share in found.placed.shares] == [pytest.approx(layers * tokens * width * 2)]
 
@@ -103,9 +103,9 @@ def test_a_step_reads_what_the_method_chooses() -> None:
     names = ("bf16", "kivi-2bit", "kinetics-topk-1k", "h2o-20")
     read = {name: decode_reads(name, "attention") for name in names}
     assert read["bf16"] == 32_769 * 2 * 1024 * 2
-    assert read["kivi-2bit"] == pytest.approx(2 * 1024 / 8 * ((32_769 - 128) * 3 + 128 * 16))
+    assert read["kivi-2bit"] == pytest.approx(2 * 1024 / 8 * ((32_769 - 96) * 3 + 96 * 16))
     assert read["kinetics-topk-1k"] == 1024 * 2 * 1024 * 2
-    assert read["h2o-20"] == pytest.approx(0.2 * 32_770 * (2 * 1024 * 2 + 32 * 4))  # and its scores
+    assert read["h2o-20"] == pytest.approx(0.4 * 32_768 * (2 * 1024 * 2 + 32 * 2))  # and its scores
     assert decode_reads("kinetics-block-1k", "select") == pytest.approx(32_769 / 16 * 1024 * 2)
 
 

@@ -70,13 +70,15 @@ class LowRank:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Tokens that are kept, or read: at least `tokens`, or a `share` of the prompt or of the whole sequence."""
+    """Tokens that are kept, or read: at least `tokens`, or a `share` of a length."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     tokens: WholeOrZero = 0
     share: Fraction = 0.0
     of: Literal["sequence", "prompt"] = "sequence"
-    """prompt: generated tokens come on top; sequence: they displace others."""
+    """What the share is of: the whole sequence when it is complete, or its prompt."""
+    grows: Switch = False
+    """Whether generated tokens are kept on top; without, they displace others."""
     chunk: Whole | None = None
     """Prompts are computed in chunks of so many tokens, each seeing what the budget kept of those before (None: the
     prompt is computed in full, and cut after)."""
@@ -94,8 +96,8 @@ class Windowed:
     sinks: WholeOrZero = 0
     """Tokens at the begin that are kept as well, and tokens that stand for what was dropped."""
     by: Literal["heads", "layers"] = "heads"
-    prompts: Switch = False
-    """Prompts are computed within the window too."""
+    prompts: WholeOrZero | None = None
+    """Prompts are computed within a window of so many tokens, and the sinks (None: in full)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,8 @@ class KvCacheFormat:
     name: Text
     bits: Bits
     sources: dict[Text, Text]
-    stage: Stage = "compression"
+    stage: Stage | None = None
+    """Stage of the cache's life that the method is about; None of plain 16 bit."""
     group: Whole | None = None
     scale_bits: NonNegative = 0
     zero_bits: NonNegative = 0

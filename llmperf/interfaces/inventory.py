@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import llmperf
 from llmperf.descriptors import catalog
+from llmperf.descriptors.kv_cache import Stage
 from llmperf.descriptors.published import read as read_published
 from llmperf.errors import InputError, Problem, nearest
 
@@ -49,7 +50,11 @@ def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[d
 
 
 def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:
-    return [_line(kind, name, extra) for name in names]
+    lines = [_line(kind, name, extra) for name in names]
+    if kind == "kv_cache":
+        stages = (None, *get_args(Stage))
+        lines.sort(key=lambda line: stages.index(line["stage"]))
+    return lines
 
 
 def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, int]]:
@@ -92,11 +97,40 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         line |= {key: data.get(key) for key in ("kind", "capacity", "bandwidth")}
     if kind in ("weights", "kv_cache"):
         line |= {"bits": data.get("bits"), "group": data.get("group"), "bits_with_scales": _bits(kind, name, extra)}
+    if kind == "kv_cache":
+        line |= _method(name, extra)
     if kind == "published":
         published = read_published(catalog.load_file(str(document.file)))
         open_ones = sum(claim.not_expressible is not None for claim in published.claims)
         line |= {"year": published.source.year, "claims": len(published.claims), "not_expressible": open_ones}
     return line
+
+
+LISTED_TOKENS = 131_072
+"""Length of the sequence for which the list says what a KV-cache method stores and reads. [1]"""
+
+
+def _method(name: str, extra: tuple[str, ...]) -> dict[str, Any]:
+    """Stage of a KV-cache method, and its bytes over those of a 16-bit cache: stored on the device, read in a step.
+
+    Of a layer with 32 query heads and 8 KV heads of 128.
+    """
+    from llmperf.descriptors.components import component
+    from llmperf.descriptors.kv_cache import stored_bits
+    from llmperf.operators.cache import Cache
+
+    method = component("kv_cache", name, extra)
+    key = stored_bits(method, method.key_elements) / 8
+    value = stored_bits(method, method.values) / 8 if method.values else key
+    layer = Cache(method, 1024.0, 1024.0, key, value, 32.0, 8.0, 128.0, 0.0)
+    tokens, plain = float(LISTED_TOKENS), 2.0 * 2048.0 * LISTED_TOKENS
+    every = method.selection.every if method.selection else 1.0
+    read = layer.bytes(layer.read(tokens, tokens, tokens)) + layer.summaries(tokens) / every
+    return {
+        "stage": method.stage,
+        "stored_at_128k": layer.stored(tokens, tokens, tokens)[0] / plain,
+        "read_at_128k": read / plain,
+    }
 
 
 def _bits(kind: str, name: str, extra: tuple[str, ...]) -> float:

@@ -174,10 +174,10 @@ def _seen(own: Cache, length: Real, window: Window | None) -> tuple[tuple[Real, 
         return ((1.0, window),)
     chunk = method.budget.chunk if method.budget else None
     whole = None if chunk is None else Window(own.kept(length, length, length) + 0.5 * (chunk + 1))
-    if method.windowed is None or not method.windowed.prompts:
+    part = method.windowed
+    if part is None or part.prompts is None:
         return ((1.0, whole),)
-    part = method.windowed.share
-    return ((1.0 - part, whole), (part, Window(own.window(length))))
+    return ((1.0 - part.share, whole), (part.share, Window(part.sinks + part.prompts)))
 
 
 def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llmperf.descriptors.kv_cache import Budget, KvCacheFormat, stored_bits
-from llmperf.numeric import Real, least, most
+from llmperf.numeric import Real, choose, least, most
 from llmperf.operators.build import Build
 
 
@@ -126,8 +126,8 @@ class Cache:
         if method.offload is None:
             return whole, 0.0
         away = self.outside * self.bytes(kept) * self.remote
-        held = method.offload.hit * self.remote * self.bytes(self.read(tokens, prompt, final))
-        return whole - away + held, away
+        chosen = self.remote * self.bytes(self.read(tokens, prompt, final))  # what steps find there from those before
+        return whole - away + choose(method.offload.hit > 0.0, chosen, 0.0), away
 
     def summaries(self, tokens: Real) -> Real:
         """Bytes of the summaries of all pages of a sequence, over heads and layers that choose among them. [B]"""
@@ -198,9 +198,8 @@ def _within(budget: Budget | None, tokens: Real, prompt: Real, final: Real) -> R
     """Tokens that a budget leaves of a sequence. [1]"""
     if budget is None:
         return tokens
-    if budget.of == "prompt":
-        return least(prompt, most(budget.tokens, budget.share * prompt)) + tokens - prompt
-    return least(tokens, most(budget.tokens, budget.share * final))
+    limit = most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
+    return least(prompt, limit) + tokens - prompt if budget.grows else least(tokens, limit)
 
 
 def cache(build: Build) -> Cache | None:

@@ -12,7 +12,7 @@ _COLUMNS = {
     "model": ("family", "parameters", "active_parameters", "max_context"),
     "hardware": ("kind", "vendor", "year", "devices"),
     "weights": ("bits", "group", "bits_with_scales"),
-    "kv_cache": ("bits", "group", "bits_with_scales"),
+    "kv_cache": ("stage", "bits_with_scales", "stored_at_128k", "read_at_128k"),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
     "published": ("year", "claims", "not_expressible"),
@@ -27,7 +27,9 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         names = (column.replace("active_parameters", "active").replace("_", " ") for column in columns)
         made = table(kind, *names, "aliases")
         made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
-        for line in lines:
+        for before, line in zip([None, *lines], lines, strict=False):
+            if before is not None and before.get("stage") != line.get("stage"):
+                made.add_section()
             cells = [_cell(column, line.get(column)) for column in columns]
             made.add_row(text(line["name"]), *cells, text(_some(line["aliases"])))
         out.print(made)
@@ -63,6 +65,8 @@ def _cell(column: str, value: Any) -> str:
         return _billions(value)
     if column == "bits_with_scales":
         return f"{value:.4g}"
+    if column.endswith("_at_128k"):
+        return f"{value:.1%}"
     return text(count(value)) if column == "max_context" else text(value)
 
 
