@@ -68,6 +68,8 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
             found.append(f"{phase}: few measured results of {name}; the band is that of {one.name}")
     if model.ssm is not None or model.encoder is not None or model.vision is not None:
         found.append("the kernels of recurrent, encoder and vision layers were not measured")
+    if not scenario.kv_cache.linear:
+        found.append(f"no kernels of the KV-cache method {scenario.kv_cache.name} were measured")
     longest = float(np.max(np.asarray(scenario.workload.input) + np.asarray(scenario.workload.output)))
     if longest > LONGEST:
         found.append(f"contexts beyond {LONGEST} tokens were not measured")
