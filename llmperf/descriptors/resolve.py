@@ -282,7 +282,7 @@ def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> 
     A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.
     """
     if not model.generates:
-        defaults = {"input": model.max_context, "output": 1}
+        defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
         return replace(work, **{key: value for key, value in defaults.items() if key not in given})
     if "input" not in given and work.input + work.output > model.max_context:
         return replace(work, input=max(model.max_context - work.output, 1))

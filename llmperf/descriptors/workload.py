@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Whole, WholeOrZero
+
+Maximize = Literal["batch", "context", "throughput"]
+"""What of a workload is to be as large as memory allows (`llmperf.phases.capacity`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,6 @@ class Workload:
     """Prompt tokens that all sequences share and that are cached already."""
     routing_diversity: Fraction = 1.0
     """How independently tokens choose experts: 1 independently and uniformly, 0 all alike."""
+    maximize: Maximize | None = None
+    """In place of the batch: the largest that fits, or up to it the one of the highest throughput; of the input
+    (``context``): the longest that fits."""

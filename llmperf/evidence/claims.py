@@ -18,6 +18,7 @@ from llmperf.descriptors.published import UNVERIFIED, Metric, Published, Publish
 from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError, Problem, shown
 from llmperf.phases import estimate
+from llmperf.phases.capacity import maximized
 
 Verdict = Literal["pass", "fail", "not_gated", "not_expressible"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "not_gated", "not_expressible")
@@ -222,7 +223,7 @@ def _predicted(claim: PublishedClaim, metric: Metric, document: Document, extra:
 
 def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], metric: Metric, extra: tuple[str, ...]) -> float:
     """The output of a scenario with overrides merged over it."""
-    found = estimate.evaluate(resolve(scenario, overrides, extra).scenario)
+    found = estimate.evaluate(maximized(resolve(scenario, overrides, extra).scenario))
     output = getattr(getattr(found, metric.definition), metric.output.name)
     return float(np.asarray(output).reshape(-1)[0])
 

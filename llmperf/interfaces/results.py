@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,6 +175,7 @@ def estimate(
 
 def answer(resolved: Resolved) -> Estimate:
     """Evaluate a resolved scenario, block by block."""
+    resolved = _maximized(resolved)
     shape = resolved.shape
     size = int(np.prod(shape)) if shape else 1
     first: Evaluated | None = None
@@ -198,6 +199,16 @@ def answer(resolved: Resolved) -> Estimate:
         shape,
         (first,),
     )
+
+
+def _maximized(resolved: Resolved) -> Resolved:
+    """With the batch or input that the workload wants as large as possible."""
+    if resolved.scenario.workload.maximize is None:
+        return resolved
+    from llmperf.phases.capacity import maximized
+
+    size = int(np.prod(resolved.shape)) if resolved.shape else None
+    return replace(resolved, scenario=maximized(resolved.scenario, size))
 
 
 def _joined(cls: type[T], parts: Sequence[T], size: int, shape: tuple[int, ...]) -> T:
@@ -304,6 +315,7 @@ def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
 
     if resolved.shape:
         raise InputError(Problem("the operator table shows one configuration, not arrays"))
+    resolved = _maximized(resolved)
     part = evaluate(resolved.scenario)
     phases = {"prefill": part.prefill, "decode": part.decode}
     if "mixed" in steps:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, anywhere, choose, most
+from llmperf.numeric import Array, Real, anywhere, choose, most
 from llmperf.operators import layout
+from llmperf.operators.table import Table
 from llmperf.phases.decode import decode
 from llmperf.phases.memory import (
     TINY,
@@ -88,10 +90,7 @@ def evaluate(scenario: Scenario) -> Evaluated:
     InputError
         If the hardware has no engine for a format, or a placement names an unknown tier.
     """
-    prepared = setup(scenario)
-    first, then = prepared.table(prepared.prefill_step), prepared.table(prepared.decode_step)
-    need = memory(prepared, first, then)
-    placed = place(scenario, need)
+    prepared, first, then, need, placed = laid_out(scenario)
     filling = prefill(prepared, first, placed)
     stepping = decode(prepared, then, placed)
     return Evaluated(
@@ -105,6 +104,14 @@ def evaluate(scenario: Scenario) -> Evaluated:
         _metrics(scenario, filling.roofline, filling.mean[1], stepping.roofline, None),
         _metrics(scenario, filling.projection, filling.mean[0], stepping.projection, scenario.hardware.tdp),
     )
+
+
+def laid_out(scenario: Scenario) -> tuple[Setup, Table, Table, Memory, Placed]:
+    """A scenario prepared, its operators of prefill and of decode, what they need in memory, and where it lies."""
+    prepared = setup(scenario)
+    first, then = prepared.table(prepared.prefill_step), prepared.table(prepared.decode_step)
+    need = memory(prepared, first, then)
+    return prepared, first, then, need, place(scenario, need)
 
 
 def _metrics(scenario: Scenario, ttft: Real, mean: Real, step: Real, watts: Real | None) -> Metrics:
@@ -190,23 +197,24 @@ def notes(scenario: Scenario) -> list[str]:
 def blocks(scenario: Scenario, size: int) -> Iterator[Scenario]:
     """A scenario with arrays of length `size`, cut into parts of at most `BLOCK` configurations."""
     for begin in range(0, size, BLOCK):
-        yield _cut(scenario, size, slice(begin, begin + BLOCK))
+        yield with_arrays(scenario, size, itemgetter(slice(begin, begin + BLOCK)))
 
 
-def _cut(value: Any, size: int, part: slice) -> Any:
+def with_arrays(value: Any, size: int, change: Callable[[Array], Array]) -> Any:
+    """A scenario, or a part of it, with each of its arrays of length `size` changed."""
     if isinstance(value, np.ndarray):
-        return value[part] if value.size == size else value
+        return change(value) if value.size == size else value
     if is_dataclass(value) and not isinstance(value, type):
         changed = {}
         for item in fields(value):
             old = getattr(value, item.name)
-            new = _cut(old, size, part)
+            new = with_arrays(old, size, change)
             if new is not old:
                 changed[item.name] = new
         return replace(value, **changed) if changed else value
     if isinstance(value, dict):
-        cut = {key: _cut(item, size, part) for key, item in value.items()}
-        return cut if any(cut[key] is not value[key] for key in value) else value
+        inner = {key: with_arrays(item, size, change) for key, item in value.items()}
+        return inner if any(inner[key] is not value[key] for key in value) else value
     return value
 
 

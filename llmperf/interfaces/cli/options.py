@@ -33,6 +33,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("input", WORKLOAD, "Prompt tokens of a sequence."),
     ("output", WORKLOAD, "Generated tokens of a sequence."),
     ("shared_prefix", WORKLOAD, "Prompt tokens that all sequences share and that are cached."),
+    ("maximize", WORKLOAD, "As large as memory allows: batch, context (the input), or throughput (the best batch)."),
 )
 """Keyword, panel of the help, help text."""
 

@@ -40,10 +40,21 @@ def described(scenario: Scenario) -> str:
     )
 
 
+def maximum(scenario: Scenario) -> str:
+    """What `maximize` found, in words; empty where nothing was asked for."""
+    if scenario.workload.maximize is None:
+        return ""
+    from llmperf.phases.capacity import said
+
+    return said(scenario)
+
+
 def show(result: Estimate) -> None:
     """Print an estimate: times, limits, memory, and where the time goes."""
     out = console()
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    if chosen := maximum(result.scenario):
+        out.print(f"{text(chosen)}\n")
     out.print(_times(result))
     for phase, name in result.bottleneck.items():
         if name is None:

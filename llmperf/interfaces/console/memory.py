@@ -27,11 +27,13 @@ def memory_table(result: Estimate) -> Any:
 
 def show(result: Estimate) -> None:
     """Print what devices hold, by stage and tier, and what would fit."""
-    from llmperf.interfaces.console.estimate import headline
+    from llmperf.interfaces.console.estimate import headline, maximum
 
     out = console()
     data = memory_dict(result)
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    if chosen := maximum(result.scenario):
+        out.print(f"{text(chosen)}\n")
     out.print(memory_table(result))
     if len(data["stages"]) > 1:
         made = table("pipeline stage", "weights GiB", "KV cache GiB", "required GiB")
