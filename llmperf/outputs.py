@@ -81,6 +81,14 @@ CAPACITY = (
 )
 """Results about memory."""
 
+OPERATORS = (
+    Output("time_s", "s", "lower", "time", "time of the operator on one device"),
+    Output("flops_per_s", "FLOP/s", "higher", "rate", "operations on the matrix engine of one device over that time"),
+    Output("bytes", "B", "lower", "bytes", "bytes that the operator moves on one device; of a collective, its message"),
+    Output("bytes_per_s", "B/s", "higher", "bandwidth", "those bytes over that time"),
+)
+"""Results about one operator of a step, or all operators of a kind; they have a roofline and a projection."""
+
 RESOURCES = {
     "compute.matrix": "matrix engines",
     "compute.vector": "vector engine",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,15 +13,18 @@ from llmperf.descriptors.documents import Document
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Number, Text, Whole, _Marker
 from llmperf.descriptors.validation import build
 from llmperf.errors import InputError, Problem, nearest, shown
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES, Output
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
 
 TOLERANCES = {"A": 0.20, "B": 0.35, "C": 0.20}
 """Largest error of a claim that states none, by tier: a closed form, a declared knob, a range."""
 UNVERIFIED = "unverified"
 """How the provenance of a number begins that nobody has checked against its source."""
 
-_DIMENSIONS = {"s": "time", "B": "bytes", "J": "energy", "1/s": "rate"}
+_DIMENSIONS = {"s": "time", "B": "bytes", "J": "energy", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
 _PREFIXES = {"": (*TIMES, *CAPACITY), "bound.": TIMES, "roofline.": TIMES, "memory.": MEMORY_CLASSES}
+_PHASES = ("prefill", "decode")
+_OPERATORS = {output.name: output for output in OPERATORS}
+_OPERATOR = re.compile(r"(ratio\.)?(roofline\.)?operator\.([^.]+)\.(.+)\.([^.]+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class PublishedClaim:
     tier: Literal["A", "B", "C"]
     """A: a closed form gives it; B: it needs a knob that the source declares; C: only a direction or a range."""
     metric: Text
-    """An output; ``bound.`` or ``roofline.`` before it, ``memory.`` before a class; ``ratio.`` first of all."""
+    """An output; ``bound.`` or ``roofline.`` before it, ``memory.`` before a class, ``operator.PHASE.NAME.`` before a
+    result of an operator; ``ratio.`` first of all."""
     provenance: Text
     """Where the number stands: abstract, ``repo:``, ``page:``, ``fulltext:``, ``secondary:``; unverified: recalled."""
     value: Values | None = None
@@ -133,11 +138,15 @@ class Metric:
     ratio: bool
     definition: str
     output: Output
+    phase: str = ""
+    """Phase of the step that `operator` is of."""
+    operator: str = ""
+    """Name of an operator, or of a kind; only an evaluated step knows which there are."""
 
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Every metric by the name that a claim may use."""
+    """Every metric of a whole scenario by the name that a claim may use."""
     found = {}
     for prefix, outputs in _PREFIXES.items():
         for output in outputs:
@@ -148,9 +157,21 @@ def metrics() -> dict[str, Metric]:
     return found
 
 
-def dimension(metric: str) -> str:
+@cache
+def metric(name: str) -> Metric | None:
+    """A metric of a scenario or of an operator by its name; None where there is none."""
+    parts = _OPERATOR.fullmatch(name)
+    if parts is None:
+        return metrics().get(name)
+    ratio, roofline, phase, operator, output = parts.groups()
+    if phase not in _PHASES or output not in _OPERATORS:
+        return None
+    return Metric(bool(ratio), "roofline" if roofline else "projection", _OPERATORS[output], phase, operator)
+
+
+def dimension(name: str) -> str:
     """The dimension that a metric's value is written in; a plain number for ratios and for outputs to come."""
-    known = metrics().get(metric)
+    known = metric(name)
     return "fraction" if known is None or known.ratio else _DIMENSIONS.get(known.output.unit, "fraction")
 
 
@@ -196,10 +217,24 @@ def _wrong(claim: PublishedClaim) -> list[Fault]:
     """What in one claim contradicts itself."""
     found = [(key, text, (), None) for key, text in _wrong_parts(claim)]
     out: list[Fault] = [*found, *_wrong_value(claim)]
-    if claim.scenario is not None and claim.metric not in metrics():
-        allowed = tuple(metrics())
-        out.append(("metric", f"no output is called {shown(claim.metric)}", allowed, nearest(claim.metric, allowed)))
+    if claim.scenario is not None and metric(claim.metric) is None:
+        out.append(("metric", *_unknown_metric(claim.metric)))
     return out
+
+
+def _unknown_metric(name: str) -> tuple[str, tuple[str, ...], str | None]:
+    """Why a name is that of no metric, what is allowed in its place, and the nearest of it."""
+    parts = _OPERATOR.fullmatch(name)
+    if parts is None:
+        allowed = tuple(metrics())
+        if "operator." in name:
+            allowed = tuple(f"{prefix}operator.PHASE.NAME.{key}" for prefix in ("", "roofline.") for key in _OPERATORS)
+        return f"no output is called {shown(name)}", allowed, nearest(name, allowed)
+    phase, output = parts[3], parts[5]
+    if phase not in _PHASES:
+        return f"no phase is called {shown(phase)}", _PHASES, nearest(phase, _PHASES)
+    allowed = tuple(_OPERATORS)
+    return f"no result of an operator is called {shown(output)}", allowed, nearest(output, allowed)
 
 
 def _wrong_parts(claim: PublishedClaim) -> list[tuple[str, str]]:

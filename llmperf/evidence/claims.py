@@ -14,10 +14,11 @@ import numpy as np
 from llmperf.descriptors import catalog as catalog_module
 from llmperf.descriptors.components import COMPONENTS
 from llmperf.descriptors.documents import Document
-from llmperf.descriptors.published import UNVERIFIED, Metric, Published, PublishedClaim, metrics, read
+from llmperf.descriptors.published import UNVERIFIED, Metric, Published, PublishedClaim, metric, read
 from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError, Problem, shown
 from llmperf.phases import estimate
+from llmperf.phases.breakdown import measured, operators
 from llmperf.phases.capacity import maximized
 
 Verdict = Literal["pass", "fail", "not_gated", "not_expressible"]
@@ -27,6 +28,8 @@ VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "not_gated", "not_expressible")
 _UNKNOWN = ("unknown ", "no such file, and no ")
 _LATER = "cannot be estimated by this version"
 """How faults of a scenario read that name what this version or this catalog lacks, rather than a mistake."""
+_METRIC = "metric"
+"""Path of a fault of the metric, not of the scenario."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def _recomputed(system: str, claim: PublishedClaim, index: int, document: Docume
     if claim.not_expressible is not None:
         return judged(None, None, "not_expressible", claim.not_expressible)
     try:
-        predicted = _predicted(claim, metrics()[claim.metric], document, extra)
+        predicted = _predicted(claim, _metric(claim), document, extra)
     except InputError as error:
         if all(_is_unknown(problem) for problem in error.problems):
             return judged(None, None, "not_expressible", "; ".join(problem.message for problem in error.problems))
@@ -211,21 +214,33 @@ def _compared(claim: PublishedClaim, predicted: float) -> tuple[float | None, bo
     return error, abs(error) <= claim.allowed_error
 
 
-def _predicted(claim: PublishedClaim, metric: Metric, document: Document, extra: tuple[str, ...]) -> float:
+def _metric(claim: PublishedClaim) -> Metric:
+    found = metric(claim.metric)
+    assert found is not None  # reading a file refuses a scenario with any other
+    return found
+
+
+def _predicted(claim: PublishedClaim, wanted: Metric, document: Document, extra: tuple[str, ...]) -> float:
     assert claim.scenario is not None
     scenario = _beside(claim.scenario, document)
-    value = _value(scenario, {}, metric, extra)
-    if not metric.ratio:
+    value = _value(scenario, {}, wanted, extra)
+    if not wanted.ratio:
         return value
-    base = _value(scenario, _beside(claim.baseline or {}, document), metric, extra)
+    base = _value(scenario, _beside(claim.baseline or {}, document), wanted, extra)
     return value / base if base else math.nan
 
 
-def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], metric: Metric, extra: tuple[str, ...]) -> float:
+def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], wanted: Metric, extra: tuple[str, ...]) -> float:
     """The output of a scenario with overrides merged over it."""
     found = estimate.evaluate(maximized(resolve(scenario, overrides, extra).scenario))
-    output = getattr(getattr(found, metric.definition), metric.output.name)
-    return float(np.asarray(output).reshape(-1)[0])
+    if not wanted.operator:
+        output = getattr(getattr(found, wanted.definition), wanted.output.name)
+        return float(np.asarray(output).reshape(-1)[0])
+    try:
+        rows = operators(getattr(found, wanted.phase))
+        return measured(rows, wanted.operator, wanted.output.name, wanted.definition == "roofline")
+    except InputError as error:
+        raise InputError([replace(problem, path=_METRIC) for problem in error.problems]) from None
 
 
 def _beside(keys: Mapping[str, Any], document: Document) -> dict[str, Any]:
@@ -244,6 +259,6 @@ def _located(problem: Problem, index: int, document: Document) -> Problem:
     """A fault of a scenario, under the claim's key and line where it has no file of its own."""
     if problem.file is not None:
         return problem
-    section = "baseline" if f"claims.{index}.baseline.{problem.path}" in document.lines else "scenario"
-    path = f"claims.{index}.{section}.{problem.path}".rstrip(".")
+    section = "baseline." if f"claims.{index}.baseline.{problem.path}" in document.lines else "scenario."
+    path = f"claims.{index}.{'' if problem.path == _METRIC else section}{problem.path}".rstrip(".")
     return replace(problem, path=path, file=document.file, line=document.line(path))

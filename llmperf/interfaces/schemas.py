@@ -11,7 +11,7 @@ from llmperf.descriptors.resolve import SECTIONS
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -99,5 +99,6 @@ def outputs() -> dict[str, Any]:
         "schema_version": 1,
         "by_definition": {"definitions": ["bound", "roofline", "projection"], "outputs": [asdict(o) for o in TIMES]},
         "memory_bytes_per_device": [asdict(o) for o in (*MEMORY_CLASSES, *CAPACITY)],
+        "by_operator": {"definitions": ["roofline", "projection"], "outputs": [asdict(o) for o in OPERATORS]},
         "bottleneck": RESOURCES,
     }

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
 from llmperf.costs.step import Priced
+from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
+from llmperf.operators.table import Collective
 from llmperf.phases.prefill import Phase
 
 
@@ -35,6 +39,16 @@ class Operator:
     share: float
     limited_by: str
 
+    @property
+    def bytes(self) -> float:
+        """Bytes that one run moves to and from memory, or of a collective its message. [B]"""
+        return self.weight_bytes + self.kv_bytes + self.activation_bytes + self.message_bytes
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What a set of operators that this one belongs to may be called: ``attention.decode``, ``attention``."""
+        return self.kind, "collective" if self.kind in get_args(Collective) else self.kind.partition(".")[0]
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``."""
         return asdict(self)
@@ -59,6 +73,44 @@ def operators(phase: Phase, index: int = 0) -> list[Operator]:
     whole = sum(row["total_s"] for row in found)
     found.sort(key=lambda row: -row["total_s"])
     return [Operator(**row, share=row["total_s"] / whole) for row in found]
+
+
+def measured(rows: Sequence[Operator], name: str, quantity: str, roofline: bool = False) -> float:
+    """A result of `llmperf.outputs.OPERATORS`: of one run of an operator, or of all runs of a kind of operators.
+
+    Parameters
+    ----------
+    rows : sequence of Operator
+        The operators of a step.
+    name : str
+        An operator's name, or a kind (``gemm``, ``attention``, ``collective``, ``all_reduce``); a name goes first.
+    quantity : str
+        ``time_s``, ``flops_per_s``, ``bytes`` or ``bytes_per_s``.
+    roofline : bool
+        Take the time at the peaks instead of the projected one.
+
+    Returns
+    -------
+    float
+        On one device; NaN where nothing is moved, computed or waited for. [s], [FLOP/s], [B], [B/s]
+
+    Raises
+    ------
+    InputError
+        If the step has neither such an operator nor such a kind.
+    """
+    runs = [(1.0, row) for row in rows if row.name == name] or [(r.repeat, r) for r in rows if name in r.kinds]
+    if not runs:
+        allowed = tuple(dict.fromkeys([*(row.name for row in rows), *(kind for row in rows for kind in row.kinds)]))
+        text = f"this step has no operator, and no kind of operators, {shown(name)}"
+        raise InputError(Problem(text, allowed=allowed, suggestion=nearest(name, allowed)))
+    time = sum(times * (row.roofline_s if roofline else row.time_s) for times, row in runs)
+    if quantity == "time_s":
+        return time or math.nan
+    work = sum(times * (row.flops if quantity == "flops_per_s" else row.bytes) for times, row in runs)
+    if not work or quantity == "bytes":
+        return work or math.nan
+    return work / time if time else math.nan
 
 
 def _row(priced: Priced, row: int, index: int) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmperf.interfaces.console.style import console, table, text
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES
 
 
 def show_outputs() -> None:
@@ -13,6 +13,7 @@ def show_outputs() -> None:
         ("bound, roofline and projection", TIMES),
         ("memory of one device", MEMORY_CLASSES),
         ("capacity", CAPACITY),
+        ("an operator, roofline and projection", OPERATORS),
     ):
         made = table("output", "unit", "better", "meaning", title=title, left=4)
         made.columns[3].no_wrap = False
