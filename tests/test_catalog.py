@@ -14,7 +14,7 @@ from llmperf.descriptors.components import component
 from llmperf.descriptors.documents import parse_yaml
 from llmperf.descriptors.parameters import parameters
 
-BUILT = ["model", "hardware", "weights", "kv_cache", "engine", "achieved", "link", "tier"]
+BUILT = ["model", "hardware", "weights", "kv_cache", "engine", "attention", "achieved", "link", "tier"]
 
 
 def incomplete(name: str) -> bool:
@@ -152,7 +152,9 @@ def test_one_scenario_reads_only_its_own_files(monkeypatch: pytest.MonkeyPatch) 
     components._built.clear()
     llmperf.estimate(model="llama-3.1-8b", hardware="dgx-h100", weights="fp8", kv_cache="fp8")
     constants = ["gpu", "gpu-datacenter", "gpu-hopper", "h100-sxm"]
-    assert sorted(read) == sorted(["dgx-h100", "fp8", "fp8", "generic", "h100-sxm", "llama-3.1-8b", *constants])
+    assert sorted(read) == sorted(
+        ["dgx-h100", "fp8", "fp8", "fused", "generic", "h100-sxm", "llama-3.1-8b", *constants]
+    )
 
 
 def test_an_alias_is_found_in_an_index_without_reading_every_file(monkeypatch: pytest.MonkeyPatch) -> None:

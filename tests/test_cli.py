@@ -145,7 +145,7 @@ def test_memory_as_json_names_stages_tiers_and_remedies(answer: Answer) -> None:
 
 def test_list_and_show_give_sources_and_aliases(answer: Answer, run: Run) -> None:
     listed = answer("list")["catalog"]
-    assert {"model", "hardware", "weights", "kv_cache", "engine"} <= set(listed)
+    assert {"model", "hardware", "weights", "kv_cache", "engine", "attention"} <= set(listed)
     assert "H100" in next(line for line in listed["hardware"] if line["name"] == "h100-sxm")["aliases"]
     shown = answer("show", "H100")
     assert shown["name"] == "h100-sxm"
@@ -168,7 +168,9 @@ def test_the_schema_accepts_what_the_tool_accepts(answer: Answer) -> None:
             llmperf.load({"model": "llama-3.1-8b", "hardware": "h100-sxm", **wrong})
 
 
-@pytest.mark.parametrize("kind", ["model", "hardware", "weights", "kv_cache", "engine", "achieved", "link", "tier"])
+@pytest.mark.parametrize(
+    "kind", ["model", "hardware", "weights", "kv_cache", "engine", "attention", "achieved", "link", "tier"]
+)
 def test_the_schema_of_a_kind_accepts_every_packaged_file(kind: str, answer: Answer) -> None:
     from llmperf.descriptors import catalog
 

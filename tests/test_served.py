@@ -133,10 +133,10 @@ def test_few_loads_in_flight_do_not_fill_fast_memory() -> None:
 
 
 def test_heads_that_do_not_share_keys_read_them_again() -> None:
-    own, long = {"kv_sharing": 0}, {"input": 8000, "batch": 32}
-    assert estimate(own, **long).tpot_s > 1.5 * estimate(**long).tpot_s
+    own, long = {"attention": {"kv_sharing": 0}}, {"input": 8000, "batch": 32}
+    assert estimate(**own, **long).tpot_s > 1.5 * estimate(**long).tpot_s
     alone = {"model": "llama-2-7b", "input": 2000, "batch": 32}  # a head of its own for every query head
-    assert estimate(own, **alone).tpot_s == estimate(**alone).tpot_s
+    assert estimate(**own, **alone).tpot_s == estimate(**alone).tpot_s
 
 
 def test_a_dequantized_copy_costs_prompts_of_quantized_weights_only() -> None:
@@ -152,7 +152,7 @@ def test_a_dequantized_copy_costs_prompts_of_quantized_weights_only() -> None:
 def test_scores_through_memory_grow_with_the_square_of_the_prompt() -> None:
     def more(length: int) -> float:
         lengths = {"input": length, "batch": 1}
-        return estimate({"score_bytes": 20}, **lengths).ttft_s - estimate(**lengths).ttft_s
+        return estimate(attention={"score_bytes": 20}, **lengths).ttft_s - estimate(**lengths).ttft_s
 
     assert more(4096) == pytest.approx(4 * more(2048), rel=0.01)
 
@@ -190,10 +190,8 @@ def test_no_mechanism_of_an_engine_moves_the_bound() -> None:
         "launch_time": "50 us",
         "collective_latency": "50 us",
         "collective_slowdown": 3,
-        "kv_sharing": 0,
         "bytes_per_clock": 1,
         "dequantized_copy": True,
-        "score_bytes": 50,
         "block_time": "1 us",
     }
     slow, plain = (estimate(part, tp=2, weights="w4a16-g128") for part in (mechanisms, {}))

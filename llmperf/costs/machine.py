@@ -11,6 +11,7 @@ import numpy as np
 from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
 from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
+from llmperf.descriptors.attention import AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
@@ -65,6 +66,8 @@ class Machine:
     hardware : Hardware
     engine : ServingEngine, optional
         Software that runs on it: which kernels, and where they fall behind those that the chip was calibrated with.
+    attention : AttentionKernel, optional
+        The same of attention.
 
     Attributes
     ----------
@@ -81,9 +84,12 @@ class Machine:
         Whether all-reduces in one kernel are known.
     """
 
-    def __init__(self, hardware: Hardware, engine: ServingEngine | None = None) -> None:
+    def __init__(
+        self, hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel | None = None
+    ) -> None:
         self.hardware = hardware
         self.engine = engine
+        self.attention = attention
         self.kernels = tuple(engine.kernels) if engine else ()
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
@@ -179,7 +185,7 @@ class Machine:
 
     def reads(self, group: Array) -> Array | float:
         """How often decode attention reads the keys that `group` query heads share. [1]"""
-        return 1.0 if self.engine is None else 1.0 + (1.0 - self.engine.kv_sharing) * (group - 1.0)
+        return 1.0 if self.attention is None else 1.0 + (1.0 - self.attention.kv_sharing) * (group - 1.0)
 
     def collective(self, level: str, operations: tuple[str, ...], ranks: Array) -> CollectiveAchieved:
         """Constants of collectives: arrays of the shape of `ranks`, (operators, configurations).
@@ -286,12 +292,15 @@ _machines: dict[Any, Machine] = {}
 _MOST_MACHINES = 64
 
 
-def machine_of(hardware: Hardware, engine: ServingEngine | None = None) -> Machine:
-    """The machine of a hardware and an engine; the same object for the same ones."""
-    key = (id(hardware), id(engine))
+def machine_of(
+    hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel | None = None
+) -> Machine:
+    """The machine of a hardware, an engine and its attention kernel; the same object for the same ones."""
+    key = (id(hardware), id(engine), id(attention))
     found = _machines.get(key)
-    if found is None or found.hardware is not hardware or found.engine is not engine:
+    same = found is not None and found.hardware is hardware and found.engine is engine and found.attention is attention
+    if found is None or not same:
         if len(_machines) >= _MOST_MACHINES:
             _machines.clear()
-        found = _machines[key] = Machine(hardware, engine)
+        found = _machines[key] = Machine(hardware, engine, attention)
     return found

@@ -31,6 +31,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "weights": ("weights",),
     "kv_cache": ("kv_cache",),
     "engine": ("engines",),
+    "attention": ("attention",),
     "scenario": ("scenarios",),
     "published": ("published",),
 }

@@ -12,6 +12,7 @@ from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import kv_cache as kv_cache_module
 from llmperf.descriptors import model as model_module
 from llmperf.descriptors.achieved import Achieved
+from llmperf.descriptors.attention import AttentionKernel
 from llmperf.descriptors.documents import Document
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import PARTS, Hardware, LinkEntry, TierEntry
@@ -27,13 +28,14 @@ COMPONENTS: dict[str, type[Any]] = {
     "weights": WeightFormat,
     "kv_cache": KvCacheFormat,
     "engine": ServingEngine,
+    "attention": AttentionKernel,
 }
-"""Keys of a scenario that name an entry of the catalog."""
+"""Keys of a scenario that name an entry of the catalog; an engine comes before the attention kernel that it names."""
 
 ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
 """Kinds of the catalog that are descriptors of their own."""
 
-DEFAULTS: dict[str, Any] = {"weights": "bf16", "kv_cache": "bf16", "engine": "generic"}
+DEFAULTS: dict[str, Any] = {"weights": "bf16", "kv_cache": "bf16", "engine": "generic", "attention": "fused"}
 
 
 def component(kind: str, reference: str, extra: tuple[str, ...] = ()) -> Any:

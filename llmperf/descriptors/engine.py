@@ -8,7 +8,6 @@ from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
     BytesOrZero,
     Fraction,
-    NonNegative,
     Positive,
     Seconds,
     Switch,
@@ -26,6 +25,8 @@ class ServingEngine:
     sources: dict[Text, Text]
     kernels: list[Text] = field(default_factory=list)
     """Kernels that it runs, in the order of preference: their fits go before the pooled ones of a chip."""
+    attention: Text = "fused"
+    """Its attention kernel, where a scenario names none (`llmperf.descriptors.attention`)."""
     graphs: Switch = True
     """Decode steps replay a captured graph; without, the host launches every operator."""
     launch_time: Seconds | None = None
@@ -43,14 +44,10 @@ class ServingEngine:
     bytes_per_clock: Positive | None = None
     """Bytes that a core loads in a clock in matrix products: kernels with few loads in flight do not keep fast memory
     busy (None: no limit)."""
-    kv_sharing: Fraction = 1.0
-    """How far decode reads keys once for the query heads that share them: 0, once for each head."""
     static_cache: Switch = False
     """Decode attends to the whole cache of the final length, as programs of fixed shapes do."""
     dequantized_copy: Switch = False
     """Products of prompts run on a 16-bit copy of weight-only quantized weights, written anew in every step."""
-    score_bytes: NonNegative = 0.0
-    """Bytes that a score moves through memory where attention of prompts is not fused (0: fused)."""
     step_time: Seconds = 0.0
     """Host time of one step that the device waits for."""
     sequence_time: Seconds = 0.0

@@ -35,7 +35,7 @@ FLAT: dict[str, str] = {
 }
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
 
-NOT_YET = {"attention": "attention variants", "training": "training", "expect": "checks", "traffic": "serving traffic"}
+NOT_YET = {"training": "training", "expect": "checks", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
 
 MAX_CONFIGURATIONS = 20_000_000
@@ -246,6 +246,8 @@ def _validated(
     imported: dict[str, Any] = {}
     for name in COMPONENTS:
         value = given.get(name, imported.get(name, DEFAULTS.get(name)))
+        if name == "attention" and "engine" in parts:
+            value = _kernel(given.get(name), parts["engine"].attention)
         if value is None:
             problems.append(_missing(name, document))
             continue
@@ -274,6 +276,13 @@ def _validated(
     if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
     return Scenario(**parts), tuple(warnings)
+
+
+def _kernel(given: Any, usual: str) -> Any:
+    """The attention kernel that a scenario asks for: the engine's where it names none, values on top of that one."""
+    if isinstance(given, Mapping) and not {"extends", "name"} & set(given):
+        return {"extends": usual, **given}
+    return usual if given is None else given
 
 
 def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:

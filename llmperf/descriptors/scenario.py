@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from llmperf.descriptors.attention import AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Text, Whole
 from llmperf.descriptors.hardware import Hardware
@@ -39,6 +40,7 @@ class Scenario:
     weights: WeightFormat
     kv_cache: KvCacheFormat
     engine: ServingEngine
+    attention: AttentionKernel
     activations: Compute
     parallelism: Parallelism = field(default_factory=Parallelism)
     placement: Placement = field(default_factory=Placement)

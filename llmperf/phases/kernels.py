@@ -6,7 +6,7 @@ from llmperf.costs.machine import Machine
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.weights import element_bytes
-from llmperf.numeric import weighted_sum
+from llmperf.numeric import anywhere, weighted_sum
 from llmperf.operators.attention import SOFTMAX_FLOPS
 from llmperf.operators.formats import DTYPE_BYTES
 
@@ -26,15 +26,15 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
     A 16-bit copy of quantized weights is written in every step, which reads them once more. Scores of attention that
     is not fused with its softmax move `score_bytes` each.
     """
-    engine, weights = scenario.engine, scenario.weights
+    engine, kernel, weights = scenario.engine, scenario.attention, scenario.weights
     moved: Sum | None = None
     if engine.dequantized_copy and weights.weight_only and "memory.main" in costs.weights:
         copy = 1.0 + DTYPE_BYTES[scenario.activations] / element_bytes(weights)
         moved = combine(lambda size: size * copy, costs.weights["memory.main"])
-    if engine.score_bytes:
+    if anywhere(kernel.score_bytes > 0.0):
         scores = _scores(costs)
         if scores is not None:
-            part = combine(lambda count: count * engine.score_bytes, scores)
+            part = combine(lambda count: count * kernel.score_bytes, scores)
             moved = part if moved is None else moved + part
     if moved is None:
         return None

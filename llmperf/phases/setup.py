@@ -166,7 +166,7 @@ def setup(scenario: Scenario) -> Setup:
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
-        machine_of(hardware, scenario.engine),
+        machine_of(hardware, scenario.engine, scenario.attention),
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),

@@ -28,6 +28,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("activations", FORMATS, "Compute dtype of linear layers; by default the weight format's."),
     ("kv_cache", FORMATS, "KV-cache format: bf16, fp8, int4, ..."),
     ("engine", FORMATS, "Serving engine."),
+    ("attention", FORMATS, "Attention kernel: flash-attention-3, hydragen, unfused, ...; by default the engine's."),
     ("tiers", FORMATS, "Memory tiers to fill in this order, separated by commas: hbm,dram."),
     ("batch", WORKLOAD, "Sequences of the static batch, on the whole system."),
     ("input", WORKLOAD, "Prompt tokens of a sequence."),
