@@ -10,6 +10,7 @@ from typing import Any
 from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import model as model_module
+from llmperf.descriptors import weights as weights_module
 from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.documents import Document
 from llmperf.descriptors.engine import ServingEngine
@@ -96,7 +97,8 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     if name == "hardware":
         document = _with_achieved(_with_parts(document, extra), extra)
         return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    return build(ENTRIES[name], document, _prefix(name, document)), [], {}
+    check = weights_module.contradictions if name == "weights" else None
+    return build(ENTRIES[name], document, _prefix(name, document), check), [], {}
 
 
 def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
