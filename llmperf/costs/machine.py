@@ -93,8 +93,7 @@ class Machine:
         self.kernels = tuple(engine.kernels) if engine else ()
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
-        rates: Mapping[Any, Real] = vector.peaks if vector else {}
-        self.vector_peak: Real | None = rates.get("fp32", next(iter(rates.values()), None))
+        self.vector_peak: Real | None = _usual_rate(vector.peaks) if vector else None
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
@@ -119,13 +118,18 @@ class Machine:
     def _placed(self, kind: str) -> Runs:
         hardware = self.hardware
         kind = "elementwise" if kind == "quantize" else kind
-        engine = hardware.engine(kind, "vector" if kind == "elementwise" else "matrix") or hardware.engine(kind)
+        usual = "vector" if kind in ("elementwise", "convert") else "matrix"
+        engine = hardware.engine(kind, usual) or hardware.engine(kind)
         if engine is None:
             raise InputError(Problem("has no matrix engine", "hardware.engines"))
         name = next(name for name, other in hardware.engines.items() if other is engine)
         tier = hardware.tiers[engine.reads] if engine.reads else hardware.main
         assert tier.bandwidth is not None
         return Runs(name, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, "memory.main"))
+
+    def vector_rate(self, kind: str) -> Real | None:
+        """Vector operations a second of the engine that an operator class is placed on; None where not known."""
+        return _usual_rate(self.runs(kind).peaks) if kind in self.hardware.placement else self.vector_peak
 
     def peaks(self, kind: str, dtypes: tuple[str, ...]) -> Array:
         """Peak of each operator's dtype: (operators, 1), or a column a configuration. [FLOP/s]
@@ -271,6 +275,10 @@ def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -
                 if found is not None:
                     return found
     return known["default"]
+
+
+def _usual_rate(rates: Mapping[Any, Real]) -> Real | None:
+    return rates.get("fp32", next(iter(rates.values()), None))
 
 
 def _domain(hardware: Hardware, link: Link | None) -> Real:

@@ -191,6 +191,8 @@ def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
         stored = block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv)
     else:
         stored = block.weight_bytes + block.kv_bytes
+    if block.fills("copy_bytes"):
+        stored = stored + block.copy_bytes
     rate = machine.runs(block.kind).bandwidth
     passing = block.activation_bytes
     return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
@@ -199,6 +201,9 @@ def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
 def _compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Array]]:
     """Time of the matrix engine at its peak, and of every compute resource; the vector engine may be unknown."""
     compute = block.flops / machine.peaks(block.kind, block.dtypes)
+    if block.fills("wide_flops"):
+        wide = tuple(wide or dtype for wide, dtype in zip(block.wide, block.dtypes, strict=True))
+        compute = compute + block.wide_flops / machine.peaks(block.kind, wide)
     demands = {f"compute.matrix:{machine.runs(block.kind).engine}": compute}
     vector = machine.vector_peak
     if vector is not None:
@@ -247,13 +252,13 @@ def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Pr
 def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
     rate = machine.runs(block.kind).bandwidth
-    stored = block.weight_bytes * (1.0 - elsewhere[0]) / rate
-    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes, 1.0), 1.0)
-    peaks = machine.peaks(block.kind, block.dtypes)
+    stored = (block.weight_bytes * (1.0 - elsewhere[0]) + block.copy_bytes) / rate
+    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes + block.copy_bytes, 1.0), 1.0)
+    busiest = block.padded_flops / (block.dense_flops if block.fills("dense_flops") else block.flops)
     hit = block.padded_flops / (2.0 * block.n * block.k * block.m)
     time, reached, slowed, fixed = moe.time(
         machine.fit("moe", block.schemes),
-        block.padded_flops / peaks,
+        compute * busiest,
         stored * hottest,
         block.activation_bytes / rate,
         block.foreign_bytes / rate,
@@ -305,6 +310,19 @@ def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
     fit = machine.fit("elementwise", block.schemes)
     time, slowed = elementwise.time(fit, compute, cold, machine.fill(block.activation_bytes))
     return _streamed(block, machine, time, compute, slowed, cold, np.broadcast_to(fit.latency, cold.shape))
+
+
+def _convert(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    """The pass that converts weights: what it writes has grown out of the cache when the product reads it."""
+    rate, runs = machine.vector_rate(block.kind), machine.runs(block.kind)
+    cold = _memory_time(block, machine, elsewhere)[1]
+    compute = np.zeros_like(cold) if rate is None else block.vector_flops / rate
+    fit = machine.fit("elementwise", block.schemes)
+    slowed, fixed = cold / fit.memory, np.broadcast_to(fit.latency, cold.shape)
+    placed = block.kind in machine.hardware.placement
+    demands = {} if rate is None else {f"compute.matrix:{runs.engine}" if placed else "compute.vector": compute}
+    limits = _limits(runs.memory, np.zeros_like(slowed), slowed, fixed, {"compute.vector": compute})
+    return Priced(block, fixed + np.maximum(slowed, compute), roofline(compute, cold), limits, demands, runs.memory)
 
 
 def _quantize(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
@@ -375,6 +393,7 @@ ONE_SHOT = "all_reduce_custom"
 _PRICES = {
     "gemm": _product,
     "quantize": _quantize,
+    "convert": _convert,
     "recurrent": _product,
     "moe": _moe,
     "attention.prefill": _attention_prefill,

@@ -11,6 +11,7 @@ from llmperf.descriptors import catalog
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import kv_cache as kv_cache_module
 from llmperf.descriptors import model as model_module
+from llmperf.descriptors import weights as weights_module
 from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.attention import AttentionKernel
 from llmperf.descriptors.documents import Document
@@ -99,7 +100,7 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     if name == "hardware":
         document = _with_achieved(_with_parts(document, extra), extra)
         return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    checks = kv_cache_module.contradictions if name == "kv_cache" else None
+    checks = {"kv_cache": kv_cache_module.contradictions, "weights": weights_module.contradictions}.get(name)
     return build(ENTRIES[name], document, _prefix(name, document), checks), [], {}
 
 

@@ -26,13 +26,16 @@ from llmperf.descriptors.fields import (
     Watts,
     Whole,
 )
+from llmperf.descriptors.weights import Sparsity
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
-Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
+Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4", "int1", "lookup", "add"]
+"""What an engine computes; beside multiply-adds: one-bit products (AND or XOR, and count), look-ups in tables of a
+register, additions without a multiplier."""
 BEHIND = ("host", "expansion", "storage")
 """Kinds of tiers behind the device."""
 Topology = Literal["switch", "mesh"]
-OperatorClass = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise"]
+OperatorClass = Literal["gemm", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise", "convert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Engine:
     kind: Literal["matrix", "vector"]
     peaks: dict[Dtype, Compute]
     reads: Text | None = None
+    skips: dict[Sparsity, list[Dtype]] = field(default_factory=dict)
+    """Zeros of weights that it does not multiply, by where they may stand: the dtypes whose products get faster."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,8 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
     width = query * (2.0 if attention.output_gate else 1.0) + 2.0 * keys
     build.quantize(layers, (model.hidden, query), tokens)
     biases = width if model.bias.key else query + keys
-    build.gemm("qkv", layers, tokens, width, model.hidden, bias=biases if model.bias.qkv else 0.0)
+    joined = 4.0 if attention.output_gate else 3.0
+    build.gemm("qkv", layers, tokens, width, model.hidden, bias=biases if model.bias.qkv else 0.0, joined=joined)
     if attention.output_gate:
         build.elementwise("gate", layers, 3.0 * tokens * query * build.formats.hidden, 5.0 * tokens * query)
     if attention.relative_projection:
@@ -88,10 +89,10 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
     inputs = (model.hidden, mla.q_lora_rank, mla.kv_lora_rank, heads * mla.v_head_dim)
     build.quantize(layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
     if mla.q_lora_rank:
-        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden)
+        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0)
         build.gemm("q_b", layers, tokens, query, mla.q_lora_rank)
     else:
-        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden)
+        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden, joined=2.0)
     build.elementwise(
         "latent_norm", layers, 2.0 * tokens * norms * build.formats.hidden, 4.0 * tokens * norms, norms * kept
     )
@@ -328,7 +329,7 @@ def cross(build: Build, attention: Attention) -> None:
     build.gemm("cross_q", layers, build.tokens, query, model.hidden, bias=query * biases)
     both = keys * (2.0 if model.bias.key else 1.0) * biases
     if build.prefills:
-        build.gemm("cross_kv", layers, encoded, 2.0 * keys, model.hidden, bias=both)
+        build.gemm("cross_kv", layers, encoded, 2.0 * keys, model.hidden, bias=both, joined=2.0)
         pairs = step.prompts * step.query * step.encoded
         build.add(
             "attention.prefill",

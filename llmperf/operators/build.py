@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmperf.descriptors.model import Model
-from llmperf.numeric import Real, ceil_div, choose, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards, Stages
 from llmperf.operators.step import Step
@@ -98,28 +98,56 @@ class Build:
         bias: Real = 0.0,
         kept: bool = False,
         stored: Real = 1.0,
+        joined: Real = 1.0,
     ) -> None:
-        """A linear layer: m tokens, k inputs, n outputs; `kept` stay in 16 bit, `stored` is 0 for shared weights."""
+        """A linear layer: m tokens, k inputs, n outputs of `joined` matrices.
+
+        What is `kept` stays in 16 bit; `stored` is 0 for shared weights.
+        """
         formats = self.formats
-        element = formats.kept if kept else formats.weight
-        source = formats.hidden if kept else formats.input
-        weights = n * k * element + bias * formats.kept
+        matrix = formats.kept_matrix if kept else formats.matrix
+        weights, copy = matrix.stored(n, k, joined), n * k * matrix.copy
+        if anywhere(matrix.copy > 0.0):
+            self.convert(name, layers, weights, weights * stored, copy, n * k * matrix.convert)
+            weights = 0.0
+        weights = weights + bias * formats.kept
+        work = matrix.products(m, n, k, joined)
         self.add(
             "gemm",
             Row(
                 name,
                 layers.repeat,
                 layers.stages,
-                formats.attention if kept else formats.linear,
-                scheme=formats.attention if kept else formats.scheme,
-                flops=2.0 * m * n * k,
-                vector_flops=0.0 if kept else n * k * formats.dequantize,
+                matrix.dtype,
+                scheme=matrix.scheme,
+                flops=work.matrix,
+                wide=matrix.wide,
+                wide_flops=work.wide,
+                vector_flops=work.vector,
                 weight_bytes=weights,
                 resident_bytes=weights * stored,
-                activation_bytes=m * (k * source + n * formats.hidden),
+                copy_bytes=copy,
+                activation_bytes=m * (matrix.inputs(k) + n * formats.hidden),
                 m=m,
                 n=n,
                 k=k,
+            ),
+        )
+
+    def convert(self, name: str, layers: Layers, read: Real, resident: Real, copy: Real, flops: Real) -> None:
+        """The pass that writes a copy of the weights of an operator as its product reads them."""
+        self.add(
+            "convert",
+            Row(
+                f"{name}_convert",
+                layers.repeat,
+                layers.stages,
+                self.formats.attention,
+                scheme="convert",
+                vector_flops=flops,
+                weight_bytes=read,
+                resident_bytes=resident,
+                activation_bytes=copy,
             ),
         )
 

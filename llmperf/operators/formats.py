@@ -7,11 +7,8 @@ from dataclasses import dataclass
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import WeightFormat
-from llmperf.descriptors.weights import element_bytes as weight_element_bytes
 from llmperf.numeric import Real, anywhere, everywhere
-
-DTYPE_BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "fp8": 1.0, "int8": 1.0, "fp4": 0.5, "int4": 0.5}
-"""Bytes of one element of a compute dtype. [B]"""
+from llmperf.operators.matrix import DTYPE_BYTES, Matrix, kept_matrix, matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +17,17 @@ class Formats:
 
     Attributes
     ----------
-    weight : number or array
-        Bytes of a linear layer's weight, scales and zeros included. [B]
+    matrix, kept_matrix : Matrix
+        Matrices of linear layers, and those that stay unquantized.
     kept : number or array
         Bytes of a weight that stays unquantized. [B]
     kv : number or array
         Mean bytes of a cached element, scales included. [B]
     linear, attention : str
         Compute dtype of linear layers, and of attention, the output head and the router.
-    dequantize : number or array
-        Vector operations to dequantize one weight. [FLOP]
     cache : KvCacheFormat
         What is kept and read of the KV cache.
-    input, hidden : float
+    input, hidden : number or array
         Bytes of one input element of a linear layer, and of the hidden state between operators. [B]
     quantizes : bool
         Whether inputs of linear layers are quantized on the fly.
@@ -42,14 +37,14 @@ class Formats:
         What selects the constants of linear layers, and of attention (`llmperf.descriptors.achieved`).
     """
 
-    weight: Real
+    matrix: Matrix
+    kept_matrix: Matrix
     kept: Real
     kv: Real
     linear: str
     attention: str
-    dequantize: Real
     cache: KvCacheFormat
-    input: float
+    input: Real
     hidden: float
     quantizes: bool
     index: str
@@ -62,30 +57,29 @@ class Formats:
         return width * element + (4.0 if element < self.hidden else 0.0)
 
 
-def formats(weights: WeightFormat, kv_cache: KvCacheFormat, linear: str, attention: str, index: str) -> Formats:
-    """Element sizes of a weight and a KV-cache format, computed in the given dtypes."""
+def formats(
+    weights: WeightFormat,
+    kv_cache: KvCacheFormat,
+    linear: str,
+    attention: str,
+    index: str,
+    wide: str = "",
+    skips: bool = False,
+) -> Formats:
+    """Element sizes of a weight and a KV-cache format, computed in the given dtypes; the rest goes to `matrix`."""
+    layers = matrix(weights, linear, wide, attention, skips)
     return Formats(
-        weight_element_bytes(weights),
+        layers,
+        kept_matrix(weights, attention),
         weights.kept_bits / 8,
         kv_element_bytes(kv_cache),
         linear,
         attention,
-        weights.dequantize_flops if weights.weight_only else 0.0,
         kv_cache,
-        DTYPE_BYTES[linear],
+        layers.input,
         DTYPE_BYTES[attention],
-        DTYPE_BYTES[linear] < DTYPE_BYTES[attention],
+        anywhere(layers.input < DTYPE_BYTES[attention]),
         index,
-        _scheme(weights, linear),
+        layers.scheme,
         f"{attention}-fp8" if everywhere(kv_cache.bits <= 8) else attention,
     )
-
-
-def _scheme(weights: WeightFormat, linear: str) -> str:
-    """The scheme of linear layers: formats that have kernels of their own, else the dtype."""
-    if weights.weight_only:
-        if everywhere(weights.bits > 4.5):
-            return "w8a16" if everywhere(weights.bits <= 8) else linear
-        blocks = weights.group == 32 and weights.scale_bits == 8 and not anywhere(weights.zero_bits > 0)
-        return "w4a16_mxfp4" if blocks else "w4a16"
-    return "fp8_block" if linear == "fp8" and weights.group is not None else linear

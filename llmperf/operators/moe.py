@@ -26,7 +26,7 @@ def add(build: Build, layers: Layers) -> None:
         width = shards.shared_ffn
         matrices = model.mlp_matrices - 1
         build.quantize(layers, (model.hidden, width), tokens)
-        build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden)
+        build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices)
         build.elementwise(
             "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
         )
@@ -48,7 +48,7 @@ def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
     model, tokens, width = build.model, build.tokens, ceil_div(residual_ffn, build.shards.tp)
     matrices = model.mlp_matrices - 1
     build.quantize(layers, (model.hidden, width), tokens)
-    build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden)
+    build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices)
     moved = (matrices + 1) * tokens * width * build.formats.hidden
     build.elementwise("residual_activation", layers, moved, 5.0 * tokens * width)
     build.gemm("residual_down", layers, tokens, model.hidden, width)
@@ -59,36 +59,49 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
     or are measured as one.
     """
     model, shards, formats = build.model, build.shards, build.formats
-    matrices = model.mlp_matrices - 1
+    matrices, matrix = model.mlp_matrices - 1, formats.matrix
     width = shards.expert_ffn
     # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
     present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
     elsewhere = most(present - load.most_rows, 0.0)
     moved = formats.hidden + formats.input  # quantized where the format does so
-    for name, n, k, passes in (
-        ("moe_gate_up", matrices * width, model.hidden, model.hidden * moved + matrices * width * formats.hidden),
-        ("moe_down", model.hidden, width, width * moved + model.hidden * moved),
+    up = model.hidden * moved + matrices * width * formats.hidden
+    for name, n, k, joined, passes in (
+        ("moe_gate_up", matrices * width, model.hidden, matrices, up),
+        ("moe_down", model.hidden, width, 1.0, width * moved + model.hidden * moved),
     ):
-        element = n * k * formats.weight + (n * formats.kept if moe.expert_bias else 0.0)
+        bias = n * formats.kept if moe.expert_bias else 0.0
+        expert, copy = matrix.stored(n, k, joined), n * k * matrix.copy
+        if anywhere(matrix.copy > 0.0):
+            flops = load.hit * n * k * matrix.convert
+            build.convert(name, layers, load.hit * expert, shards.experts * expert, load.hit * copy, flops)
+            expert = 0.0
+        expert = expert + bias
+        work = matrix.products(load.rows, n, k, joined, load.hit)
+        dense = 2.0 * load.rows * n * k
         build.add(
             "moe",
             Row(
                 name,
                 layers.repeat,
                 layers.stages,
-                formats.linear,
-                scheme=formats.scheme,
-                flops=2.0 * load.rows * n * k,
-                vector_flops=load.hit * n * k * formats.dequantize,
-                weight_bytes=load.hit * element,
-                resident_bytes=shards.experts * element,
+                matrix.dtype,
+                scheme=matrix.scheme,
+                flops=work.matrix,
+                wide=matrix.wide,
+                wide_flops=work.wide,
+                vector_flops=work.vector,
+                weight_bytes=load.hit * expert,
+                resident_bytes=shards.experts * expert,
+                copy_bytes=load.hit * copy,
                 activation_bytes=load.most_rows * passes,
                 foreign_bytes=elsewhere * passes,
                 m=load.most_rows / load.most_hit,
                 n=n,
                 k=k,
                 padded_flops=2.0 * load.most_rows * n * k,
-                padded_bytes=load.most_hit * element,
+                padded_bytes=load.most_hit * (expert + copy),
+                dense_flops=0.0 if matrix.plain else dense,
             ),
         )
 

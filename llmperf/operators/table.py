@@ -16,7 +16,15 @@ import numpy as np
 from llmperf.numeric import Array, Real, stack, weighted_sum
 
 Kind = Literal[
-    "gemm", "quantize", "moe", "attention.prefill", "attention.decode", "recurrent", "elementwise", "collective"
+    "gemm",
+    "quantize",
+    "convert",
+    "moe",
+    "attention.prefill",
+    "attention.decode",
+    "recurrent",
+    "elementwise",
+    "collective",
 ]
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
 
@@ -55,6 +63,10 @@ class Row:
     scheme: str = ""
     query: Real = 1.0
     foreign_bytes: Real = 0.0
+    wide: str = ""
+    wide_flops: Real = 0.0
+    dense_flops: Real = 0.0
+    copy_bytes: Real = 0.0
 
 
 @dataclass(slots=True)
@@ -74,6 +86,10 @@ class Block:
         How often it runs in the first, a middle and the last pipeline stage (one stage: the whole model). [1]
     flops, vector_flops : ndarray
         Floating-point operations on the matrix engine and on the vector engine. [FLOP]
+    wide, wide_flops : tuple of str, ndarray
+        Another compute dtype of each operator, and the operations on the matrix engine in it. [FLOP]
+    copy_bytes : ndarray
+        A copy of the weights that a pass has converted and the product reads: no execution must. [B]
     weight_bytes, resident_bytes : ndarray
         Weights that one run reads, and weights that must be stored for it (all experts, the whole embedding). [B]
     kv_read, kv_write, activation_bytes : ndarray
@@ -89,7 +105,10 @@ class Block:
     m, n, k : ndarray
         Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads. [1]
     padded_flops, padded_bytes : ndarray
-        ``moe``: operations of the rank with most tokens, weights that the rank with most experts reads. [FLOP], [B]
+        ``moe``: two a multiply-add of the rank with most tokens, weights that the rank with most experts reads.
+        [FLOP], [B]
+    dense_flops : ndarray
+        ``moe``: two a multiply-add of all ranks' mean, where `flops` is not that. [FLOP]
     waves, group, context : ndarray
         Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence; prefill
         attention: (prompt, head, block of queries) triples, and keys that a prompt's last query sees. [1]
@@ -135,10 +154,18 @@ class Block:
     ranks_out: Array
     query: Array
     foreign_bytes: Array
+    wide: tuple[str, ...]
+    wide_flops: Array
+    dense_flops: Array
+    copy_bytes: Array
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""
         return column in _USES[self.kind]
+
+    def fills(self, column: str) -> bool:
+        """Whether any operator has something in a column that few weight formats need."""
+        return getattr(self, column) is not _UNUSED
 
     @property
     def kv_bytes(self) -> Array:
@@ -148,7 +175,7 @@ class Block:
     @property
     def bytes(self) -> Array:
         """Bytes that one operator moves to and from memory. [B]"""
-        return self.weight_bytes + self.kv_bytes + self.activation_bytes
+        return self.weight_bytes + self.copy_bytes + self.kv_bytes + self.activation_bytes
 
 
 _UNUSED = np.zeros((1, 1))
@@ -180,12 +207,15 @@ _USES: dict[Kind, tuple[str, ...]] = {
     ),
     "recurrent": (*_WORK, "kv_read", "kv_write"),
     "elementwise": _WORK[1:],
+    "convert": _WORK[1:],
     "collective": ("message", "message_out", "ranks_up", "ranks_out"),
 }
 """The columns that each kind fills; the others stay one zero, so that they cost nothing."""
 _USES = {kind: ("repeat", *columns) for kind, columns in _USES.items()}
 _READ = {kind: attrgetter(*columns) for kind, columns in _USES.items()}
-_LABELS = attrgetter("name", "dtype", "scheme", "operation", "required")
+_LABELS = attrgetter("name", "dtype", "scheme", "operation", "required", "wide")
+_RARE = ("wide_flops", "dense_flops", "copy_bytes")
+"""Columns of products that stay one zero, too, unless a row has something in them."""
 _COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
 
 
@@ -206,12 +236,16 @@ def block(kind: Kind, rows: list[Row]) -> Block:
         columns.update(zip(uses, whole.T[:, :, None] if whole.ndim == 2 else whole.swapaxes(0, 1), strict=True))
     except ValueError:
         columns.update(zip(uses, map(stack, zip(*values, strict=True)), strict=True))
+    for name in _RARE if kind in ("gemm", "moe") else ():
+        found = [getattr(row, name) for row in rows]
+        if any(isinstance(value, np.ndarray) or value for value in found):
+            columns[name] = stack(found)
     stages = columns["repeat"][None]
     if len(rows[0].stages) > 1:
         each = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
         stages = np.stack(np.broadcast_arrays(*each))
-    names, dtypes, schemes, operations, required = zip(*map(_LABELS, rows), strict=True)
-    return Block(kind, names, dtypes, schemes, operations, required, stages=stages, **columns)
+    names, dtypes, schemes, operations, required, wide = zip(*map(_LABELS, rows), strict=True)
+    return Block(kind, names, dtypes, schemes, operations, required, stages=stages, wide=wide, **columns)
 
 
 @dataclass(frozen=True, slots=True)

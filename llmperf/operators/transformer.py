@@ -125,7 +125,8 @@ def _feed_forward(build: Build, layers: Layers) -> None:
     matrices = model.mlp_matrices - 1
     build.quantize(layers, (model.hidden, width), tokens)
     up = "gate_up" if model.gated_mlp else "up"
-    build.gemm(up, layers, tokens, matrices * width, model.hidden, bias=matrices * width if model.bias.mlp else 0.0)
+    bias = matrices * width if model.bias.mlp else 0.0
+    build.gemm(up, layers, tokens, matrices * width, model.hidden, bias=bias, joined=matrices)
     sub_norm = width * formats.kept if model.sub_norms else 0.0
     moved = (matrices + 1) * tokens * width * formats.hidden
     build.elementwise("activation", layers, moved, 5.0 * tokens * width, sub_norm)

@@ -14,6 +14,7 @@ from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Array, Real, anywhere, choose, most
 from llmperf.operators import layout
+from llmperf.operators.matrix import ENGINES
 from llmperf.operators.table import Table
 from llmperf.phases.decode import decode
 from llmperf.phases.memory import (
@@ -26,7 +27,7 @@ from llmperf.phases.memory import (
 )
 from llmperf.phases.placement import Placed, place
 from llmperf.phases.prefill import Phase, prefill
-from llmperf.phases.setup import Setup, setup
+from llmperf.phases.setup import Setup, setup, skips
 
 BLOCK = 4096
 """Configurations that are evaluated together: their arrays stay in the processor's cache."""
@@ -171,9 +172,11 @@ def notes(scenario: Scenario) -> list[str]:
     """What the estimate assumes that a user should know: layout, dtypes, missing evidence; one line each."""
     found = layout.notes(scenario.model, scenario.parallelism)
     prepared = setup(scenario)
-    hardware = scenario.hardware
+    hardware, weights = scenario.hardware, scenario.weights
+    asked = scenario.activations != weights.activations
+    products = scenario.activations if asked else ENGINES.get(weights.product, scenario.activations)
     for use, wanted, got in (
-        ("linear layers are", scenario.activations, prepared.formats.linear),
+        ("linear layers are", products, prepared.formats.linear),
         ("attention is", "bf16", prepared.formats.attention),
     ):
         if got != wanted and {got, wanted} != {"bf16", "fp16"}:
@@ -181,6 +184,11 @@ def notes(scenario: Scenario) -> list[str]:
                 f"{hardware.name} has no {wanted} engine (it has {', '.join(dtypes(hardware))}): "
                 f"{use} computed in {got}"
             )
+    if weights.sparsity is not None and not skips(hardware, weights, prepared.formats.linear):
+        found.append(
+            f"no engine of {hardware.name} skips {weights.sparsity} zeros in {prepared.formats.linear}: "
+            "fewer bytes are read, but products are computed in full"
+        )
     if prepared.machine.vector_peak is None:
         found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")
     if scenario.placement.tiers is None and hardware.memory_order:

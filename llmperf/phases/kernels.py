@@ -8,7 +8,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.weights import element_bytes
 from llmperf.numeric import anywhere, weighted_sum
 from llmperf.operators.attention import SOFTMAX_FLOPS
-from llmperf.operators.formats import DTYPE_BYTES
+from llmperf.operators.matrix import DTYPE_BYTES
 
 
 def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum | None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from llmperf.costs.machine import Machine, compute_dtype, dtypes, machine_of
+from llmperf.descriptors.hardware import Hardware
 from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Real, ceil_div, choose, least, most
+from llmperf.numeric import Real, ceil_div, choose, everywhere, least, most
 from llmperf.operators.formats import Formats, formats
 from llmperf.operators.layout import Shards, Stages, shards, stages
+from llmperf.operators.matrix import ENGINES
 from llmperf.operators.step import Step
 from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
@@ -127,19 +131,47 @@ class Setup:
 
 
 def dequantized(scenario: Scenario) -> Scenario:
-    """The scenario as hardware without an engine for its weight format runs it: weights are converted to 16 bit.
+    """The scenario as hardware without an engine for its weight format runs it.
 
-    Inputs stay 16 bit then, and each weight costs at least one vector operation, as in the weight-only kernels that
-    engines use on such chips. Activations that differ from those of the format were asked for, and stay.
+    Products that are made of bit planes, look-ups or additions become multiply-adds in the format's activations; where
+    there is no engine for these, or for a part that is computed wider, weights are converted to 16 bit. Inputs stay
+    16 bit then, and each weight costs at least one vector operation, as in the weight-only kernels that engines use on
+    such chips. Activations that differ from those of the format were asked for, and stay: all is computed in them.
     """
     weights, hardware = scenario.weights, scenario.hardware
-    native = compute_dtype(hardware, scenario.activations) is not None
     asked = scenario.activations != weights.activations
-    if native or asked or compute_dtype(hardware, "bf16") is None:
+    if weights.product != "multiply" and (asked or compute_dtype(hardware, ENGINES[weights.product]) is None):
+        weights = _unpacked(replace(weights, product="multiply", activation_bits=None))
+    if asked:
+        weights = replace(weights, wide=None) if weights.wide else weights
+    elif not _computes(hardware, weights) and compute_dtype(hardware, "bf16") is not None:
+        converts = weights.converted_bits is not None
+        # what is stored in 16 bit needs no conversion, and less is unpacked by the product
+        weights = replace(weights, activations="bf16", wide=None, converted_bits=None)
+        if not (converts and everywhere(weights.bits == 16)):
+            weights = _unpacked(weights)
+    if weights is scenario.weights:
         return scenario
-    flops = max(weights.dequantize_flops, 1)
-    changed = replace(weights, activations="bf16", weight_only=True, dequantize_flops=flops)
-    return replace(scenario, weights=changed, activations="bf16")
+    return replace(scenario, weights=weights, activations=scenario.activations if asked else weights.activations)
+
+
+def _unpacked(weights: WeightFormat) -> WeightFormat:
+    """The format where products unpack weights: at least one vector operation each."""
+    flops: Any = most(weights.dequantize_flops, 1.0)
+    return replace(weights, weight_only=True, dequantize_flops=flops)
+
+
+def _computes(hardware: Hardware, weights: WeightFormat) -> bool:
+    """Whether an engine computes all that a format needs."""
+    if weights.wide is not None and compute_dtype(hardware, weights.wide) is None:
+        return False
+    return compute_dtype(hardware, ENGINES.get(weights.product, weights.activations)) is not None
+
+
+def skips(hardware: Hardware, weights: WeightFormat, dtype: str) -> bool:
+    """Whether the engine of linear layers does not multiply the zeros of a format in a dtype."""
+    engine = hardware.engine("gemm")
+    return weights.sparsity is not None and engine is not None and dtype in engine.skips.get(weights.sparsity, ())
 
 
 def setup(scenario: Scenario) -> Setup:
@@ -152,11 +184,13 @@ def setup(scenario: Scenario) -> Setup:
     """
     scenario = dequantized(scenario)
     model, layout, hardware = scenario.model, scenario.parallelism, scenario.hardware
-    linear = compute_dtype(hardware, scenario.activations)
+    weights = scenario.weights
+    wanted = ENGINES.get(weights.product, scenario.activations)
+    linear = compute_dtype(hardware, wanted)
     if linear is None:
         raise InputError(
             Problem(
-                f"{hardware.name} has no engine for {scenario.activations} ({scenario.weights.name} weights)",
+                f"{hardware.name} has no engine for {wanted} ({weights.name} weights)",
                 "weights",
                 allowed=tuple(dtypes(hardware)),
                 suggestion="a format that computes in one of these",
@@ -169,6 +203,14 @@ def setup(scenario: Scenario) -> Setup:
         machine_of(hardware, scenario.engine, scenario.attention),
         shards(model, layout),
         stages(model.layers, layout.pp),
-        formats(scenario.weights, scenario.kv_cache, linear, attention, index or attention),
+        formats(
+            weights,
+            scenario.kv_cache,
+            linear,
+            attention,
+            index or attention,
+            wide=(weights.wide and compute_dtype(hardware, weights.wide)) or "",
+            skips=skips(hardware, weights, linear),
+        ),
         ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
     )
