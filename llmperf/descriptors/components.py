@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +35,12 @@ COMPONENTS: dict[str, type[Any]] = {
 
 ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
 """Kinds of the catalog that are descriptors of their own."""
+
+CHECKS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
+    "kv_cache": kv_cache_module.contradictions,
+    "weights": weights_module.contradictions,
+}
+"""What finds contradictions within an entry of a kind."""
 
 DEFAULTS: dict[str, Any] = {"weights": "bf16", "kv_cache": "bf16", "engine": "generic", "attention": "fused"}
 
@@ -100,8 +106,7 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     if name == "hardware":
         document = _with_achieved(_with_parts(document, extra), extra)
         return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    checks = {"kv_cache": kv_cache_module.contradictions, "weights": weights_module.contradictions}.get(name)
-    return build(ENTRIES[name], document, _prefix(name, document), checks), [], {}
+    return build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name)), [], {}
 
 
 def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
