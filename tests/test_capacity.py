@@ -141,7 +141,7 @@ def test_memory_behind_the_device_counts() -> None:
 
 def test_what_does_not_fit_at_all_is_refused_as_a_number_and_told_in_an_array() -> None:
     scenario: dict[str, Any] = {"model": "llama-3.1-405b", "hardware": "h100-sxm", "maximize": "batch"}
-    with pytest.raises(llmperf.InputError, match="not even batch 1 fits: .* a device too much"):
+    with pytest.raises(llmperf.InputError, match=r"not even batch 1 fits: .* a device too much"):
         llmperf.estimate(**scenario)
     result = llmperf.estimate(**scenario, tp=np.array([1, 16]))
     assert result.fits.tolist() == [False, True]
