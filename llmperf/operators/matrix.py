@@ -138,6 +138,8 @@ def matrix(weights: WeightFormat, dtype: str, wide: str, attention: str, skips: 
     beside = not restored and anywhere(weights.rank > 0)
     work: Real = weights.density if skips else 1.0
     per_pair, per_input, per_output = 2.0 * weights.outlier_share, 0.0, 0.0
+    if weights.group is not None and not weights.weight_only:
+        per_pair = per_pair + weights.group_flops / weights.group
     if dtype == "int1":
         work, per_output = planes, 2.0 * planes  # every pair of planes is shifted and added
         input_bytes = (weights.activation_bits or 8.0) / 8
@@ -160,7 +162,7 @@ def matrix(weights: WeightFormat, dtype: str, wide: str, attention: str, skips: 
         weights.dequantize_flops * blocks if weights.weight_only else 0.0,
         plain,
         0.0 if converted is None else converted / 8,
-        0.0 if converted is None else weights.dequantize_flops,
+        0.0 if converted is None else weights.dequantize_flops * blocks,
         work,
         2.0 * blocks * weights.rank if restored else 0.0,
         weights.rank if beside else 0.0,
@@ -186,6 +188,8 @@ def kept_matrix(weights: WeightFormat, attention: str) -> Matrix:
 
 def _scheme(weights: WeightFormat, linear: str) -> str:
     """The scheme of linear layers: formats that have kernels of their own, else the dtype."""
+    if linear in ENGINES.values():
+        return linear
     if weights.weight_only:
         if everywhere(weights.bits > 4.5):
             return "w8a16" if everywhere(weights.bits <= 8) else linear
