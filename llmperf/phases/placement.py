@@ -158,8 +158,8 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     if own_tier is not None:
         missing = missing + most(need.away - need.elsewhere, 0.0)
         named = {share.name: share for share in shares}
-        share = named.get(own_tier, Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, 0.0))
-        named[own_tier] = replace(share, chosen_bytes=need.away)
+        bare = Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, 0.0)
+        named[own_tier] = replace(named.get(own_tier, bare), chosen_bytes=need.away)
         shares = list(named.values())
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
 
