@@ -182,6 +182,13 @@ def test_a_kind_sums_the_runs_of_its_operators(tmp_path: Path) -> None:
     assert sums[0] == pytest.approx(sums[1] + sums[2])
 
 
+def test_operators_that_share_a_name_have_a_mean_run(tmp_path: Path) -> None:
+    scenario = {**OPERATOR, "hardware": "h100-sxm", "weights": "fp8"}
+    (moved,) = operator_claims(tmp_path, "decode.quantize.bytes", scenario=scenario)
+    widths = (4096 + 4096 + 4096 + 11008) / 4  # inputs of qkv, o, gate_up, down; 16 bit read, 8 bit written
+    assert moved == pytest.approx(3 * 4 * widths)
+
+
 def test_an_operator_has_a_roofline_below_its_projection_and_a_ratio(tmp_path: Path) -> None:
     row = {"value": 1, "tier": "B", "scenario": OPERATOR}
     name = "operator.prefill.attention.time_s"

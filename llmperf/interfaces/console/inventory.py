@@ -15,7 +15,7 @@ _COLUMNS = {
     "kv_cache": ("bits", "group", "bits_with_scales"),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
-    "published": ("year", "claims", "not_expressible"),
+    "published": ("category", "year", "claims", "not_expressible"),
 }
 
 
