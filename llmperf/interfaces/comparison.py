@@ -162,7 +162,9 @@ def compare(
         try:
             results.append(_answer(reference, keys, catalog))
         except InputError as error:
-            problems += [replace(one, message=f"{one.message} (in {label})") for one in error.problems]
+            problems += [
+                one if one.file else replace(one, message=f"{one.message} (in {label})") for one in error.problems
+            ]
     if problems:
         raise InputError(list({(one.path, one.message): one for one in problems}.values()))
     return Comparison(tuple(labels), tuple(results))

@@ -127,9 +127,10 @@ def part_label(name: str) -> str:
     return PARTS.get(name) or RESOURCES.get(name) or name
 
 
-def quantity_label(name: str) -> str:
-    """A quantity in words."""
-    return QUANTITIES.get(name) or f"{name.removeprefix('flops.')} products"
+def quantity_label(name: str, part: str = "") -> str:
+    """A quantity of a part in words."""
+    label = QUANTITIES.get(name) or f"{name.removeprefix(FLOPS)} products"
+    return label.replace("KV", "states") if part == "recurrent" else label
 
 
 def wait_label(part: str, resource: str, quantity: str) -> str:
@@ -137,7 +138,7 @@ def wait_label(part: str, resource: str, quantity: str) -> str:
     if part == resource:  # nothing of the operators
         return part_label(part)
     if quantity:
-        return f"{quantity_label(quantity)} of {part_label(part)}"
+        return f"{quantity_label(quantity, part)} of {part_label(part)}"
     if resource == "latency":
         return f"fixed time of {part_label(part)}"
     return f"{RESOURCES.get(resource, resource)} in {part_label(part)}"
@@ -188,7 +189,7 @@ def _part(part: PartChange) -> str:
         one = before or after
         assert one is not None
         busy = load(one, one.limit) or load(one, "memory.main")
-        detail = f" ({quantity_label(busy[0])} {_scaled(one.work[busy[0]], unit(busy[0]))})" if busy else ""
+        detail = f" ({quantity_label(busy[0], part.name)} {_scaled(one.work[busy[0]], unit(busy[0]))})" if busy else ""
         return f"{_signed(part.effect_s)}: {label if after else f'no {label} any more'}{detail}"
     explains, against = _work(part, before, after)
     words = f"{label} {arrow(part.time)}"
@@ -211,19 +212,19 @@ def _work(part: PartChange, before: Part, after: Part) -> tuple[dict[str, str], 
     """
     changed = [one for one in part.work if one.relative >= MENTIONED and not one.name.startswith(FLOPS)]
     changed.sort(key=lambda one: (one.unit, -abs(one.after - one.before)))
-    same = {one.name: _said(one) for one in changed if (one.after > one.before) == (part.effect_s > 0)}
+    same = {one.name: _said(one, part.name) for one in changed if (one.after > one.before) == (part.effect_s > 0)}
     busy = {name for one in (before, after) for name in load(one, one.limit)}
     found = _products(part, before, after) if any(name.startswith(FLOPS) for name in busy) else {}
     found |= {name: words for name, words in same.items() if name in busy}
     if found:
         return found, {}
-    against = {one.name: _said(one) for one in changed if one.name not in same and one.unit == "B"}
+    against = {one.name: _said(one, part.name) for one in changed if one.name not in same and one.unit == "B"}
     runs = same.pop("operators", None)
     return same or ({"operators": runs} if runs else {}), dict(list(against.items())[:1])
 
 
-def _said(change: Change) -> str:
-    return f"{quantity_label(change.name)} {arrow(change)}"
+def _said(change: Change, part: str) -> str:
+    return f"{quantity_label(change.name, part)} {arrow(change)}"
 
 
 def _products(part: PartChange, before: Part, after: Part) -> dict[str, str]:
@@ -233,7 +234,7 @@ def _products(part: PartChange, before: Part, after: Part) -> dict[str, str]:
         return {FLOPS + dtypes[1]: f"products in {dtypes[0]} -> {dtypes[1]}"}
     change = Change(FLOPS + dtypes[1], "FLOP", *(_amount(one, FLOPS) for one in (before, after)))
     explains = change.relative >= MENTIONED and (change.after > change.before) == (part.effect_s > 0)
-    return {change.name: _said(change)} if explains else {}
+    return {change.name: _said(change, part.name)} if explains else {}
 
 
 def _amount(part: Part, quantity: str) -> float:
@@ -260,7 +261,7 @@ def _unmoved(part: PartChange, phase: PhaseChange) -> str:
     most = max(moved, key=lambda change: abs(change.after - change.before))
     busy = load(part.after, part.after.limit)
     stays = f"{quantity_label(busy[0])} stay and" if busy else RESOURCES.get(part.after.limit, part.after.limit)
-    return f"{part_label(part.name)}: {_said(most)}, but {stays} set the time: no change"
+    return f"{part_label(part.name)}: {_said(most, part.name)}, but {stays} set the time: no change"
 
 
 def _memory(difference: Difference) -> Iterator[str]:
