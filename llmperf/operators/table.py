@@ -83,7 +83,8 @@ class Block:
     kv_repeated : ndarray
         The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
     m, n, k : ndarray
-        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads. [1]
+        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads; sequences of decode
+        attention. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: operations of the rank with most tokens, weights that the rank with most experts reads. [FLOP], [B]
     waves, group, context : ndarray
@@ -170,6 +171,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "waves",
         "group",
         "context",
+        "m",
     ),
     "recurrent": (*_WORK, "kv_read", "kv_write"),
     "elementwise": _WORK[1:],
