@@ -265,6 +265,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
         context=read,
+        m=step.sequences,
         # latent attention has kernels of its own, which share the latent among all heads
         scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
     )
