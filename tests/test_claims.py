@@ -351,11 +351,6 @@ def test_every_missing_mechanism_is_one_that_the_documentation_names(results: li
 
 
 BEATS_THE_BOUND = {
-    "awq-4090-llama-3-8b-ttft-256-w4": "fp16 sums on GeForce run at twice the listed rate, which is that of fp32 sums",
-    "awq-4090-llama-3-8b-ttft-512-w4": "the same",
-    "awq-4090-llama-3-8b-ttft-1024-w4": "the same",
-    "awq-4090-llama-3-8b-ttft-2048-w4": "the same",
-    "awq-4090-llama-3-8b-ttft-4096-w4": "the same",
     "flexgen-baseline-t4-opt-175b": "the rate of the drive is stated as about 2 GB/s",
     "zero-infinity-inference-llama3-70b-a100-4-gen4": "7 tokens/s and 10 GB/s have one digit",
 }
