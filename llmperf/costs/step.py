@@ -289,12 +289,11 @@ def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Re
     time, reached, slowed, fixed = attention.prefill_time(
         fit, work, memory, block.query, block.context, block.waves, machine.cores, _beside(beside)
     )
-    time = (time + passed) * kernel.prefill_slowdown
+    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
+    time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed + passed, fixed, beside)
-    return Priced(
-        block, time, roofline(demands[_matrix(block, machine)], cold, *_vector(demands)), limits, demands, name
-    )
+    return Priced(block, time, ideal, limits, demands, name)
 
 
 def _matrix(block: Block, machine: Machine) -> str:
@@ -365,7 +364,8 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
             once = attention.shared_prefix(block.kv_repeated, np.maximum(block.kv_read, 1.0), block.m)
             rows = attention.padded_share(group * np.maximum(block.m, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
-            memory = memory - block.kv_repeated * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            unread = block.kv_repeated * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            memory, cold = memory - unread, cold - unread
             again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
     time, reached, slowed, fixed = attention.decode_time(
         fit,
@@ -379,12 +379,11 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
         padding=padding,
         busy=busy,
     )
-    time = (time + again) * kernel.decode_slowdown
+    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
+    time = np.maximum((time + again) * kernel.decode_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed + again, beside)
-    return Priced(
-        block, time, roofline(demands[_matrix(block, machine)], cold, *_vector(demands)), limits, demands, name
-    )
+    return Priced(block, time, ideal, limits, demands, name)
 
 
 def _products_of_cache(
