@@ -264,6 +264,15 @@ def test_a_prefix_is_read_once_for_the_batch() -> None:
     )
 
 
+def test_prompts_that_share_a_prefix_stand_side_by_side_before_it() -> None:
+    short = {"input": 4000, "shared_prefix": 3999, "batch": 256}
+    assert estimate(**short, attention="hydragen").ttft_s < 0.7 * estimate(**short).ttft_s
+    assert estimate(**short, attention="hydragen").bound.ttft_s == estimate(**short).bound.ttft_s
+    assert estimate(attention="hydragen").ttft_s == estimate().ttft_s
+    # a token sees 3,999 cached tokens and itself
+    assert attention.cached_share(np.array([3999.0]), np.array([4000.0]))[0] == 3999 / 4000
+
+
 @given(shared=st.integers(0, 4095), batch=st.integers(1, 512))
 def test_the_share_of_a_prefix_is_its_share_of_the_context(shared: int, batch: int) -> None:
     read, context = 3.0, 4096.0

@@ -281,7 +281,7 @@ def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -
     return known["default"]
 
 
-PREFILL = ("score_ops", "score_engine", "softmax_pass", "skips_masked", "prefill_slowdown")
+PREFILL = ("score_ops", "score_engine", "softmax_pass", "skips_masked", "prefix", "prefill_slowdown")
 DECODE = (
     "score_ops",
     "score_engine",

@@ -53,6 +53,7 @@ class Row:
     ranks_out: Real = 1.0
     scheme: str = ""
     query: Real = 1.0
+    prefix_bytes: Real = 0.0
     foreign_bytes: Real = 0.0
 
 
@@ -84,7 +85,7 @@ class Block:
         The part of `kv_read` that is read for more than one sequence (a shared prefix). [B]
     m, n, k : ndarray
         Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads; sequences of decode
-        attention. [1]
+        attention; tokens of a prompt that were cached before it came. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: operations of the rank with most tokens, weights that the rank with most experts reads. [FLOP], [B]
     waves, group, context : ndarray
@@ -92,6 +93,9 @@ class Block:
         attention: (prompt, head, block of queries) triples, and keys that a prompt's last query sees. [1]
     query : ndarray
         Prefill attention: query tokens of a prompt. [1]
+    prefix_bytes : ndarray
+        Prefill attention: the part of `activation_bytes` that are keys and values of a cached prefix, read again for
+        each further prompt. [B]
     operations : tuple of str
         ``collective``: what is communicated.
     message, message_out, ranks_up, ranks_out : ndarray
@@ -130,6 +134,7 @@ class Block:
     ranks_up: Array
     ranks_out: Array
     query: Array
+    prefix_bytes: Array
     foreign_bytes: Array
 
     def uses(self, column: str) -> bool:
@@ -161,6 +166,8 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "waves",
         "context",
         "query",
+        "m",
+        "prefix_bytes",
     ),
     "attention.decode": (
         *_WORK[:2],
