@@ -181,8 +181,12 @@ def _sums(block: Block, columns: list[Array]) -> list[Sum]:
     ]
 
 
-def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> tuple[Array, Array]:
+def _memory_time(
+    block: Block, machine: Machine, elsewhere: tuple[Real, Real], unread: Array | float = 0.0
+) -> tuple[Array, Array]:
     """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
+
+    Of its activations, `unread` bytes are not read.
 
     Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
     there.
@@ -195,7 +199,7 @@ def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
     if block.fills("copy_bytes"):
         stored = stored + block.copy_bytes
     rate = machine.runs(block.kind).bandwidth
-    passing = block.activation_bytes
+    passing = block.activation_bytes - unread
     return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
 
 
@@ -276,9 +280,11 @@ def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced
 
 def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory, cold = _memory_time(block, machine, elsewhere)
+    once = machine.attention.prefix == "once"
+    memory, cold = _memory_time(block, machine, elsewhere, block.prefix_bytes if once else 0.0)
     fit = machine.fit("attention_prefill", block.schemes)
     kernel, work, beside, passed = machine.attention, compute, demands, np.zeros_like(compute)
+    query = block.query
     if not machine.usual_prefill:
         demands, work, beside, scores = _scores_of_prompts(block, machine, demands)
         if kernel.softmax_pass:
@@ -286,8 +292,10 @@ def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Re
             memory, cold = memory + half, cold + half
             passed = np.maximum(half / machine.fit("gemm", block.dtypes).memory, _beside(beside))
             beside = {}
+        if once:  # queries of all prompts stand side by side before the prefix, which has no mask
+            query = query / (1.0 - attention.cached_share(block.m, block.context))
     time, reached, slowed, fixed = attention.prefill_time(
-        fit, work, memory, block.query, block.context, block.waves, machine.cores, _beside(beside)
+        fit, work, memory, query, block.context, block.waves, machine.cores, _beside(beside)
     )
     ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
     time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)

@@ -209,6 +209,12 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         waves=blocks_of_queries(build, heads),
         context=least(step.length, window.size + step.query) if window else step.length,
         query=step.query,
+        m=step.before,
+        prefix_bytes=most(step.prompts - 1.0, 0.0)
+        * (least(step.before, window.size) if window else step.before)
+        * kv_heads
+        * (key + value)
+        * formats.hidden,
     )
 
 
