@@ -182,6 +182,11 @@ def test_an_older_kernel_does_not_use_a_newer_chip() -> None:
     )
 
 
+def test_a_kernel_that_tells_nothing_of_a_chip_says_so() -> None:
+    assert any("told for ampere" in note for note in estimate(hardware="l4", attention="flash-attention-1").warnings)
+    assert not any("told for" in note for note in estimate(attention="flash-attention-1").warnings)
+
+
 def test_a_kernel_takes_its_own_fits_of_a_chip() -> None:
     """FlashAttention-2 was measured on A100; vLLM of 2024 runs it there."""
     named = operator("prefill", engine="vllm-2024", attention={"extends": "fused", "kernels": ["torch_flow"]})
