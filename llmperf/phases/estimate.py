@@ -205,6 +205,12 @@ def notes(scenario: Scenario) -> list[str]:
         )
     if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
         found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
+    shares = scenario.attention.peak_share
+    if shares and hardware.generation not in shares:
+        found.append(
+            f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
+            "the fitted constants of the chip stand in"
+        )
     return found
 
 
