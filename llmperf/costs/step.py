@@ -369,10 +369,10 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
         padding = attention.padded_share(group, fit.query_tile)
         busy = attention.occupancy(kernel.split, waves, block.context, machine.cores)
         if kernel.prefix == "once":
-            once = attention.shared_prefix(block.kv_repeated, np.maximum(block.kv_read, 1.0), block.m)
+            once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.m)
             rows = attention.padded_share(group * np.maximum(block.m, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
-            unread = block.kv_repeated * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            unread = block.prefix_bytes * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
             memory, cold = memory - unread, cold - unread
             again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
     time, reached, slowed, fixed = attention.decode_time(

@@ -266,6 +266,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         kv_read=step.sequences * (moved - fetched),
         kv_write=step.sequences * own.written,
         kv_repeated=again + own.repeated * step.sequences * moved,
+        prefix_bytes=again,
         kv_remote=step.sequences * fetched,
         activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + 2.0 * fetched + own.scored(read)),
         waves=step.sequences * kv_heads,

@@ -117,8 +117,8 @@ class Block:
     query : ndarray
         Prefill attention: query tokens of a prompt. [1]
     prefix_bytes : ndarray
-        Prefill attention: the part of `activation_bytes` that are keys and values of a cached prefix, read again for
-        each further prompt. [B]
+        Keys and values of a prefix that prompts or sequences share, read again for each further one: part of the
+        `activation_bytes` of prefill, of the `kv_repeated` of decode. [B]
     operations : tuple of str
         ``collective``: what is communicated.
     message, message_out, ranks_up, ranks_out : ndarray
@@ -207,6 +207,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "kv_read",
         "kv_write",
         "kv_repeated",
+        "prefix_bytes",
         "kv_remote",
         "activation_bytes",
         "waves",
