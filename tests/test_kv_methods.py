@@ -53,7 +53,7 @@ def test_zipcache_compresses_five_times() -> None:
 def test_minicache_compresses_5_33_times_before_retention_and_5_16_after() -> None:
     kept = {"extends": "minicache", "merged": {"retained": 0.0}}
     assert 1.0 / ratio(kept, 4096) == pytest.approx(16 / 3)
-    assert 1.0 / ratio("minicache", 4096) == pytest.approx(4 / (0.5 + 0.5 * (1 - 0.5 * 0.95)))
+    assert 1.0 / ratio("minicache", 4096) == pytest.approx(4 / 0.775)
 
 
 def test_locret_compresses_eight_times_at_128k() -> None:
@@ -105,7 +105,7 @@ def test_a_step_reads_what_the_method_chooses() -> None:
     assert read["bf16"] == 32_769 * 2 * 1024 * 2
     assert read["kivi-2bit"] == pytest.approx(2 * 1024 / 8 * ((32_769 - 96) * 3 + 96 * 16))
     assert read["kinetics-topk-1k"] == 1024 * 2 * 1024 * 2
-    assert read["h2o-20"] == pytest.approx(0.4 * 32_768 * (2 * 1024 * 2 + 32 * 2))  # and its scores
+    assert read["h2o-20"] == pytest.approx(0.2 * 32_770 * (2 * 1024 * 2 + 32 * 2))  # and its scores
     assert decode_reads("kinetics-block-1k", "select") == pytest.approx(32_769 / 16 * 1024 * 2)
 
 
@@ -114,6 +114,103 @@ def decode_reads(kv_cache: str, name: str) -> float:
     costs = _evaluated(kv_cache=kv_cache, input=32_768, output=2, batch=1).decode.costs
     block = next(priced.block for priced in costs.priced if name in priced.block.names)
     return float(block.kv_read[block.names.index(name), 0])
+
+
+SHAPES = [
+    {},
+    {"shared_prefix": 700, "batch": 16},
+    {"hardware": "hgx-a100", "cp": 8, "batch": 4},
+    {"hardware": "hgx-a100", "tp": 4, "pp": 2, "batch": 24},
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "-".join(shape) or "plain")
+@pytest.mark.parametrize("name", METHODS)
+def test_a_step_reads_no_more_than_is_stored_and_repeats_no_more_than_it_reads(
+    name: str, shape: dict[str, Any]
+) -> None:
+    hardware = {**WITH_HOST, "extends": shape.get("hardware", WITH_HOST["extends"])}
+    try:
+        found = _evaluated(kv_cache=name, input=3000, output=200, **{**shape, "hardware": hardware})
+    except InputError:
+        return  # refused with its reason: tested below
+    cp = shape.get("cp", 1)
+    costs = found.decode.costs
+    block = next(priced.block for priced in costs.priced if "attention" in priced.block.names)
+    row = block.names.index("attention")
+    read, repeated, remote = (
+        float(getattr(block, column)[row, 0]) for column in ("kv_read", "kv_repeated", "kv_remote")
+    )
+    assert 0 <= repeated <= read * (1 + 1e-12)
+    method = component("kv_cache", name)
+    here, away = found.need.per_sequence.cache.stored(3200, 3000, 3200)
+    shares = 1.0 - found.need.per_sequence.cache.repeated
+    sequences = found.setup.sequences / found.setup.micro_batches
+    if method.offload is None:
+        assert read * cp <= sequences * here / shares * (1 + 1e-9)
+    assert remote <= sequences * away
+    assert np.all(found.need.kv_cache >= 0)
+    assert all(part.total >= 0 for part in costs.kv_reads.values())
+
+
+def test_a_prompt_of_several_steps_holds_its_cache_until_it_is_cut() -> None:
+    long, short = ({"kv_cache": "snapkv-2k", "input": n, "output": 1, "batch": 1} for n in (131_000, 4_000))
+    plain = _evaluated(kv_cache="bf16", input=131_000, output=1, batch=1).need
+    cut = _evaluated(**long).need
+    assert cut.kv_cache[0, 0] < 0.02 * plain.kv_cache[0, 0]
+    assert cut.activations - plain.activations == pytest.approx(131_000 * 131_072 - cut.kv_cache[0, 0], rel=1e-3)
+    assert _evaluated(**short).need.activations == _evaluated(kv_cache="bf16", input=4_000, output=1).need.activations
+
+
+FULL: dict[str, Any] = {
+    "extends": "kivi-2bit",
+    "salient": {"share": 0.5, "bits": 4},
+    "windowed": {"share": 0.5, "tokens": 512, "sinks": 4},
+    "reads": {"tokens": 600},
+    "selection": {"page": 16, "codes": 4},
+    "low_rank": {"rank": 4},
+    "outliers": {"share": 0.01, "bits": 48},
+    "prompts": {"probes": 0.1, "flops": 2, "products": 8},
+}
+"""Nearly all mechanisms in one method."""
+VARIED: dict[str, list[float]] = {
+    "bits": [2, 3],
+    "recent": [0, 128],
+    "score_bits": [0, 16],
+    "salient.share": [0.2, 0.5],
+    "outliers.share": [0.0, 0.1],
+    "windowed.share": [0.0, 0.5],
+    "windowed.tokens": [100, 1000],
+    "budget.tokens": [300, 900],
+    "reads.tokens": [100, 5000],
+    "reads.share": [0.0, 0.5],
+    "selection.page": [8, 64],
+    "selection.codes": [0, 12],
+    "low_rank.rank": [1, 64],
+    "merged.retained": [0.0, 0.2],
+    "offload.hit": [0.2, 0.6],
+    "prompts.probes": [0.0, 1.0],
+    "prompts.flops": [0, 5],
+    "prompts.products": [0, 640],
+}
+BESIDE: dict[str, dict[str, Any]] = {
+    "budget": {"budget": {"tokens": 900, "of": "prompt", "grows": True}},
+    "merged": {"merged": {"share": 0.5, "retained": 0.1}},
+    "offload": {"offload": {"tier": "host", "part": "all"}},
+}
+
+
+@pytest.mark.parametrize("path", VARIED)
+def test_every_number_of_a_method_may_be_an_array(path: str) -> None:
+    method = {**FULL, **BESIDE.get(path.partition(".")[0], {})}
+    shape = {"model": LONG, "hardware": WITH_HOST, "kv_cache": method, "input": 2000, "output": 100}
+    name = f"kv_cache.{path}"
+    together = llmperf.estimate(**{**shape, name: np.array(VARIED[path], dtype=float)})
+    for index, value in enumerate(VARIED[path]):
+        alone = llmperf.estimate(**{**shape, name: value})
+        for part in ("bound", "roofline", "projection"):
+            many, one = (np.ravel(getattr(found, part).e2e_s) for found in (together, alone))
+            assert many[index if many.size > 1 else 0] == pytest.approx(one[0]), (part, value)
 
 
 def test_what_every_step_of_a_choice_shares_costs_its_part() -> None:
@@ -139,11 +236,12 @@ def test_every_method_keeps_bound_roofline_and_projection_in_order(name: str) ->
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_no_method_stores_more_than_twice_a_16_bit_cache_and_longer_never_less(name: str) -> None:
+def test_no_method_stores_much_more_than_a_16_bit_cache_and_longer_never_less(name: str) -> None:
     tokens = np.array([65, 500, 2_000, 8_000, 30_000, 120_000])
     stored = _evaluated(kv_cache=name, input=tokens, output=64).footprint.kv_cache
     plain = _evaluated(kv_cache="bf16", input=tokens, output=64).footprint.kv_cache
-    assert (stored <= 2.0 * plain).all()
+    assert (stored > 0).all()
+    assert (stored <= 1.6 * plain).all()  # side matrices of a short sequence
     assert (np.diff(stored) >= 0).all()
 
 
@@ -162,7 +260,7 @@ def test_an_array_gives_what_each_number_gives(name: str) -> None:
 @given(name=st.sampled_from(METHODS), room=st.floats(2**28, 2**38), generated=st.integers(1, 4096))
 def test_the_longest_sequence_fits_and_a_longer_one_does_not(name: str, room: float, generated: int) -> None:
     sequence = _evaluated(kv_cache=name, input=256, output=generated).need.per_sequence
-    longest = float(sequence.longest(room))
+    longest = float(sequence.longest(room, np.inf, lambda tokens: 0.0 * tokens))
     assume(generated + 256 < longest < 2**39)
     assert sequence.bytes(longest)[0] <= room * (1 + 1e-9)
     assert sequence.bytes(1.01 * longest + 1)[0] >= room * (1 - 1e-9)

@@ -251,7 +251,11 @@ def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Pr
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed, demands)
-    return Priced(block, time, roofline(compute, cold, *_vector(demands)), limits, demands, name)
+    ideal = roofline(compute, cold, *_vector(demands))
+    if not all(block.required):
+        needed = _masks(block.required, block.operations)[0]
+        demands = {resource: np.where(needed, part, 0.0) for resource, part in demands.items()}
+    return Priced(block, time, ideal, limits, demands, name)
 
 
 def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:

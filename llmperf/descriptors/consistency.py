@@ -113,6 +113,9 @@ def _method_of_cache(scenario: Scenario) -> list[Fault]:
     if drops and anywhere(scenario.workload.shared_prefix > 0):
         text = f"{method.name} drops tokens by what one request asks: a prefix that is kept for others needs them all"
         found.append(("workload.shared_prefix", text))
+    if method.offload is not None and anywhere(scenario.workload.shared_prefix > 0):
+        text = f"{method.name} keeps its cache in {method.offload.tier}: fetching a shared prefix is not modelled"
+        found.append(("workload.shared_prefix", text))
     if model.mla is not None:
         parts = {
             "windowed": method.windowed is not None and method.windowed.by == "heads",

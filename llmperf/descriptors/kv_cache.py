@@ -70,7 +70,7 @@ class LowRank:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Tokens that are kept, or read: at least `tokens`, or a `share` of a length."""
+    """Tokens that are kept: at least `tokens`, or a `share` of a length."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     tokens: WholeOrZero = 0
@@ -82,6 +82,15 @@ class Budget:
     chunk: Whole | None = None
     """Prompts are computed in chunks of so many tokens, each seeing what the budget kept of those before (None: the
     prompt is computed in full, and cut after)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Tokens that a decode step reads of those kept: at least `tokens`, or a `share` of those that there are."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    tokens: WholeOrZero = 0
+    share: Fraction = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +160,10 @@ class Prompts:
     """Operations of matrix products an element of the keys (a decomposition)."""
 
 
+PLAIN = Prompts()
+"""Of a method that adds nothing to prompts."""
+
+
 @dataclass(frozen=True, slots=True)
 class KvCacheFormat:
     """How keys and values are stored, which of them are kept, and which a decode step reads."""
@@ -179,12 +192,12 @@ class KvCacheFormat:
     windowed: Windowed | None = None
     score_bits: NonNegative = 0
     """Bits of accumulated scores that each query head keeps of a token, read and written in every step."""
-    reads: Budget | None = None
+    reads: Reads | None = None
     """Tokens that a step reads of those kept (None: all)."""
     selection: Selection | None = None
     offload: Offload | None = None
     merged: Merged | None = None
-    prompts: Prompts = field(default_factory=Prompts)
+    prompts: Prompts = PLAIN
     aliases: list[Text] = field(default_factory=list)
     notes: Text | None = None
 
@@ -213,7 +226,8 @@ def stored_bits(kv_cache: KvCacheFormat, elements: Elements) -> Real:
     if kv_cache.salient is not None:
         bits = bits + kv_cache.salient.share * (kv_cache.salient.bits - bits)
     if elements.group is not None:
-        bits = bits + (elements.scale_bits + elements.zero_bits) / elements.group
+        quantized = 1.0 if kv_cache.salient is None else 1.0 - kv_cache.salient.share * (kv_cache.salient.bits >= 16)
+        bits = bits + quantized * (elements.scale_bits + elements.zero_bits) / elements.group
     if kv_cache.outliers is not None:
         bits = bits + kv_cache.outliers.share * kv_cache.outliers.bits
     return bits
@@ -223,11 +237,11 @@ def contradictions(kv_cache: KvCacheFormat) -> list[tuple[str, str]]:
     """What in a method contradicts itself: path and message of each."""
     found = []
     for name in ("budget", "reads"):
-        part: Budget | None = getattr(kv_cache, name)
+        part: Budget | Reads | None = getattr(kv_cache, name)
         if part is not None and part.tokens == 0 and part.share == 0:
             found.append((name, "keeps nothing: state tokens, or a share"))
-    if kv_cache.reads is not None and kv_cache.reads.chunk is not None:
-        found.append(("reads.chunk", "is of kept tokens; it belongs into budget"))
+    if kv_cache.offload is not None and kv_cache.merged is not None:
+        found.append(("merged", "and offload: what layers that share a cache fetch of it is not modelled"))
     if kv_cache.selection is not None and kv_cache.reads is None:
         found.append(("selection", "chooses tokens, but reads does not say how many"))
     if kv_cache.windowed is not None and not (

@@ -106,7 +106,7 @@ def element_bytes(weights: WeightFormat) -> Real:
     output channel or factors add depends on the widths of the matrix (`llmperf.operators.matrix`).
     """
     group = weights.scale_bits + weights.zero_bits + weights.type_bits
-    if weights.supergroup:
+    if weights.supergroup is not None:
         group = group + weights.supergroup_bits / weights.supergroup
     stored = weights.density * weights.bits + weights.index_bits
     if weights.residual_blocks is not None:
@@ -114,7 +114,7 @@ def element_bytes(weights: WeightFormat) -> Real:
     if weights.wide_bits is not None:
         stored = stored + weights.wide_share * (weights.wide_bits - weights.bits)
     outliers = weights.outlier_share * (weights.outlier_bits + weights.outlier_index_bits)
-    return (stored + (group / weights.group if weights.group else 0.0) + outliers) / 8
+    return (stored + (group / weights.group if weights.group is not None else 0.0) + outliers) / 8
 
 
 def contradictions(weights: WeightFormat) -> list[tuple[str, str]]:

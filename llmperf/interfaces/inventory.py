@@ -132,7 +132,7 @@ def _method(name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     layer = Cache(method, 1024.0, 1024.0, key, value, 32.0, 8.0, 128.0, 0.0)
     tokens, plain = float(LISTED_TOKENS), 2.0 * 2048.0 * LISTED_TOKENS
     every = method.selection.every if method.selection else 1.0
-    read = layer.bytes(layer.read(tokens, tokens, tokens)) + layer.summaries(tokens) / every
+    read = layer.step(lambda limit: min(tokens, limit), tokens, tokens).bytes + layer.summaries(tokens) / every
     return {
         "stage": method.stage,
         "stored_at_128k": layer.stored(tokens, tokens, tokens)[0] / plain,

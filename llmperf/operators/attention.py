@@ -5,16 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from llmperf.descriptors.achieved import variant
-from llmperf.descriptors.kv_cache import Prompts
+from llmperf.descriptors.kv_cache import PLAIN
 from llmperf.descriptors.model import Attention, Indexer, Mla
-from llmperf.numeric import Real, anywhere, ceil_div, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
-from llmperf.operators.cache import Cache, cache
+from llmperf.operators.cache import Cache, Read, cache
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
-NOTHING = Prompts()
-"""A method that adds nothing to prompts."""
 SOFTMAX_FLOPS = 5.0
 """Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
 
@@ -34,7 +32,7 @@ def add(build: Build, layers: Layers) -> None:
         picked = Window(build.model.indexer.top_k) if build.model.indexer else None
         full = build.spread(layers.repeat - windowed)
         _scores(build, "attention", full, attention, picked)
-        if not build.formats.cache.linear or build.formats.cache.prompts != NOTHING:
+        if not build.formats.cache.linear or build.formats.cache.prompts is not PLAIN:
             _method(build, full, attention)
     if windowed:
         window = Window(attention.window or 0.0, attention.chunked)
@@ -173,8 +171,10 @@ def _seen(own: Cache, length: Real, window: Window | None) -> tuple[tuple[Real, 
     method = own.method
     if window is not None or method.linear:
         return ((1.0, window),)
-    chunk = method.budget.chunk if method.budget else None
-    whole = None if chunk is None else Window(own.kept(length, length, length) + 0.5 * (chunk + 1))
+    budget = method.budget
+    whole = None
+    if budget is not None and budget.chunk is not None:
+        whole = Window(most(budget.tokens, budget.share * length) + 0.5 * (budget.chunk + 1))
     part = method.windowed
     if part is None or part.prompts is None:
         return ((1.0, whole),)
@@ -193,7 +193,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
     heads = shards.heads
     kv_heads = heads if build.model.mla else shards.kv_heads
     tokens = build.prompt_tokens
-    written = tokens * own.written_share(step.length, window is None) * (own.token + own.index) if build.keeps else 0.0
+    written, sent = own.prompt_writes(step.length, window is None) if build.keeps else (0.0, 0.0)
     return Row(
         name,
         layers.repeat,
@@ -201,8 +201,8 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         formats.attention,
         flops=2.0 * heads * pairs * (key + value),
         vector_flops=SOFTMAX_FLOPS * heads * pairs,
-        kv_write=written * (1.0 - own.remote),
-        kv_remote=written * own.remote,
+        kv_write=tokens * written,
+        kv_remote=tokens * sent,
         activation_bytes=tokens * heads * (key + value) * formats.hidden
         + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
@@ -222,25 +222,28 @@ def _compression(build: Build, layers: Layers, attention: Attention) -> None:
     """Passes over the keys and values of prompts: scores of some queries once more, decomposition, quantization."""
     step, shards, formats = build.step, build.shards, build.formats
     own, costs = cache(build), build.formats.cache.prompts
-    if own is None or not build.keeps or costs == NOTHING:
+    if own is None or not build.keeps:
         return
     tokens, key = build.prompt_tokens, _widths(build, attention, absorbed=False)[0]
     if anywhere(costs.probes > 0.0) and not formats.scored:
+        probed = only(layers, costs.probes > 0.0)
         pairs = costs.probes * step.prompts * step.pairs(None) / shards.cp * shards.heads
         rows = costs.probes * tokens * shards.heads
-        row = Row("probe", layers.repeat, layers.stages, formats.attention, m=rows, n=step.length, k=key)
+        row = Row("probe", probed.repeat, probed.stages, formats.attention, m=rows, n=step.length, k=key)
+        row.required = False  # a kernel that keeps its scores shows them
         row.flops = 2.0 * pairs * key
         row.activation_bytes = pairs * formats.hidden + tokens * own.keys * formats.hidden
         build.add("gemm", row)
-        build.elementwise("probe_softmax", layers, pairs * formats.hidden, SOFTMAX_FLOPS * pairs)
+        build.elementwise("probe_softmax", probed, pairs * formats.hidden, SOFTMAX_FLOPS * pairs)
     if anywhere(costs.products > 0.0):
-        row = Row("decompose", layers.repeat, layers.stages, formats.attention, m=tokens, n=own.keys, k=own.keys)
+        some = only(layers, costs.products > 0.0)
+        row = Row("decompose", some.repeat, some.stages, formats.attention, m=tokens, n=own.keys, k=own.keys)
         row.flops = costs.products * tokens * own.keys
         row.activation_bytes = 2.0 * tokens * own.keys * formats.hidden
         build.add("gemm", row)
     if anywhere(costs.flops > 0.0):
         moved = tokens * own.elements * formats.hidden
-        build.elementwise("compress", layers, moved, tokens * own.elements * costs.flops)
+        build.elementwise("compress", only(layers, costs.flops > 0.0), moved, tokens * own.elements * costs.flops)
 
 
 def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
@@ -249,29 +252,34 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
     own = cache(build)
     assert own is not None
     key, value = _widths(build, attention, absorbed=True)
-    whole = step.decode_context(window)
-    # a window of the model holds few tokens: methods choose among those of the other layers
-    read = (whole if window else own.read(whole, step.context, step.context + step.steps + 1.0)) / shards.cp
-    heads, kv_heads, moved = shards.heads, own.kv_heads, own.bytes(read)
-    scores = step.sequences * read * heads
-    fetched = 0.0 if window else own.fetched(read)
-    again = most(step.sequences - 1.0, 0.0) * least(step.decode_shared(window) / shards.cp, read) * own.token
+    heads, kv_heads, cp = shards.heads, own.kv_heads, shards.cp
+    if window:  # few tokens: methods choose among those of the other layers
+        tokens = step.decode_context(window)
+        read = Read(tokens, own.token * tokens, 0.0, tokens)
+    else:
+        read = own.step(lambda limit: step.decode_context(Window(limit)), step.prompt, step.final)
+    scores = step.sequences * read.tokens / cp * heads
+    moved, fetched = step.sequences * (read.bytes - read.fetched) / cp, step.sequences * read.fetched / cp
+    prefix = most(step.sequences - 1.0, 0.0) * least(step.decode_shared(window), read.tokens) / cp * own.token
     return Row(
         name,
         layers.repeat,
         layers.stages,
         formats.attention,
-        flops=2.0 * scores * (key + value) + step.sequences * own.corrections(read),
-        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * own.dequantization(read),
-        kv_read=step.sequences * (moved - fetched),
+        flops=2.0 * scores * (key + value) + step.sequences * own.corrections(read.tokens / cp),
+        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * own.dequantization(read) / cp,
+        kv_read=moved,
         kv_write=step.sequences * own.written,
-        kv_repeated=again + own.repeated * step.sequences * moved,
-        prefix_bytes=again,
-        kv_remote=step.sequences * fetched,
-        activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + 2.0 * fetched + own.scored(read)),
+        # what sequences and layers share might be read once by all
+        kv_repeated=moved - (moved - prefix) * (1.0 - own.repeated),
+        # sequences that choose their tokens choose different ones
+        prefix_bytes=prefix if own.method.reads is None else 0.0,
+        kv_remote=fetched,
+        activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + own.scored(read.tokens / cp))
+        + 2.0 * fetched,
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
-        context=read,
+        context=read.tokens / cp,
         m=step.sequences,
         # latent attention has kernels of its own, which share the latent among all heads
         scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
@@ -288,7 +296,7 @@ def _selection(build: Build, layers: Layers) -> None:
     pages = step.sequences * tokens / chosen.page / chosen.every * own.outside
     row = Row("select", layers.repeat, layers.stages, formats.attention, context=tokens / chosen.page)
     row.flops = 2.0 * pages * own.heads * own.head_dim * chosen.vectors
-    row.vector_flops = pages * own.heads * (1.0 + (1.0 if chosen.codes else 0.0))
+    row.vector_flops = pages * own.heads * (1.0 + choose(chosen.codes > 0, 1.0, 0.0))
     row.kv_read = step.sequences * own.summaries(tokens) / chosen.every
     row.activation_bytes = step.sequences * own.heads * own.head_dim * formats.hidden
     row.waves, row.group = step.sequences * own.kv_heads, own.heads / own.kv_heads

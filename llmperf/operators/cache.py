@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from llmperf.descriptors.kv_cache import Budget, KvCacheFormat, stored_bits
+from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
 from llmperf.numeric import Real, choose, least, most
 from llmperf.operators.build import Build
+
+FAR = 1e15
+"""Tokens that stand for no limit: more than any sequence has. [1]"""
+
+Mean = Callable[[Real], Real]
+"""Tokens of which at most so many count, as a function of that limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a decode step reads of a sequence in one layer, the mean over heads and layers.
+
+    Attributes
+    ----------
+    tokens, compressed : number or array
+        Tokens, and those of them that are stored compressed. [1]
+    bytes, fetched : number or array
+        Their bytes, and the part of these that comes from the tier that the method names. [B]
+    """
+
+    tokens: Real
+    bytes: Real
+    fetched: Real
+    compressed: Real
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,48 +101,80 @@ class Cache:
     @property
     def written(self) -> Real:
         """Bytes that a new token writes. [B]"""
-        return (self.token if self.method.linear or self.method.recent == 0 else self._recent) + self.index
+        later = self.token if self.method.linear else choose(self.method.recent > 0, self._recent, self.token)
+        return later + self.index
 
     @property
     def outside(self) -> Real:
         """Share of heads or layers that are not windowed. [1]"""
         return 1.0 if self.method.windowed is None else 1.0 - self.method.windowed.share
 
-    def window(self, tokens: Real) -> Real:
-        """Tokens that windowed heads or layers keep of a sequence. [1]"""
+    def _window(self, tokens: Real) -> Real:
+        """Most tokens that windowed heads or layers keep of a sequence of `tokens`. [1]"""
         part = self.method.windowed
-        if part is None:
-            return tokens
-        return least(tokens, part.sinks + most(part.tokens, part.length_share * tokens))
+        return FAR if part is None else part.sinks + most(part.tokens, part.length_share * tokens)
 
-    def kept(self, tokens: Real, prompt: Real, final: Real) -> Real:
-        """Tokens that the others keep of a sequence of `tokens`, begun with `prompt`, to grow to `final`. [1]"""
-        return _within(self.method.budget, tokens, prompt, final)
+    def _reads(self, tokens: Real) -> Real:
+        """Most tokens that a step reads of a sequence of `tokens`. [1]"""
+        part = self.method.reads
+        return FAR if part is None else most(part.tokens, part.share * tokens)
 
-    def read(self, tokens: Real, prompt: Real, final: Real) -> Real:
-        """Mean tokens, over heads and layers, that a decode step reads of a sequence. [1]"""
-        kept = self.kept(tokens, prompt, final)
-        some = least(kept, _within(self.method.reads, tokens, prompt, final))
-        if self.method.windowed is None:
-            return some
-        return self.outside * some + self.method.windowed.share * least(kept, self.window(tokens))
+    def _counter(self, mean: Mean, prompt: Real, final: Real) -> Mean:
+        """How many tokens are kept, of which at most `limit` count: a function of that limit. [1]
 
-    def bytes(self, tokens: Real) -> Real:
-        """Bytes of `tokens` stored tokens, the last of them not compressed yet. [B]"""
-        if self.method.linear:
-            return self.token * tokens
-        recent = least(tokens, self.method.recent)
-        return self.token * (tokens - recent) + self._recent * recent
+        Of S tokens, ``min(S, L) - d`` are kept: those up to the budget L, or, where generated tokens come on top, all
+        but the d that were dropped of the prompt. Of these, at most R are ``min(S, min(L, R + d)) - d``.
+        """
+        budget = self.method.budget
+        if budget is None:
+            return mean
+        held = most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
+        if not budget.grows:
+            return lambda limit: mean(least(held, limit))
+        dropped = prompt - least(prompt, held)
+        return lambda limit: mean(limit + dropped) - dropped
+
+    def _bytes(self, count: Mean, limit: Real) -> Real:
+        """Bytes of the kept tokens, at most `limit` of them, the last not compressed yet. [B]"""
+        recent = count(least(limit, self.method.recent))
+        return self.token * (count(limit) - recent) + self._recent * recent
+
+    def step(self, mean: Mean, prompt: Real, final: Real) -> Read:
+        """What a decode step reads of one sequence in one layer.
+
+        Parameters
+        ----------
+        mean : callable
+            Mean of ``min(context, limit)`` over the steps that this one stands for, as a function of the limit. [1]
+        prompt, final : number or array
+            Tokens of the sequence's prompt, and when it is complete. [1]
+        """
+        method, tokens = self.method, mean(FAR)
+        if method.linear:
+            return Read(tokens, self.token * tokens, 0.0, tokens)
+        count, limit, part = self._counter(mean, prompt, final), self._reads(tokens), method.windowed
+        chosen = self.outside * self._bytes(count, limit)
+        attended = self.outside * count(limit)
+        recent = self.outside * count(least(limit, method.recent))
+        windowed: Real = 0.0
+        if part is not None:
+            window = self._window(tokens)
+            windowed = part.share * self._bytes(count, window)
+            attended = attended + part.share * count(window)
+            recent = recent + part.share * count(least(window, method.recent))
+        missed = 0.0 if method.offload is None else 1.0 - method.offload.hit
+        return Read(attended, chosen + windowed, missed * self.remote * chosen, attended - recent)
 
     def stored(self, tokens: Real, prompt: Real, final: Real) -> tuple[Real, Real]:
         """Mean bytes of a sequence in one layer: on the device, and in the tier that the method names. [B]"""
         method = self.method
         if method.linear:
             return (self.token + self.index) * tokens, 0.0
-        kept = self.kept(tokens, prompt, final)
-        whole = self.outside * self.bytes(kept) * self._merging
+        count = self._counter(lambda limit: least(tokens, limit), prompt, final)
+        kept = self.outside * self._bytes(count, FAR)
+        whole = kept * self._merging
         if method.windowed is not None:
-            whole = whole + method.windowed.share * self.bytes(least(kept, self.window(tokens))) * self._merging
+            whole = whole + method.windowed.share * self._bytes(count, self._window(tokens)) * self._merging
         rank = method.low_rank
         if rank is not None:  # the side that does not grow with the tokens
             columns = self.keys if rank.replaces_keys else 2.0 * self.kv_heads * self.head_dim
@@ -125,9 +182,23 @@ class Cache:
         whole = whole + self.index * tokens + self.summaries(tokens)
         if method.offload is None:
             return whole, 0.0
-        away = self.outside * self.bytes(kept) * self.remote
-        chosen = self.remote * self.bytes(self.read(tokens, prompt, final))  # what steps find there from those before
-        return whole - away + choose(method.offload.hit > 0.0, chosen, 0.0), away
+        # where steps find a part of what they read, all of it stays in a buffer
+        buffer = self.remote * self.outside * self._bytes(count, self._reads(tokens))
+        return whole - kept * self.remote + choose(method.offload.hit > 0.0, buffer, 0.0), kept * self.remote
+
+    def prompt(self, tokens: Real) -> Real:
+        """Bytes that a layer's cache of a prompt takes while it is computed, beyond what stays of it. [B]"""
+        budget, part = self.method.budget, self.method.windowed
+        if self.method.offload is not None or (budget is None and part is None):
+            return 0.0
+        seen: Real = tokens
+        if budget is not None and budget.chunk is not None:
+            held = most(budget.tokens, budget.share * tokens)
+            seen = least(tokens, held + budget.chunk)
+        whole = self.outside * seen
+        if part is not None:
+            whole = whole + part.share * (seen if part.prompts is None else least(seen, part.sinks + part.prompts))
+        return most(self.token * whole - self.stored(tokens, tokens, tokens)[0], 0.0)
 
     def summaries(self, tokens: Real) -> Real:
         """Bytes of the summaries of all pages of a sequence, over heads and layers that choose among them. [B]"""
@@ -136,11 +207,11 @@ class Cache:
 
     @property
     def _merging(self) -> Real:
-        """Bytes that layers with a common cache store over those of layers with their own. [1]"""
+        """Bytes that layers with a common cache store over those of layers with their own (MiniCache, sec. 4). [1]"""
         part = self.method.merged
         if part is None:
             return 1.0
-        return 1.0 - part.share * (1.0 - 1.0 / part.layers) * (1.0 - part.retained)
+        return 1.0 - part.share * most(1.0 - 1.0 / part.layers - part.retained, 0.0)
 
     @property
     def repeated(self) -> Real:
@@ -155,30 +226,28 @@ class Cache:
             return 0.0
         return 1.0 if part.part == "all" else self.values * self.value_bytes / self.token
 
-    def fetched(self, read: Real) -> Real:
-        """Bytes of the `read` tokens of a step that come from the tier that the method names. [B]"""
-        part = self.method.offload
-        return 0.0 if part is None else (1.0 - part.hit) * self.remote * self.bytes(read)
+    def prompt_writes(self, length: Real, limited: bool) -> tuple[Real, Real]:
+        """Mean bytes that must be written of each token of a prompt: to the device, and to the method's tier. [B]
 
-    def written_share(self, length: Real, limited: bool) -> Real:
-        """Share of a prompt's tokens that stay, where the method limits them: what must be written of them. [1]"""
+        Where the method limits a layer (`limited`), what it drops need not be written.
+        """
         if self.method.linear or not limited:
-            return 1.0
-        kept = self.kept(length, length, length)
-        part = self.method.windowed
+            return self.token + self.index, 0.0
+        count = self._counter(lambda limit: least(length, limit), length, length)
+        away = self.outside * count(FAR) * self.token * self.remote / length
+        kept, part = self.outside * count(FAR), self.method.windowed
         if part is not None:
-            kept = self.outside * kept + part.share * least(kept, self.window(length))
-        return kept / length
+            kept = kept + part.share * count(self._window(length))
+        return kept / length * self.token + self.index - away, away
 
     def scored(self, read: Real) -> Real:
         """Bytes of accumulated scores that a step writes beside reading them. [B]"""
         return read * self.heads * self.method.score_bits / 8
 
-    def dequantization(self, read: Real) -> Real:
-        """Vector operations to turn the `read` tokens of a sequence into 16 bit, and to add up their scores. [FLOP]"""
-        compressed = read if self.method.linear else most(read - self.method.recent, 0.0)
-        scores = self.heads * read if self.method.score_bits else 0.0
-        return compressed * self.elements * self.method.dequantize_flops + scores
+    def dequantization(self, read: Read) -> Real:
+        """Vector operations to turn what a step reads into 16 bit, and to add up scores. [FLOP]"""
+        scores = choose(self.method.score_bits > 0, self.heads * read.tokens, 0.0)
+        return read.compressed * self.elements * self.method.dequantize_flops + scores
 
     def corrections(self, read: Real) -> Real:
         """Operations of the products with side matrices for one new token of a sequence. [FLOP]
@@ -192,14 +261,6 @@ class Cache:
         if rank.replaces_keys:
             return 2.0 * read * rank.rank * self.keys
         return 4.0 * self.heads * rank.rank * (read + self.head_dim)
-
-
-def _within(budget: Budget | None, tokens: Real, prompt: Real, final: Real) -> Real:
-    """Tokens that a budget leaves of a sequence. [1]"""
-    if budget is None:
-        return tokens
-    limit = most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
-    return least(prompt, limit) + tokens - prompt if budget.grows else least(tokens, limit)
 
 
 def cache(build: Build) -> Cache | None:

@@ -194,6 +194,7 @@ def _scheme(weights: WeightFormat, linear: str) -> str:
     if weights.weight_only:
         if everywhere(weights.bits > 4.5):
             return "w8a16" if everywhere(weights.bits <= 8) else linear
-        blocks = weights.group == 32 and weights.scale_bits == 8 and not anywhere(weights.zero_bits > 0)
+        grouped = weights.group is not None and everywhere(weights.group == 32)
+        blocks = grouped and everywhere(weights.scale_bits == 8) and not anywhere(weights.zero_bits > 0)
         return "w4a16_mxfp4" if blocks else "w4a16"
     return "fp8_block" if linear == "fp8" and weights.group is not None else linear

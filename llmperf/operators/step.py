@@ -63,6 +63,8 @@ class Step:
         Tokens of all data-parallel ranks together, which share the experts: their mean, not rounded up. [1]
     shared : number or array
         Tokens at the begin of every decoding sequence that are the same cached prefix. [1]
+    prompt, final : number or array
+        Tokens of a decoding sequence's prompt, and of the sequence when it is complete. [1]
     encoded : number or array
         Encoder tokens of each prompt, which every decoder layer attends to. [1]
     causal : bool
@@ -83,6 +85,8 @@ class Step:
     diversity: Real = 1.0
     encoded: Real = 0.0
     causal: bool = True
+    prompt: Real = 0.0
+    final: Real = 0.0
 
     def pairs(self, window: Window | None) -> Real:
         """Query-key pairs of one prompt in this step, averaged over the chunks of the prompt. [1]"""

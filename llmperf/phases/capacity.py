@@ -144,7 +144,8 @@ def _inputs(scenario: Scenario, size: int) -> Axis:
         return Axis("input", limit, 0.0 * one, one, limit, one)
     cached, block = setup.cached_tokens, scenario.engine.kv_block
     limit = _each(model.max_context - work.output, size)
-    private = need.per_sequence.longest((placed.room + need.reserved) / setup.sequences)
+    room = (placed.room + need.reserved) / setup.sequences
+    private = need.per_sequence.longest(room, np.inf, lambda tokens: 0.0 * tokens)
     count = np.ceil(_each(least(private, model.max_context), size) / block)
     offset, smallest = _each(cached - work.output, size), _each(work.shared_prefix + 1.0, size)
     return Axis("input", count, offset, _each(block, size), limit, smallest)

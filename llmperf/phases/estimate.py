@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Array, Real, anywhere, choose, most
+from llmperf.numeric import Array, Real, anywhere, choose, least, most
 from llmperf.operators import layout
 from llmperf.operators.matrix import ENGINES
 from llmperf.operators.table import Table
@@ -146,6 +146,9 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
     kv = need.kv_cache[stage % len(need.kv_cache), columns % need.kv_cache.shape[1]]
     room = most(placed.room, 0.0)
     token = bytes_per_token(need, tokens)
+    pool = room / most(token, TINY)
+    if anywhere(need.away > 0.0):
+        pool = least(pool, need.elsewhere / most(need.away, TINY) * prepared.sequences * tokens)
     block = scenario.engine.kv_block
     cached = prepared.cached_tokens
     padded = -(-(tokens - cached) // block) * block + cached
@@ -161,7 +164,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
         weights + kv + need.fixed,
         placed.missing,
         placed.missing <= 0.0,
-        choose(np.asarray(token > 0.0), room / most(token, TINY) // 1.0 * copies, np.nan),
+        choose(np.asarray(token > 0.0), pool // 1.0 * copies, np.nan),
         most_sequences(prepared, need, room, padded) * copies,
         longest_context(prepared, need, room),
         most_sequences(prepared, need, room, longest) * copies,
@@ -205,12 +208,6 @@ def notes(scenario: Scenario) -> list[str]:
         )
     if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
         found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
-    shares = scenario.attention.peak_share
-    if shares and hardware.generation not in shares:
-        found.append(
-            f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
-            "the fitted constants of the chip stand in"
-        )
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,12 +89,27 @@ class Sequence:
             layer * full + self.token * windowed * kept for full, windowed in zip(self.full, self.windowed, strict=True)
         )
 
-    def longest(self, room: Real, elsewhere: Real = np.inf) -> Real:
-        """Most tokens whose bytes fit into `room` on every stage, and into `elsewhere`; infinite where nothing grows.
+    def computing(self, tokens: Real, budget: Real) -> Real:
+        """Bytes of a prompt of `tokens` tokens that its method drops only when its last step is done. [B]
 
-        [1]
+        A prompt that fits into one step of `budget` tokens is cut layer by layer.
         """
-        return self._evenly(room) if self._grows_evenly else self._searched(room, elsewhere)
+        if self.cache is None or self._grows_evenly:
+            return 0.0
+        whole = self.cache.prompt(tokens) / self.sharers * _largest(self.full)
+        return choose(tokens > budget, whole, 0.0)
+
+    def longest(self, room: Real, elsewhere: Real, beside: Callable[[Real], Real]) -> Real:
+        """Most tokens that fit; infinite where nothing grows. [1]
+
+        Parameters
+        ----------
+        room, elsewhere : number or array
+            Bytes that a sequence may have on every stage, and in the tier that its method names. [B]
+        beside : callable
+            Bytes that computing a prompt takes beside them, as a function of its tokens. [B]
+        """
+        return self._evenly(room) if self._grows_evenly else self._searched(room, elsewhere, beside)
 
     def _evenly(self, room: Real) -> Real:
         found: Real = np.inf
@@ -105,13 +121,14 @@ class Sequence:
             found = least(found, choose(within > self.window, beyond, within))
         return found
 
-    def _searched(self, room: Real, elsewhere: Real) -> Real:
+    def _searched(self, room: Real, elsewhere: Real, beside: Callable[[Real], Real]) -> Real:
         """Bisection: the bytes of a method grow with the tokens, but not in proportion."""
         low: Real = 0.0 * room
         high: Real = low + LONGEST
         for _ in range(BISECTIONS):
             middle = 0.5 * (low + high)
-            fits = (_largest(self.bytes(middle)) <= room) & (_largest(self.away(middle)) <= elsewhere)
+            here = _largest(self.bytes(middle)) + beside(middle)
+            fits = (here <= room) & (_largest(self.away(middle)) <= elsewhere)
             low, high = choose(fits, middle, low), choose(fits, high, middle)
         return choose(low > 0.999 * LONGEST, np.inf, low)
 
@@ -205,7 +222,8 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         for own, once in zip(per_sequence.bytes(tokens, cached), per_sequence.prefix(tokens, cached), strict=True)
     ]
     weights = prefill.by_stage("resident_bytes")
-    filling, stepping = peak_activations(setup, prefill) + _chunk(setup, per_sequence), peak_activations(setup, decode)
+    filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
+    beside = per_sequence.computing(setup.new_tokens, engine.token_budget)
     step = setup.prefill_step
     filled = step.prompts * (step.query + step.encoded)
     assert main.capacity is not None
@@ -213,8 +231,8 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     return Memory(
         weights,
         np.array([np.broadcast_to(part, (width,)) for part in kv], dtype=float),
-        most(filling, stepping),
-        most(stepping, filling * most(engine.token_budget / filled, 1.0)),
+        most(filling + beside, stepping),
+        most(stepping, filling * most(engine.token_budget / filled, 1.0) + beside),
         stepping / setup.sequences,
         engine.context_memory,
         engine.graph_memory if engine.graphs else 0.0,
@@ -239,14 +257,6 @@ def tier_of_cache(scenario: Scenario) -> str | None:
     """The tier that the KV-cache method keeps its cache in; None where it stays on the device."""
     method = scenario.kv_cache.offload
     return None if method is None else scenario.hardware.behind(method.tier)
-
-
-def _chunk(setup: Setup, per_sequence: Sequence) -> Real:
-    """Keys and values of a chunk of a prompt, from which the method has not chosen yet. [B]"""
-    budget = setup.scenario.kv_cache.budget
-    if budget is None or budget.chunk is None:
-        return 0.0
-    return least(budget.chunk, setup.decoder_input) * per_sequence.token * _largest(per_sequence.full)
 
 
 def sharers(scenario: Scenario, tier: Tier) -> Real:
@@ -274,9 +284,15 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     """Longest sequence that the requested batch may have, in whole blocks, the model's own limit included. [1]"""
     cached, block = setup.cached_tokens, setup.scenario.engine.kv_block
     left = room - _largest(need.per_sequence.prefix(cached, cached))
-    longest = setup.scenario.model.max_context
-    private = need.per_sequence.longest(most(left, 0.0) / setup.sequences, need.elsewhere / setup.sequences)
+    longest, kept, n = setup.scenario.model.max_context, need.per_sequence, setup.sequences
+    private = kept.longest(most(left, 0.0) / n, need.elsewhere / n, lambda tokens: _further(setup, need, tokens) / n)
     return least(least(private, longest) // block * block + cached, longest)
+
+
+def _further(setup: Setup, need: Memory, tokens: Real) -> Real:
+    """Bytes that computing prompts of sequences of `tokens` tokens takes more than those of the scenario. [B]"""
+    kept, budget = need.per_sequence, setup.scenario.engine.token_budget
+    return kept.computing(most(tokens - kept.generated, 1.0), budget) - kept.computing(setup.new_tokens, budget)
 
 
 def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real:
@@ -288,7 +304,7 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
     out: Real = np.inf if limit is None else float(limit)
     kept = need.per_sequence
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
-        left = room - once
+        left = room - once - _further(setup, need, tokens)
         # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
         decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
         out = least(out, least(left / most(own, TINY), decoding) // 1.0)

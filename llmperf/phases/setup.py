@@ -126,6 +126,8 @@ class Setup:
             steps=1.0 if padded else steps,
             group=self._copy() / self.micro_batches,
             shared=self.cached_tokens,
+            prompt=self.decoder_input,
+            final=self.decoder_input + work.output,
             diversity=work.routing_diversity,
         )
 
