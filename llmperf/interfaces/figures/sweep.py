@@ -10,7 +10,7 @@ import numpy as np
 
 from llmperf.descriptors.resolve import Resolved
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, count, drawing, hover, label, new, quantity, rate
+from llmperf.interfaces.figures.drawing import Drawing, count, drawing, label, new, quantity, rate
 from llmperf.interfaces.results import Estimate, answer
 from llmperf.numeric import Array
 
@@ -85,6 +85,7 @@ def inputs(result: Estimate, points: int = 41) -> Array:
 
 
 OUTPUTS = (("ttft_s", "TTFT [s]"), ("tpot_s", "TPOT [s]"), ("output_tokens_per_s", "output tokens/s"))
+SHOWN = {"ttft_s": "%{y:.4s}s", "tpot_s": "%{y:.4s}s", "output_tokens_per_s": "%{y:,.4g} tokens/s"}
 """Outputs that are drawn against a knob, and their axes."""
 
 
@@ -114,11 +115,7 @@ def curves(sweep: Sweep) -> Drawing:
                 showlegend=row == 0,
                 line={"color": color, "dash": theme.DASHES[list(theme.DEFINITIONS).index(definition)], "width": 2},
                 marker={"size": 5},
-                hovertext=[
-                    hover(f"<b>{label(sweep.said(i))}</b>", f"{definition} {_said(name, value)}", _fits(result, i))
-                    for i, value in zip(order, y, strict=True)
-                ],
-                hoverinfo="text",
+                hovertemplate=f"<b>{label(knob)} %{{x:,}}</b><br>{definition} {SHOWN[name]}<extra></extra>",
                 xaxis="x",
                 yaxis=f"y{number}",
             )
@@ -140,10 +137,6 @@ def curves(sweep: Sweep) -> Drawing:
 
 def _said(name: str, value: float) -> str:
     return rate(value) if name.endswith("per_s") else quantity(value, "time")
-
-
-def _fits(result: Estimate, index: int) -> str:
-    return "" if result.memory.fits[index] else "does not fit"
 
 
 def _row(sweep: Sweep, index: int, drawn: list[tuple[str, str]]) -> tuple[str, ...]:
