@@ -15,11 +15,14 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from llmperf.descriptors.resolve import resolve as load
     from llmperf.errors import InputError, Problem
+    from llmperf.interfaces.comparison import Comparison, compare
     from llmperf.interfaces.results import Estimate, estimate
 
-__all__ = ["Estimate", "InputError", "Problem", "estimate", "load"]
+__all__ = ["Comparison", "Estimate", "InputError", "Problem", "compare", "estimate", "load"]
 
 _HOMES = {
+    "Comparison": ("llmperf.interfaces.comparison", "Comparison"),
+    "compare": ("llmperf.interfaces.comparison", "compare"),
     "Estimate": ("llmperf.interfaces.results", "Estimate"),
     "estimate": ("llmperf.interfaces.results", "estimate"),
     "load": ("llmperf.descriptors.resolve", "resolve"),

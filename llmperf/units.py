@@ -153,6 +153,7 @@ def scaled(value: float, dimension: str, digits: int = 4) -> str:
     if dimension in ("money", "money_rate", "rate"):
         return f"{value:.{digits}g} {kind.unit}"
     steps = [p for p in ("f", "p", "n", "u", "m", "", "k", "M", "G", "T", "P", "E") if p in kind.written[kind.unit][1]]
-    fitting = [p for p in steps if abs(value) >= PREFIXES[p] * 0.9999]
+    rounded = abs(float(f"{value:.{digits}g}"))  # 999.96 MB is 1 GB in three digits
+    fitting = [p for p in steps if rounded >= PREFIXES[p]]
     prefix = fitting[-1] if fitting else steps[0]
     return f"{value / PREFIXES[prefix]:.{digits}g} {prefix}{kind.unit}"

@@ -640,7 +640,7 @@ def test_a_check_that_compared_nothing_fails(run: Run_, write: Write) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ([], "--measured: is missing: compare needs the output file of a benchmark"),
+        ([], "compare: needs two configurations: scenarios, or what differs; or the output file of a benchmark"),
         (["--measured", str(RUNS / "vllm-serve.json"), "--max-error", "-1"], "--max-error: -1 is not a fraction"),
         (["--measured", str(RUNS / "vllm-serve.json"), "--max-error", "nan"], "--max-error: nan is not a fraction"),
         (["--measured", "nothing.json"], "nothing.json: no such file"),

@@ -17,7 +17,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_of(kind: str) -> dict[str, Any]:
-    """JSON Schema of a scenario, or of one kind of descriptor.
+    """JSON Schema of a scenario, of one kind of descriptor, or of what ``llmperf compare --json`` prints.
 
     Raises
     ------
@@ -29,8 +29,10 @@ def schema_of(kind: str) -> dict[str, Any]:
         return _scenario()
     if kind == "published":
         return {"$schema": DIALECT, **adapter(Published).json_schema()}
+    if kind == "comparison":
+        return _comparison()
     if kind not in known:
-        allowed = ("scenario", *known, "published", "outputs")
+        allowed = ("scenario", *known, "published", "outputs", "comparison")
         raise InputError(Problem(f"unknown kind {kind!r}", "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
     return {"$schema": DIALECT, **_written(kind, adapter(known[kind]).json_schema())}
 
@@ -91,6 +93,54 @@ def _scenario() -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": definitions,
     }
+
+
+def _comparison() -> dict[str, Any]:
+    """What ``llmperf compare`` prints of configurations side by side; `difference` and all in it are to the first."""
+
+    def holds(description: str = "", **properties: Any) -> dict[str, Any]:
+        said = {"description": description} if description else {}
+        return {"type": "object", **said, "properties": properties, "required": list(properties)}
+
+    def many(of: Any) -> dict[str, Any]:
+        return {"type": "array", "items": of}
+
+    number, text = {"type": ["number", "null"]}, {"type": "string"}
+    change = holds("a number before and after", name=text, unit=text, before=number, after=number)
+    wait = holds("what takes longest", part=text, kind=text, resource=text, quantity=text, share=number)
+    waits = {"type": "object", "additionalProperties": number, "description": "time by resource [s]"}
+    part = holds(
+        "operators of a kind, an operator that only one of both has, or what else is waited for",
+        part=text,
+        kind=text,
+        before_s=number,
+        after_s=number,
+        effect_s=number,
+        waits_s=holds(before=waits, after=waits),
+        work=many(change),
+    )
+    phase = holds(
+        "the largest effect first; the parts add up to the time",
+        phase={"enum": ["prefill", "decode"]},
+        per={"enum": ["batch", "step", "prompt", "token"]},
+        before_s=number,
+        after_s=number,
+        longest_wait=holds(before=wait, after=wait),
+        parts=many(part),
+    )
+    difference = holds(
+        workload=many(change), phases=many(phase), memory_bytes_per_device=many(change), capacity=many(change)
+    )
+    factors = holds("how many times better than the first", **{output.name: number for output in TIMES})
+    configuration = holds(
+        "as llmperf estimate --json, and beside it:",
+        label=text,
+        speedup=holds(bound=factors, roofline=factors, projection=factors),
+        difference={"anyOf": [difference, {"type": "null"}]},
+        explanation={"anyOf": [many(text), {"type": "null"}]},
+    )
+    whole = holds(schema_version={"type": "integer"}, llmperf_version=text, configurations=many(configuration))
+    return {"$schema": DIALECT, "title": "Comparison", **whole}
 
 
 def outputs() -> dict[str, Any]:

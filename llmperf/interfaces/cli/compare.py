@@ -1,14 +1,23 @@
-"""``llmperf compare``: a measured run beside bound and projection."""
+"""``llmperf compare``: configurations side by side, or a measured run beside bound and projection."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from llmperf.interfaces.cli.options import Request, scenario_command
+from llmperf.errors import InputError, Problem
+from llmperf.interfaces.cli.options import Request, keyed, scenario_command
 
+WITH = typer.Option(
+    "--with",
+    help="A further configuration: the first scenario with these keys changed: --with weights=fp8,kv_cache=fp8.",
+    metavar="KEY=VALUE[,...]",
+)
 MEASURED = typer.Option(
     "--measured",
     help="Output of vllm bench, trtllm-bench, sglang bench_serving, aiperf, genai-perf or llama-bench.",
@@ -21,21 +30,87 @@ MAX_ERROR = typer.Option(
 )
 
 
-@scenario_command
+@partial(scenario_command, several=True)
 def compare(
     request: Request,
+    changes: Annotated[list[str] | None, WITH] = None,
     measured: Annotated[Path | None, MEASURED] = None,
     max_error: Annotated[float | None, MAX_ERROR] = None,
 ) -> None:
-    """How far is my own run from what is possible, and from what is predicted?
+    """What makes the difference between configurations? Or: how far is my own run from what is possible?
 
-    Example: llmperf compare --measured result.json --hardware h100-sxm
+    Example: llmperf compare --model llama-2-7b --hardware a100-sxm-80gb --batch 32 --with kv_cache=int4
+
+    Scenarios: llmperf compare mine.yaml theirs.yaml --batch 64
+
+    What memory buys: llmperf compare mine.yaml --maximize batch --with kv_cache=fp8 --with kv_cache=int4
+
+    Your own run: llmperf compare --measured result.json --hardware h100-sxm
     """
-    from llmperf.errors import InputError, Problem
+    if measured is not None:
+        if request.others or changes:
+            raise InputError(Problem("compares a run with one scenario, without --with", "--measured"))
+        _measured(request, measured, max_error)
+        return
+    if max_error is not None:
+        raise InputError(Problem("serves --measured only", "--max-error"))
+    if not request.others and not changes:
+        text = "needs two configurations: scenarios, or what differs; or the output file of a benchmark"
+        raise InputError(Problem(text, "compare", suggestion="--with kv_cache=fp8, or --measured result.json"))
+    from llmperf.interfaces.comparison import compare as compared
 
-    if measured is None:
-        text = "is missing: compare needs the output file of a benchmark"
-        raise InputError(Problem(text, "--measured", suggestion="--measured result.json --hardware h100-sxm"))
+    variants = [dict(assignments(text)) for text in changes or ()]
+    found = compared(request.scenario, *request.others, *variants, catalog=request.catalog, **request.overrides)
+    if request.as_json:
+        from llmperf.interfaces.cli import print_json
+
+        print_json(found.to_dict())
+        return
+    from llmperf.interfaces.console.comparison import show
+
+    show(found)
+
+
+def assignments(text: str) -> Iterator[tuple[str, Any]]:
+    """The keys and values of one ``--with``; a value in braces or brackets is YAML.
+
+    Raises
+    ------
+    InputError
+        If something is no ``key=value``, or is given twice.
+    """
+    seen: set[str] = set()
+    for part in _split(text):
+        key, equals, value = (word.strip() for word in part.partition("="))
+        key = key.replace("-", "_") if "." not in key else key
+        if not equals or not key or not value:
+            raise InputError(Problem(f"{part[:60]!r} is not key=value", "--with", suggestion="--with kv_cache=fp8"))
+        if key in seen:
+            raise InputError(Problem(f"{key} stands twice", "--with"))
+        seen.add(key)
+        yield key, _inline(value) if value[0] in "{[" else keyed(key, value)
+
+
+def _split(text: str) -> list[str]:
+    """`text` at its commas, those inside of braces and before what is no key (``tiers=hbm,dram``) left alone."""
+    parts, depth = [""], 0
+    for index, character in enumerate(text):
+        depth += (character in "{[") - (character in "}]")
+        if character == "," and depth == 0 and re.match(r"\s*[\w.-]+\s*=", text[index + 1 :]):
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def _inline(value: str) -> Any:
+    from llmperf.descriptors.documents import parse_yaml
+
+    return parse_yaml(value.encode(), "--with").data
+
+
+def _measured(request: Request, measured: Path, max_error: float | None) -> None:
+    """A run beside what is predicted for it."""
     if max_error is not None and not 0.0 <= max_error < float("inf"):
         raise InputError(Problem(f"{max_error:g} is not a fraction of 0 or more", "--max-error", suggestion="0.3"))
     from llmperf.evidence.runs import compare as compared

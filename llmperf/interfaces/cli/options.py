@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
@@ -47,7 +47,8 @@ class Request:
     overrides: dict[str, Any]
     catalog: tuple[str, ...]
     as_json: bool
-    extra: dict[str, Any] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+    """Further scenarios, where a command takes several."""
 
 
 def number(text: str) -> Any:
@@ -77,10 +78,16 @@ def assignment(text: str) -> tuple[str, Any]:
         return path.strip(), value
 
 
-def scenario_command(function: Callable[..., None]) -> Callable[..., None]:
+def keyed(name: str, text: str) -> Any:
+    """The text of a flag as its keyword's value."""
+    return [part for part in text.split(",") if part] if name == "tiers" else number(text)
+
+
+def scenario_command(function: Callable[..., None], several: bool = False) -> Callable[..., None]:
     """Give a command the options of a scenario.
 
-    The wrapped function takes a `Request` first, then parameters of its own.
+    The wrapped function takes a `Request` first, then parameters of its own. With `several`, the command takes any
+    number of scenarios.
     """
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
 
@@ -90,23 +97,23 @@ def scenario_command(function: Callable[..., None]) -> Callable[..., None]:
         for name in names:
             text = given.pop(name)
             if text is not None:
-                overrides[name] = [part for part in text.split(",") if part] if name == "tiers" else number(text)
+                overrides[name] = keyed(name, text)
         for text in given.pop("assign") or ():
             path, value = assignment(text)
             overrides[path] = value
         if given.pop("download") and isinstance(model := overrides.get("model"), str):
             overrides["model"] = _fetched(model)
-        request = Request(given.pop("scenario"), overrides, tuple(given.pop("catalog") or ()), given.pop("as_json"))
-        function(request, **given)
+        named = given.pop("scenario")
+        scenarios = [named] if isinstance(named, str) else named or [None]
+        catalog, as_json = tuple(given.pop("catalog") or ()), given.pop("as_json")
+        function(Request(scenarios[0], overrides, catalog, as_json, tuple(scenarios[1:])), **given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
+    argument: Any = typer.Argument(
+        help="Scenario: a file, or a name of the catalog.", metavar="SCENARIO" if several else "[SCENARIO]"
+    )
     parameters = [
-        _parameter(
-            "scenario",
-            Annotated[
-                str | None, typer.Argument(help="Scenario: a file, or a name of the catalog.", metavar="[SCENARIO]")
-            ],
-        )
+        _parameter("scenario", Annotated[list[str] | None if several else str | None, argument]),
     ]
     for name, panel, text in OPTIONS:
         flag = "--" + name.replace("_", "-")

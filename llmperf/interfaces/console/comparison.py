@@ -1,0 +1,123 @@
+"""Configurations side by side on a terminal."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from typing import Any
+
+import numpy as np
+
+from llmperf.interfaces.comparison import Comparison
+from llmperf.interfaces.console.estimate import described, maximum
+from llmperf.interfaces.console.style import WIDTH, console, count, gib, quantity, table, text
+from llmperf.interfaces.explanation import times
+from llmperf.interfaces.results import PHASES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
+
+_LABEL = 24
+_WIDEST = 23
+_DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes"}
+_TIMES = ("ttft_s", "tpot_s", "output_tokens_per_s", "energy_per_output_token_j")
+_REQUIRED = next(output for output in CAPACITY if output.name == "required")
+_HELD = ("kv_pool_tokens", "max_batch", "max_context")
+
+Row = tuple[str, list[str]]
+
+
+def show(found: Comparison) -> None:
+    """Print what is compared, the numbers side by side, and what makes the difference to the first."""
+    out = console()
+    for label, result in zip(found.labels, found.results, strict=True):
+        out.print(f"[bold]{text(label)}[/bold]")
+        for words in (described(result.scenario), maximum(result.scenario)):
+            if words:
+                out.print(text("\n".join(_filled(words, "  "))))
+    rows = _rows(found)
+    for columns in _groups(found.labels, rows):
+        out.print()
+        made = table("", *(_wrapped(found.labels[index]) for index in columns))
+        for name, cells in rows:
+            made.add_row(name, *(cells[index] for index in columns))
+        out.print(made)
+    for index in range(1, len(found.labels)):
+        out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
+        for words in found.explanation(index):
+            out.print(text("\n".join(_filled(words, "- "))))
+    notes: dict[str, list[str]] = {}
+    for label, result in zip(found.labels, found.results, strict=True):
+        for note in result.warnings:
+            notes.setdefault(note, []).append(label)
+    for note, labels in notes.items():
+        whose = "" if len(labels) == len(found.labels) else f" ({', '.join(labels)})"
+        out.print(f"note: {text(note)}{text(whose)}")
+
+
+def _filled(words: str, begin: str) -> list[str]:
+    return textwrap.wrap(words, WIDTH, initial_indent=begin, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _wrapped(label: str) -> str:
+    """A label as the head of a column: changes below each other, each cut to its width."""
+    return text("\n".join(part if len(part) <= _WIDEST else part[: _WIDEST - 3] + "..." for part in label.split(",")))
+
+
+def _groups(labels: tuple[str, ...], rows: list[Row]) -> list[list[int]]:
+    """Columns that fit beside each other; the first stands in every group."""
+    widths = [
+        2 + max(len(line) for line in (*_wrapped(label).split("\n"), *(cells[index] for _, cells in rows)))
+        for index, label in enumerate(labels)
+    ]
+    first = _LABEL + widths[0]
+    groups: list[list[int]] = [[0]]
+    used = first
+    for index in range(1, len(labels)):
+        if used + widths[index] > WIDTH and len(groups[-1]) > 1:
+            groups.append([0])
+            used = first
+        groups[-1].append(index)
+        used += widths[index]
+    return groups
+
+
+def _rows(found: Comparison) -> list[Row]:
+    """The numbers of every configuration; rows without any are left out."""
+    results = found.results
+    works = [result.scenario.workload for result in results]
+    rows: list[Row] = [
+        (key, [count(getattr(work, key)) for work in works])
+        for key in ("batch", "input", "output")
+        if len({getattr(work, key) for work in works}) > 1
+    ]
+    for output in TIMES:
+        if output.name in _TIMES:
+            rows += _times(found, output)
+    for output in (*MEMORY_CLASSES, _REQUIRED):
+        rows.append((f"{output.label}, GiB", [_gib(getattr(result.memory, output.name)) for result in results]))
+    if not all(result.fits for result in results):
+        rows.append(("fits", ["yes" if one.fits else f"no: {_gib(one.memory.missing)} more" for one in results]))
+    for output in CAPACITY:
+        if output.name in _HELD:
+            rows.append((output.label, [count(getattr(result.memory, output.name)) for result in results]))
+    rows += [(f"{phase} limited by", [result.bottleneck[phase] or "" for result in results]) for phase in PHASES]
+    return [row for row in rows if any(cell not in ("", "-") for cell in row[1])]
+
+
+def _times(found: Comparison, output: Any) -> list[Row]:
+    """One result: projected, with how many times better than the first, and its bound."""
+    rows = []
+    for definition, label in (("projection", output.label.replace(", last sequence", "")), ("bound", "  its bound")):
+        values = [getattr(getattr(result, definition), output.name) for result in found.results]
+        if not any(math.isfinite(value) for value in values):
+            continue
+        cells = [quantity(v, _DIMENSIONS[output.unit]) if output.unit in _DIMENSIONS else count(v) for v in values]
+        for index in range(1, len(cells)):
+            ratio = found.speedup(index, definition)[output.name]
+            if np.isfinite(ratio):
+                cells[index] += f" ({times(ratio)})"
+        rows.append((label, cells))
+    return rows
+
+
+def _gib(value: Any) -> str:
+    return gib(value) if value else ""
