@@ -4,58 +4,51 @@ from __future__ import annotations
 
 import math
 
+from llmperf.interfaces.comparison import Comparison
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, label, new, quantity, rate
+from llmperf.interfaces.figures.drawing import Drawing, drawing, hover, label, new, quantity, rate
 from llmperf.interfaces.results import Estimate
 
-METRICS = (
-    ("ttft_s", "TTFT", "lower"),
-    ("tpot_s", "TPOT", "lower"),
-    ("e2e_s", "end to end", "lower"),
-    ("output_tokens_per_s", "output tokens/s", "higher"),
-)
-"""Outputs that are compared: name, label, and which direction is better."""
+METRICS = {
+    "ttft_s": "TTFT",
+    "tpot_s": "TPOT",
+    "e2e_s": "end to end",
+    "output_tokens_per_s": "output tokens/s",
+    "energy_per_output_token_j": "energy a token",
+}
+"""Outputs that are compared, and what they are called."""
 
 
-def speedup(base: Estimate, other: Estimate, name: str, better: str) -> float:
-    """How many times better a projected output is than that of `base`. [1]"""
-    before, after = (float(getattr(result.projection, name)) for result in (base, other))
-    above, below = (before, after) if better == "lower" else (after, before)
-    return above / below if below else math.nan
-
-
-def speedups(results: Results) -> Drawing:
-    """How many times better the projections of all results are than those of the first.
+def speedups(found: Comparison) -> Drawing:
+    """How many times better the projections are than those of the first configuration.
 
     Parameters
     ----------
-    results : mapping of str to Estimate
-        By label, at least two; each of one configuration.
+    found : Comparison
+        Of at least two configurations.
     """
-    names = list(results)
-    base = results[names[0]]
-    kept = [m for m in METRICS if all(math.isfinite(getattr(r.projection, m[0])) for r in results.values())]
+    base, others = found.results[0], range(1, len(found.results))
+    kept = [name for name in METRICS if all(math.isfinite(getattr(one.projection, name)) for one in found.results)]
     figure = new(theme.HEIGHT)
-    for index, name in enumerate(names[1:]):
-        ratios = [speedup(base, results[name], metric, better) for metric, _, better in kept]
+    for index in others:
+        name, result, ratios = label(found.labels[index]), found.results[index], found.speedup(index)
+        look = theme.series(index - 1)
+        pattern = {"shape": theme.PATTERNS[(index - 1) % len(theme.PATTERNS)], "fillmode": "overlay", "size": 7}
         figure.add_bar(
-            x=[said for _, said, _ in kept],
-            y=ratios,
-            name=label(name),
-            marker={
-                "color": theme.PALETTE[index % len(theme.PALETTE)],
-                "pattern": {"shape": theme.PATTERNS[index % len(theme.PATTERNS)], "fillmode": "overlay", "size": 7},
-            },
-            text=[f"{ratio:.2f} x" for ratio in ratios],
+            x=[METRICS[metric] for metric in kept],
+            y=[ratios[metric] for metric in kept],
+            name=name,
+            marker={"color": look["color"], "pattern": pattern},
+            text=[f"{ratios[metric]:.2f}x" for metric in kept],
             textposition="outside",
             cliponaxis=False,
             hovertext=[
                 hover(
-                    f"<b>{label(name)}</b>",
-                    f"{said}: {_value(results[name], metric)}",
-                    f"{label(names[0])}: {_value(base, metric)}",
+                    f"<b>{name}</b>",
+                    f"{METRICS[metric]}: {value(result, metric)}",
+                    f"{label(found.labels[0])}: {value(base, metric)}",
                 )
-                for metric, said, _ in kept
+                for metric in kept
             ],
             hoverinfo="text",
         )
@@ -64,17 +57,24 @@ def speedups(results: Results) -> Drawing:
     figure.update_xaxes(type="category")
     figure.update_layout(showlegend=True)
     caption = (
-        f"Above the dashed line: better than {names[0]}. Projections; times count as better where they are shorter."
+        f"Projections beside those of {found.labels[0]}: above the dashed line is better; of times, and of energy, less "
+        "is better."
     )
-    head = ("configuration", *(said for _, said, _ in kept), *(f"{said}, times better" for _, said, _ in kept))
+    head = ("configuration", *(METRICS[metric] for metric in kept), *(f"{METRICS[metric]}: times" for metric in kept))
     rows = [
-        (name, *(_value(result, metric) for metric, _, _ in kept),
-         *(f"{speedup(base, result, metric, better):.3g}" for metric, _, better in kept))
-        for name, result in results.items()
-    ]  # fmt: skip
-    return drawing("comparison", f"Compared with {names[0]}", caption, figure, head, rows)
+        (
+            found.labels[index],
+            *(value(result, metric) for metric in kept),
+            *(f"{found.speedup(index)[metric]:.3g}" for metric in kept),
+        )
+        for index, result in enumerate(found.results)
+    ]
+    return drawing("comparison", f"Compared with {found.labels[0]}", caption, figure, head, rows)
 
 
-def _value(result: Estimate, metric: str) -> str:
-    value = getattr(result.projection, metric)
-    return rate(value) if metric.endswith("per_s") else quantity(value, "time")
+def value(result: Estimate, metric: str) -> str:
+    """A projected output as a person reads it."""
+    number = getattr(result.projection, metric)
+    if metric.endswith("per_s"):
+        return rate(number)
+    return quantity(number, "energy" if metric.endswith("_j") else "time")

@@ -105,7 +105,8 @@ def count(value: Any) -> str:
     if np.isinf(value):
         return "unlimited"
     value = float(value)
-    return f"{value:,.0f}" if value == int(value) and abs(value) < 1e12 else f"{value:.4g}"
+    whole = value == int(value) or abs(value) >= 1000.0
+    return f"{value:,.0f}" if whole and abs(value) < 1e12 else f"{value:.4g}"
 
 
 def gib(value: Any) -> str:

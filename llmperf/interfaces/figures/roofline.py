@@ -2,117 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from llmperf.costs.machine import MEMORY
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import (
-    Drawing,
-    Results,
-    drawing,
-    hover,
-    label,
-    new,
-    quantity,
-    share,
-)
-from llmperf.interfaces.results import Estimate
-from llmperf.numeric import Real
+from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, hover, label, new, quantity, share
+from llmperf.interfaces.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
 from llmperf.outputs import RESOURCES
-from llmperf.phases.breakdown import Operator, operators
-from llmperf.phases.memory import sharers
-from llmperf.phases.placement import Share, bandwidths, tier_order
 
 PHASES = ("prefill", "decode")
-
-
-@dataclass(frozen=True, slots=True)
-class Ceiling:
-    """A limit of one device: a peak of an engine in a dtype [FLOP/s], or the bandwidth of a tier or link [B/s]."""
-
-    name: str
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """An operator on the roofline.
-
-    Attributes
-    ----------
-    intensity : float
-        Operations over the bytes that it moves to and from memory. [FLOP/B]
-    roofline, projection : float
-        Rate at the peaks, and as projected. [FLOP/s]
-    """
-
-    phase: str
-    operator: Operator
-    intensity: float
-    roofline: float
-    projection: float
-
-
-def points(result: Estimate) -> list[Point]:
-    """The operators of both phases that compute and move something; collectives only move, and have no place here."""
-    found = []
-    for phase in PHASES:
-        if result.bottleneck[phase] is None:
-            continue
-        for row in operators(getattr(result.evaluated[0], phase)):
-            flops = row.flops or row.vector_flops
-            # the roofline of experts is that of their weights: what they compute on stays on the chip
-            moved = row.weight_bytes if row.kind == "moe" else row.bytes
-            if flops > 0.0 and moved > 0.0 and row.time_s > 0.0:
-                ideal = flops / row.roofline_s if row.roofline_s > 0.0 else flops / row.time_s
-                found.append(Point(phase, row, flops / moved, ideal, flops / row.time_s))
-    return found
-
-
-def peaks(result: Estimate) -> list[Ceiling]:
-    """Peaks of the engines and dtypes that the operators compute in, the highest first."""
-    machine = result.evaluated[0].setup.machine
-    found: dict[str, float] = {}
-    for point in points(result):
-        row = point.operator
-        if row.flops > 0.0:
-            engine = machine.runs(row.kind).engine
-            name = row.dtype if engine == "matrix" else f"{row.dtype} ({engine})"
-            found[name] = _number(machine.peaks(row.kind, (row.dtype,)))
-        elif machine.vector_peak is not None:
-            found["vector"] = _number(machine.vector_peak)
-    ordered = sorted(found.items(), key=lambda item: -item[1])
-    return [Ceiling(name, value) for name, value in ordered]
-
-
-def tiers(result: Estimate, hierarchical: bool = False) -> list[Ceiling]:
-    """Bandwidths that feed one device, the fastest first.
-
-    Parameters
-    ----------
-    result : Estimate
-    hierarchical : bool
-        With every tier and link that the hardware has; without, the cache, the memory, and tiers that are in use.
-    """
-    scenario = result.scenario
-    hardware = scenario.hardware
-    used = set(tier_order(scenario)) | {engine.reads for engine in hardware.engines.values() if engine.reads}
-    found: dict[str, float] = {}
-    for name, tier in hardware.tiers.items():
-        if tier.kind in MEMORY and tier.kind not in ("main", "internal"):
-            if name in used or hierarchical:
-                way = Share(name, tier, 0.0, 0.0, 0.0, 0.0)
-                rates = bandwidths(hardware, way, sharers(scenario, tier)).values()
-                found[name] = min((_number(rate) for rate in rates), default=np.inf)
-        elif tier.bandwidth is not None:
-            found[name] = _number(tier.bandwidth)
-    if hierarchical:
-        found |= {name: _number(link.bandwidth) for name, link in hardware.links.items()}
-    ordered = sorted(found.items(), key=lambda item: -item[1])
-    return [Ceiling(name, value) for name, value in ordered if np.isfinite(value)]
+USUAL = ("memory.main", "memory.cache", "memory.internal")
+"""Resources whose slopes are always drawn; others where operators read them, or where all are asked for."""
 
 
 def roofline(results: Results, hierarchical: bool = False) -> Drawing:
@@ -123,92 +26,122 @@ def roofline(results: Results, hierarchical: bool = False) -> Drawing:
     results : mapping of str to Estimate
         By label; each of one configuration. The roofs of equal chips are drawn once.
     hierarchical : bool
-        With the roofs of every tier and link, not only of those that are in use.
+        With the slopes of every tier and link, and the whole step against each of them.
     """
-    figure = new(theme.HEIGHT + 80)
-    found = {name: points(result) for name, result in results.items()}
-    everywhere = [point for each in found.values() for point in each]
-    roofs = _distinct(results, hierarchical)
-    low, high = _range(everywhere, roofs)
-    several = len(roofs) > 1
-    for index, (chip, (compute, memory)) in enumerate(roofs.items()):
-        _roofs(figure, chip if several else "", compute, memory, (low, high), index)
-    for index, (name, each) in enumerate(found.items()):
-        _operators(figure, name if len(found) > 1 else "", each, index)
-    figure.update_xaxes(type="log", title_text="arithmetic intensity [FLOP/B]", range=np.log10([low, high]).tolist())
+    return rooflines([replace(of_estimate(result), label=name) for name, result in results.items()], hierarchical)
+
+
+def rooflines(found: Sequence[Roofline], hierarchical: bool = False) -> Drawing:
+    """Rooflines that are known already (`llmperf.interfaces.rooflines`), in one figure.
+
+    Parameters
+    ----------
+    found : sequence of Roofline
+        Each with a label of its own.
+    hierarchical : bool
+        With the slopes of every tier and link, and the whole step against each of them.
+    """
+    figure = new(theme.HEIGHT + 100)
+    shown = [(one, _points(one, hierarchical)) for one in found]
+    roofs = _roofs(shown, hierarchical)
+    ends = _ends([point for _, points in shown for point in points], roofs)
+    for index, (chip, (peaks, feeds)) in enumerate(roofs.items()):
+        if peaks and feeds:
+            _draw_roofs(figure, chip if len(roofs) > 1 else "", peaks, feeds, ends, index)
+    for index, (one, points) in enumerate(shown):
+        _draw_points(figure, one.label if len(found) > 1 else "", points, index)
+    figure.update_xaxes(type="log", title_text="arithmetic intensity [FLOP/B]", range=np.log10(ends).tolist())
     figure.update_yaxes(type="log", title_text="rate of one device [FLOP/s]", tickformat="~s")
-    caption = (
-        "Lines are what a device can reach at an arithmetic intensity: slopes by the bandwidth of a tier, flats by the "
-        "peak of a dtype, rings where the two meet. Each operator stands twice: hollow at its roofline, where it "
-        "would run at the peaks, and filled where it is projected, sized by its share of the phase's device time. "
-        "Collectives compute nothing and are not drawn."
+    figure.update_layout(legend={"itemsizing": "constant"})
+    head = ("operator", "FLOP/B", "at the roofline", "projected", "of the roofline", "share of the step", "limited by")
+    rows = [row for one, points in shown for row in _rows(one.label if len(found) > 1 else "", points)]
+    return drawing("roofline", "Roofline", _caption(bool(rows)), figure, head, [*rows, *_ridges(roofs)])
+
+
+def _caption(operators: bool) -> str:
+    lines = (
+        "Slopes are what the bandwidth of a memory or link lets a device compute, flats the peaks of its engines; "
+        "rings are the ridge points where they meet."
     )
-    head = ("operator", "FLOP/B", "at the roofline", "projected", "of the roofline", "share of the phase", "limited by")
-    rows = [*_ridge_rows(roofs), *(row for name, each in found.items() for row in _point_rows(name, each, len(found)))]
-    return drawing("roofline", "Roofline", caption, figure, head, rows)
+    if not operators:
+        return lines
+    return (
+        f"{lines} Each operator stands twice: hollow where it would run at its roofline, filled where it is projected, "
+        "sized by its share of the step. Stars are whole steps. Collectives compute nothing and are not drawn."
+    )
 
 
-Roofs = dict[str, tuple[list[Ceiling], list[Ceiling]]]
+def _points(one: Roofline, hierarchical: bool) -> list[Point]:
+    """Operators, and steps against the memory of the device, or against everything that they move bytes through."""
+    return [point for point in one.points if hierarchical or point.name != STEP or point.resource == "memory.main"]
 
 
-def _distinct(results: Results, hierarchical: bool) -> Roofs:
-    """Roofs by chip: all peaks that any result of it computes in, and its tiers."""
+Roofs = dict[str, tuple[list[Peak], list[Feed]]]
+
+
+def _roofs(shown: list[tuple[Roofline, list[Point]]], hierarchical: bool) -> Roofs:
+    """Peaks and feeds to draw by chip: what any roofline of it uses."""
     out: Roofs = {}
-    for result in results.values():
-        chip = result.scenario.hardware.name
-        compute, memory = out.get(chip, ([], []))
-        out[chip] = _merged(compute, peaks(result)), _merged(memory, tiers(result, hierarchical))
-    return out
+    for one, points in shown:
+        used = {point.resource for point in points}
+        peaks, feeds = out.setdefault(one.hardware, ([], []))
+        peaks += [peak for peak in one.drawn if peak.label not in [known.label for known in peaks]]
+        feeds += [
+            feed
+            for feed in one.feeds
+            if (hierarchical or feed.resource in USUAL or feed.resource in used)
+            and feed.name not in [known.name for known in feeds]
+        ]
+    return {
+        chip: (sorted(p, key=lambda peak: -peak.flops_per_s), sorted(f, key=lambda feed: -feed.bytes_per_s))
+        for chip, (p, f) in out.items()
+    }
 
 
-def _merged(one: list[Ceiling], other: list[Ceiling]) -> list[Ceiling]:
-    return sorted({ceiling.name: ceiling for ceiling in (*one, *other)}.values(), key=lambda c: -c.value)
-
-
-def _range(found: list[Point], roofs: Roofs) -> tuple[float, float]:
-    """The intensities to show: those of the operators and of the ridges between the fastest dtype and main tiers."""
-    shown = [point.intensity for point in found]
-    shown += [c.value / m.value for compute, memory in roofs.values() for c in compute[:1] for m in memory[:2]]
+def _ends(points: list[Point], roofs: Roofs) -> tuple[float, float]:
+    """The intensities to show: those of the operators and of the first ridges."""
+    shown = [point.intensity for point in points]
+    shown += [p.flops_per_s / f.bytes_per_s for peaks, feeds in roofs.values() for p in peaks[:1] for f in feeds]
     return min(shown, default=0.1) / 3.0, max(shown, default=1000.0) * 4.0
 
 
-def _roofs(
-    figure: Any, chip: str, compute: list[Ceiling], memory: list[Ceiling], ends: tuple[float, float], index: int
+def _draw_roofs(
+    figure: Any, chip: str, peaks: list[Peak], feeds: list[Feed], ends: tuple[float, float], index: int
 ) -> None:
-    """The lines of one chip and the ridge points on them."""
-    if not compute or not memory:
-        return
+    """The lines of one chip, and the ridge points on them."""
     low, high = ends
-    color, dash = (theme.series(index)["color"], theme.series(index)["dash"]) if chip else (theme.GREY, "solid")
-    line = {"color": color, "dash": dash, "width": 1.5}
-    behind = f"{label(chip)} " if chip else ""
-    for tier in memory:
-        knee = min(max(compute[0].value / tier.value, low), high)
-        said = f"{behind}{label(tier.name)} {quantity(tier.value, 'bandwidth')}"
-        _line(figure, [low, knee], [low * tier.value, knee * tier.value], said, line, "top right", 0)
-    for peak in compute:
-        begin = min(max(peak.value / memory[0].value, low), high)
-        said = f"{behind}{label(peak.name)} {quantity(peak.value, 'compute')}"
-        _line(figure, [begin, high], [peak.value, peak.value], said, line, "top left", 1)
-    ridges = [(peak, tier) for peak in compute for tier in memory if low <= peak.value / tier.value <= high]
+    look = theme.series(index)
+    line = {"color": look["color"] if chip else theme.GREY, "dash": look["dash"] if chip else "solid", "width": 1.5}
+    before = f"{label(chip)} " if chip else ""
+    for feed in feeds:
+        knee = min(max(peaks[0].flops_per_s / feed.bytes_per_s, low), high)
+        said = f"{before}{label(feed.name)} {quantity(feed.bytes_per_s, 'bandwidth')}"
+        _line(figure, (low, knee), (low * feed.bytes_per_s, knee * feed.bytes_per_s), said, line, at=0)
+    for peak in peaks:
+        begin = min(max(peak.flops_per_s / feeds[0].bytes_per_s, low), high)
+        said = f"{before}{label(peak.label)} {quantity(peak.flops_per_s, 'compute')}"
+        _line(figure, (begin, high), (peak.flops_per_s, peak.flops_per_s), said, line, at=1)
+    ridges = [(peak, feed) for peak in peaks for feed in feeds]
     figure.add_scatter(
-        x=[peak.value / tier.value for peak, tier in ridges],
-        y=[peak.value for peak, _ in ridges],
+        x=[peak.flops_per_s / feed.bytes_per_s for peak, feed in ridges],
+        y=[peak.flops_per_s for peak, _ in ridges],
         mode="markers",
-        marker={"symbol": "circle-open", "size": 7, "color": color},
+        marker={"symbol": "circle-open", "size": 8, "color": line["color"]},
         hovertext=[
             hover(
-                f"<b>{behind}ridge: {label(peak.name)} on {label(tier.name)}</b>",
-                f"{peak.value / tier.value:,.3g} FLOP/B",
+                f"<b>{before}ridge: {label(peak.label)} on {label(feed.name)}</b>",
+                f"{count(peak.flops_per_s / feed.bytes_per_s)} FLOP/B",
             )
-            for peak, tier in ridges
+            for peak, feed in ridges
         ],
         hoverinfo="text",
         showlegend=False,
     )
 
 
-def _line(figure: Any, x: list[float], y: list[float], said: str, line: dict[str, Any], position: str, at: int) -> None:
+def _line(
+    figure: Any, x: tuple[float, float], y: tuple[float, float], said: str, line: dict[str, Any], at: int
+) -> None:
     """A roof, named at its first or its last end."""
     figure.add_scatter(
         x=x,
@@ -216,82 +149,83 @@ def _line(figure: Any, x: list[float], y: list[float], said: str, line: dict[str
         mode="lines+text",
         line=line,
         text=[said if index == at else "" for index in range(2)],
-        textposition=position,
+        textposition="top left" if at else "top right",
         textfont={"size": 11},
         hovertext=said,
         hoverinfo="text",
         showlegend=False,
-        cliponaxis=False,
     )
 
 
-def _operators(figure: Any, name: str, found: list[Point], index: int) -> None:
-    """The operators of one result: a hollow and a filled marker each, joined by a line."""
+def _draw_points(figure: Any, name: str, points: list[Point], index: int) -> None:
+    """The operators of one roofline: a hollow and a filled marker each, joined by a line."""
     for number, phase in enumerate(PHASES):
-        mine = [point for point in found if point.phase == phase]
+        mine = [point for point in points if point.phase == phase]
         if not mine:
             continue
         color = theme.series(index)["color"] if name else theme.PHASES[phase]
-        symbol = theme.SYMBOLS[number]
-        x = [point.intensity for point in mine]
-        said = [_said(name, point) for point in mine]
-        sizes = [7.0 + 32.0 * point.operator.share**0.5 for point in mine]
-        joined = {"x": [], "y": []}  # type: dict[str, list[float | None]]
+        symbols = ["star" if point.name == STEP else theme.SYMBOLS[number] for point in mine]
+        common: dict[str, Any] = {"legendgroup": f"{name}{phase}", "x": [point.intensity for point in mine]}
+        joined: dict[str, list[float | None]] = {"x": [], "y": []}
         for point in mine:
             joined["x"] += [point.intensity, point.intensity, None]
-            joined["y"] += [point.projection, point.roofline, None]
+            joined["y"] += [point.flops_per_s, point.roofline_flops_per_s, None]
+        line = {"color": color, "width": 1, "dash": "dot"}
         figure.add_scatter(
-            **joined,
-            mode="lines",
-            line={"color": color, "width": 1, "dash": "dot"},
-            hoverinfo="skip",
+            **{**common, **joined}, mode="lines", line=line, hoverinfo="skip", showlegend=False, opacity=0.6
+        )
+        said = [_said(name, point) for point in mine]
+        figure.add_scatter(
+            **common,
+            y=[point.roofline_flops_per_s for point in mine],
+            mode="markers",
+            marker={"symbol": [f"{symbol}-open" for symbol in symbols], "size": 7, "color": color},
+            hovertext=said,
+            hoverinfo="text",
             showlegend=False,
-            legendgroup=f"{name}{phase}",
         )
-        common = {"x": x, "mode": "markers", "hovertext": said, "hoverinfo": "text", "legendgroup": f"{name}{phase}"}
-        shown = ", ".join(part for part in (label(name), phase) if part)
-        marker = {"symbol": f"{symbol}-open", "size": 7, "color": color}
+        sizes = [16.0 if point.name == STEP else 7.0 + 32.0 * point.share**0.5 for point in mine]
         figure.add_scatter(
-            y=[point.roofline for point in mine], marker=marker, name=f"{shown}: roofline", showlegend=False, **common
+            **common,
+            y=[point.flops_per_s for point in mine],
+            mode="markers",
+            name=", ".join(part for part in (label(name), phase) if part),
+            marker={"symbol": symbols, "size": sizes, "color": color, "opacity": 0.75, "line": {"width": 1}},
+            hovertext=said,
+            hoverinfo="text",
         )
-        marker = {"symbol": symbol, "size": sizes, "color": color, "opacity": 0.75, "line": {"width": 1}}
-        figure.add_scatter(y=[point.projection for point in mine], marker=marker, name=shown, **common)
 
 
 def _said(name: str, point: Point) -> str:
-    row = point.operator
     return hover(
-        f"<b>{label(row.name)}</b>, {point.phase}",
+        f"<b>{label(point.name)}</b>, {point.phase}",
         label(name),
-        f"{row.repeat:g} x {quantity(row.time_s, 'time')}, {share(row.share)} of the device time",
-        f"{point.intensity:,.3g} FLOP/B",
-        f"{quantity(point.projection, 'compute')} of {quantity(point.roofline, 'compute')} at the roofline",
-        f"limited by {RESOURCES[row.limited_by]}",
+        f"{quantity(point.time_s, 'time')} in a step, {share(point.share)} of it",
+        f"{count(point.intensity)} FLOP/B ({RESOURCES[point.resource]})",
+        f"{quantity(point.flops_per_s, 'compute')}, at the roofline {quantity(point.roofline_flops_per_s, 'compute')}",
+        f"limited by {RESOURCES[point.limited_by]}",
     )
 
 
-def _ridge_rows(roofs: Roofs) -> list[tuple[str, ...]]:
+def _ridges(roofs: Roofs) -> list[tuple[str, ...]]:
     return [
-        (f"ridge: {chip}, {peak.name} on {tier.name}", f"{peak.value / tier.value:,.3g}",
-         quantity(peak.value, "compute"), "-", "-", "-", "-")
-        for chip, (compute, memory) in roofs.items() for peak in compute for tier in memory
+        (f"ridge: {chip}, {peak.label} on {feed.name}", count(peak.flops_per_s / feed.bytes_per_s),
+         quantity(peak.flops_per_s, "compute"), "-", "-", "-", "-")
+        for chip, (peaks, feeds) in roofs.items() for peak in peaks for feed in feeds
     ]  # fmt: skip
 
 
-def _point_rows(name: str, found: list[Point], several: int) -> list[tuple[str, ...]]:
+def _rows(name: str, points: list[Point]) -> list[tuple[str, ...]]:
     return [
         (
-            f"{f'{name}, ' if several > 1 else ''}{point.phase}: {point.operator.name}",
-            f"{point.intensity:,.3g}",
-            quantity(point.roofline, "compute"),
-            quantity(point.projection, "compute"),
-            share(point.projection / point.roofline),
-            share(point.operator.share),
-            RESOURCES[point.operator.limited_by],
+            f"{f'{name}, ' if name else ''}{point.phase}: {point.name}"
+            + (f" ({RESOURCES[point.resource]})" if point.name == STEP else ""),
+            count(point.intensity),
+            quantity(point.roofline_flops_per_s, "compute"),
+            quantity(point.flops_per_s, "compute"),
+            share(point.flops_per_s / point.roofline_flops_per_s),
+            share(point.share),
+            RESOURCES[point.limited_by],
         )
-        for point in found
+        for point in points
     ]
-
-
-def _number(value: Real | Any) -> float:
-    return float(np.asarray(value).reshape(-1)[0])
