@@ -32,13 +32,11 @@ def speedups(found: Comparison) -> Drawing:
     figure = new(theme.HEIGHT)
     for index in others:
         name, result, ratios = label(found.labels[index]), found.results[index], found.speedup(index)
-        look = theme.series(index - 1)
-        pattern = {"shape": theme.PATTERNS[(index - 1) % len(theme.PATTERNS)], "fillmode": "overlay", "size": 7}
         figure.add_bar(
             x=[METRICS[metric] for metric in kept],
             y=[ratios[metric] for metric in kept],
             name=name,
-            marker={"color": look["color"], "pattern": pattern},
+            marker=theme.filled(theme.series(index - 1)["color"], theme.PATTERNS[(index - 1) % len(theme.PATTERNS)]),
             text=[f"{ratios[metric]:.2f}x" for metric in kept],
             textposition="outside",
             cliponaxis=False,

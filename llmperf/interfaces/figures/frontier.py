@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,11 +47,13 @@ def throughput_latency(results: Results, sweeps: Mapping[str, Sweep] | None = No
     figure.update_xaxes(title_text=AXES[metric], tickformat="~s", ticksuffix="s", rangemode="tozero")
     figure.update_yaxes(title_text="output tokens/s of the whole system", tickformat="~s", rangemode="tozero")
     caption = (
-        "Each point is a batch: larger ones serve more tokens and let each sequence wait longer. Grey and dashed: the "
+        "Each point is a batch: larger ones serve more tokens and let each sequence wait longer. Dashed: the "
         "bound, which no system beats. The ring is the scenario itself; only batches that fit are drawn."
     )
     head = ("batch", SHORT[metric], f"{SHORT[metric]}, bound", "output", "output, bound", "fits")
-    return drawing("throughput", "Throughput against latency", caption, figure, head, rows)
+    return drawing(
+        "throughput", f"Output tokens/s against {SHORT[metric]}, along the batch", caption, figure, head, rows
+    )
 
 
 def _curve(figure: Any, sweep: Sweep, metric: str, index: int, several: bool) -> None:
@@ -60,13 +63,17 @@ def _curve(figure: Any, sweep: Sweep, metric: str, index: int, several: bool) ->
     for definition in ("bound", "projection"):
         x, y = (sweep.of(name, definition)[chosen] for name in (metric, RATE))
         projected = definition == "projection"
-        name = f"{label(sweep.label)}, {definition}" if several else definition
-        line = {"color": look["color"] if projected else theme.GREY, "dash": look["dash"] if projected else "dash"}
+        name = label(sweep.label) if several else definition
+        line = {
+            "color": look["color"] if projected or several else theme.GREY,
+            "dash": "solid" if projected else "dash",
+        }
         figure.add_scatter(
             x=x,
             y=y,
             mode="lines+markers",
             name=name + ("" if fits.size else " (does not fit)"),
+            showlegend=projected or not several,
             line={**line, "width": 2 if projected else 1.2},
             marker={"symbol": look["symbol"], "size": 6 if projected else 3},
             hovertext=[_said(sweep, i, definition, metric) for i in chosen],
@@ -121,38 +128,75 @@ def front(cost: Array, gain: Array) -> NDArray[np.intp]:
     return np.asarray(order[gain[order] > best])
 
 
-def pareto(sweep: Sweep) -> Drawing:
+def pareto(sweeps: Sequence[Sweep]) -> Drawing:
     """Configurations by latency and throughput; a line joins those that no other one beats.
 
     Parameters
     ----------
-    sweep : Sweep
-        Of any knobs. Only what fits is drawn; where nothing does, all.
+    sweeps : sequence of Sweep
+        Of any knobs; the front is that of all of them. Only what fits is drawn; where nothing does, all.
     """
-    result, metric = sweep.result, latency(sweep.result)
-    fits = np.flatnonzero(result.memory.fits)
-    chosen = fits if fits.size else np.arange(len(sweep))
-    x, y, first = sweep.of(metric), sweep.of(RATE), sweep.of("ttft_s")
-    chosen = chosen[np.isfinite(x[chosen]) & np.isfinite(y[chosen])]
-    best = chosen[front(x[chosen], y[chosen])]
-    stride = -(-len(chosen) // MOST_POINTS)
+    metric = latency(sweeps[0].result)
+    found = _candidates(sweeps, metric)
+    x, y = (np.array([getattr(one, name) for one in found]) for name in ("time", "output"))
+    best = front(x, y)
+    stride = -(-len(found) // MOST_POINTS)
     figure = new(theme.HEIGHT + 40)
-    shown = best[:: -(-len(best) // MOST_POINTS)]
-    for name, index, mode, marker in (
-        ("all configurations", chosen[::stride], "markers", {"color": theme.GREY, "size": 5, "opacity": 0.6}),
-        ("no other beats them", shown, "lines+markers", {"color": theme.VERMILION, "size": 7, "symbol": "diamond"}),
-    ):
-        hovers = [_said(sweep, i, "projection", metric) for i in index]
-        figure.add_scatter(
-            x=x[index], y=y[index], name=name, hovertext=hovers, hoverinfo="text", mode=mode, marker=marker
-        )
+    for number, sweep in enumerate(sweeps):
+        mine = [index for index in range(0, len(found), stride) if found[index].sweep is sweep]
+        look = theme.series(number)
+        marker = {"color": look["color"] if len(sweeps) > 1 else theme.GREY, "symbol": look["symbol"], "size": 5}
+        name = label(sweep.label) if len(sweeps) > 1 else "all configurations"
+        _scatter(figure, name, [found[i] for i in mine], metric, mode="markers", marker=marker, opacity=0.6)
+    shown = [found[index] for index in best[:: -(-len(best) // MOST_POINTS)]]
+    marker = {"color": theme.VERMILION, "size": 8, "symbol": "diamond-open", "line": {"width": 2}}
+    line = {"color": theme.VERMILION, "width": 1.5}
+    _scatter(figure, "no other beats them", shown, metric, mode="lines+markers", marker=marker, line=line)
     figure.update_xaxes(title_text=AXES[metric], tickformat="~s", ticksuffix="s", rangemode="tozero")
     figure.update_yaxes(title_text="output tokens/s of the whole system", tickformat="~s", rangemode="tozero")
     left = "" if stride == 1 else f" One in {stride} of the others is drawn."
     caption = (
-        f"{len(best)} of {len(sweep)} configurations are beaten by no other one in both respects; "
-        f"{len(fits)} fit in memory.{left} The table lists the former."
+        f"{len(best):,} of {sum(map(len, sweeps)):,} configurations are beaten by no other one in both respects; "
+        f"{sum(int(np.sum(sweep.result.memory.fits)) for sweep in sweeps):,} fit in memory.{left} "
+        "The table lists the former."
     )
     head = ("configuration", SHORT[metric], "TTFT", "output")
-    rows = [(sweep.said(i), quantity(x[i], "time"), quantity(first[i], "time"), rate(y[i])) for i in best]
-    return drawing("pareto", f"{sweep.label}: what no other configuration beats", caption, figure, head, rows)
+    before = ["" if len(sweeps) == 1 else f"{found[i].sweep.label}: " for i in best]
+    rows = [
+        (name + found[i].sweep.said(found[i].index), quantity(found[i].time, "time"),
+         quantity(found[i].sweep.of("ttft_s")[found[i].index], "time"), rate(found[i].output))
+        for name, i in zip(before, best, strict=True)
+    ]  # fmt: skip
+    return drawing("pareto", "What no other configuration beats", caption, figure, head, rows)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One configuration of a sweep, by what a reader waits for and what the system gives. [s], [1/s]"""
+
+    sweep: Sweep
+    index: int
+    time: float
+    output: float
+
+
+def _candidates(sweeps: Sequence[Sweep], metric: str) -> list[Candidate]:
+    """Everything that fits; where nothing does, everything."""
+    fitting = any(np.any(sweep.result.memory.fits) for sweep in sweeps)
+    out = []
+    for sweep in sweeps:
+        x, y = sweep.of(metric), sweep.of(RATE)
+        good = np.isfinite(x) & np.isfinite(y) & (sweep.result.memory.fits if fitting else True)
+        out += [Candidate(sweep, i, float(x[i]), float(y[i])) for i in np.flatnonzero(good).tolist()]
+    return out
+
+
+def _scatter(figure: Any, name: str, found: list[Candidate], metric: str, **style: Any) -> None:
+    figure.add_scatter(
+        x=np.array([one.time for one in found]),
+        y=np.array([one.output for one in found]),
+        name=name,
+        hovertext=[_said(one.sweep, one.index, "projection", metric) for one in found],
+        hoverinfo="text",
+        **style,
+    )

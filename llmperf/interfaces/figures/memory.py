@@ -32,7 +32,7 @@ def memory(results: Results) -> Drawing:
             y=names,
             orientation="h",
             name=output.label,
-            marker=_fill(index),
+            marker=theme.filled(theme.PALETTE[index], theme.PATTERNS[index]),
             hovertext=[
                 hover(f"<b>{name}</b>", f"{output.label}: {gib(value)} GiB")
                 for name, value in zip(names, values, strict=True)
@@ -72,13 +72,6 @@ def _classes(results: Results) -> list[Any]:
     return [one for one in MEMORY_CLASSES if any(np.any(getattr(r.memory, one.name)) for r in results.values())]
 
 
-def _fill(index: int) -> dict[str, Any]:
-    return {
-        "color": theme.PALETTE[index],
-        "pattern": {"shape": theme.PATTERNS[index], "fillmode": "overlay", "size": 7},
-    }
-
-
 def _row(name: str, result: Estimate) -> tuple[str, ...]:
     parts = (*(one.name for one in MEMORY_CLASSES), "required", "usable", "capacity")
     return (name, *(gib(getattr(result.memory, part)) for part in parts), "yes" if result.memory.fits else "no")
@@ -105,7 +98,7 @@ def memory_against(sweep: Sweep, own: float | None = None) -> Drawing:
             stackgroup="memory",
             name=output.label,
             line={"width": 0.5, "color": theme.PALETTE[index]},
-            fillpattern={"shape": theme.PATTERNS[index], "fillmode": "overlay", "size": 8},
+            fillpattern=theme.filled("", theme.PATTERNS[index])["pattern"],
             hovertext=[
                 hover(f"<b>{label(sweep.said(i))}</b>", f"{output.label}: {gib(value)} GiB", _state(held, i))
                 for i, value in enumerate(part)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.interfaces.comparison import distinct
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, label, new, quantity, share
 from llmperf.interfaces.results import Estimate
@@ -28,21 +29,14 @@ def waits(results: Results) -> Drawing:
     names = [name for name in RESOURCES if any(name in each for _, _, each in found)]
     figure = new(110 + 46 * len(found))
     for name in names:
-        color, pattern = theme.limit(name)
         parts = [each.get(name, 0.0) / sum(each.values()) for _, _, each in found]
-        opacity = 1.0 - 0.28 * (
-            sum(other.partition(".")[0] == name.partition(".")[0] for other in names[: names.index(name)]) % 3
-        )
+        before = sum(other.partition(".")[0] == name.partition(".")[0] for other in names[: names.index(name)])
         figure.add_bar(
             x=parts,
             y=[label(bar) for bar, _, _ in found],
             orientation="h",
-            name=name,
-            marker={
-                "color": color,
-                "opacity": opacity,
-                "pattern": {"shape": pattern, "fillmode": "overlay", "size": 7},
-            },
+            name=resource(name),
+            marker={**theme.limited(name), "opacity": 1.0 - 0.28 * (before % 3)},
             text=[f"{part:.0%}" if part >= 0.08 else "" for part in parts],
             textposition="inside",
             insidetextanchor="middle",
@@ -61,7 +55,7 @@ def waits(results: Results) -> Drawing:
     caption = (
         "What one step of each phase waits for: the projected time of its operators, of transfers and of the host."
     )
-    head = ("phase", "time of a step", *names)
+    head = ("phase", "time of a step", *map(resource, names))
     rows = [
         (
             bar,
@@ -71,6 +65,11 @@ def waits(results: Results) -> Drawing:
         for bar, _, each in found
     ]
     return drawing("waits", "What the time is spent waiting for", caption, figure, head, rows)
+
+
+def resource(name: str) -> str:
+    """What limits, in a few words."""
+    return RESOURCES[name].partition(":")[0]
 
 
 def _waits(results: Results) -> list[tuple[str, str, dict[str, float]]]:
@@ -96,25 +95,25 @@ def operator_times(result: Estimate, phase: str) -> Drawing:
     """
     rows = operators(getattr(result.evaluated[0], phase))
     shown = rows[:MOST_BARS]
+    bars = distinct([label(row.name) for row in shown])
     figure = new(130 + 28 * len(shown))
     for kind in dict.fromkeys(row.limited_by for row in shown):
-        mine = [row for row in shown if row.limited_by == kind]
-        color, pattern = theme.limit(kind)
+        mine = [index for index, row in enumerate(shown) if row.limited_by == kind]
         figure.add_bar(
-            x=[row.total_s for row in mine],
-            y=[label(row.name) for row in mine],
+            x=[shown[index].total_s for index in mine],
+            y=[bars[index] for index in mine],
             orientation="h",
-            name=f"limited by {kind}",
-            marker={"color": color, "pattern": {"shape": pattern, "fillmode": "overlay", "size": 7}},
-            hovertext=[_said(row) for row in mine],
+            name=f"limited by {resource(kind)}",
+            marker=theme.limited(kind),
+            hovertext=[_said(shown[index]) for index in mine],
             hoverinfo="text",
         )
     figure.add_scatter(
         x=[row.repeat * row.roofline_s for row in shown],
-        y=[label(row.name) for row in shown],
+        y=bars,
         mode="markers",
         name="at the roofline",
-        marker={"symbol": "line-ns-open", "size": 16, "color": theme.GREY, "line": {"width": 3}},
+        marker={"symbol": "diamond-tall", "size": 12, "color": "#FFFFFF", "line": {"width": 1.5, "color": "#1B1B1F"}},
         hovertext=[
             hover(f"<b>{label(r.name)}</b>", f"roofline {quantity(r.repeat * r.roofline_s, 'time')}") for r in shown
         ],
@@ -122,12 +121,11 @@ def operator_times(result: Estimate, phase: str) -> Drawing:
     )
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(title_text="time in one step, all runs", ticksuffix="s", tickformat="~s", rangemode="tozero")
-    order = [label(row.name) for row in shown]
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=order, autorange="reversed", showgrid=False
+        type="category", categoryorder="array", categoryarray=bars, autorange="reversed", showgrid=False
     )
     rest = "" if len(rows) == len(shown) else f" The {len(shown)} longest of {len(rows)}; the table lists all."
-    caption = f"Device time of the operators of one {phase} step on one device; ticks mark their roofline.{rest}"
+    caption = f"Device time of the operators of one {phase} step on one device; diamonds mark their roofline.{rest}"
     head = ("operator", "kind", "dtype", "runs", "time of all", "share", "at the roofline", "limited by")
     cells = [
         (r.name, r.kind, r.dtype, f"{r.repeat:g}", quantity(r.total_s, "time"), share(r.share),

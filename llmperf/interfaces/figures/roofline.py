@@ -50,12 +50,13 @@ def rooflines(found: Sequence[Roofline], hierarchical: bool = False) -> Drawing:
             _draw_roofs(figure, chip if len(roofs) > 1 else "", peaks, feeds, ends, index)
     for index, (one, points) in enumerate(shown):
         _draw_points(figure, one.label if len(found) > 1 else "", points, index)
-    figure.update_xaxes(type="log", title_text="arithmetic intensity [FLOP/B]", range=np.log10(ends).tolist())
+    figure.update_xaxes(type="log", title_text="arithmetic intensity [FLOP/B]", range=_shown(ends))
     figure.update_yaxes(type="log", title_text="rate of one device [FLOP/s]", tickformat="~s")
     figure.update_layout(legend={"itemsizing": "constant"})
     head = ("operator", "FLOP/B", "at the roofline", "projected", "of the roofline", "share of the step", "limited by")
     rows = [row for one, points in shown for row in _rows(one.label if len(found) > 1 else "", points)]
-    return drawing("roofline", "Roofline", _caption(bool(rows)), figure, head, [*rows, *_ridges(roofs)])
+    title = f"Roofline of one {next(iter(roofs))}" if len(roofs) == 1 else "Rooflines"
+    return drawing("roofline", title, _caption(bool(rows)), figure, head, [*rows, *_ridges(roofs)])
 
 
 def _caption(operators: bool) -> str:
@@ -82,10 +83,12 @@ Roofs = dict[str, tuple[list[Peak], list[Feed]]]
 def _roofs(shown: list[tuple[Roofline, list[Point]]], hierarchical: bool) -> Roofs:
     """Peaks and feeds to draw by chip: what any roofline of it uses."""
     out: Roofs = {}
+    chips = len({one.hardware for one, _ in shown}) > 1  # of several chips, vector engines would only crowd the figure
     for one, points in shown:
         used = {point.resource for point in points}
         peaks, feeds = out.setdefault(one.hardware, ([], []))
-        peaks += [peak for peak in one.drawn if peak.label not in [known.label for known in peaks]]
+        known = [peak.label for peak in peaks]
+        peaks += [peak for peak in one.drawn if peak.label not in known and (not chips or peak.kind == "matrix")]
         feeds += [
             feed
             for feed in one.feeds
@@ -102,7 +105,13 @@ def _ends(points: list[Point], roofs: Roofs) -> tuple[float, float]:
     """The intensities to show: those of the operators and of the first ridges."""
     shown = [point.intensity for point in points]
     shown += [p.flops_per_s / f.bytes_per_s for peaks, feeds in roofs.values() for p in peaks[:1] for f in feeds]
-    return min(shown, default=0.1) / 3.0, max(shown, default=1000.0) * 4.0
+    return min(shown, default=0.1) / 2.0, max(shown, default=1000.0) * 12.0
+
+
+def _shown(ends: tuple[float, float]) -> list[float]:
+    """The axis: with room on the left, for the names of the slopes."""
+    low, high = np.log10(ends).tolist()
+    return [low - 0.18 * (high - low), high]
 
 
 def _draw_roofs(
@@ -110,23 +119,22 @@ def _draw_roofs(
 ) -> None:
     """The lines of one chip, and the ridge points on them."""
     low, high = ends
-    look = theme.series(index)
-    line = {"color": look["color"] if chip else theme.GREY, "dash": look["dash"] if chip else "solid", "width": 1.5}
+    line = {"color": theme.GREY, "dash": theme.series(index)["dash"], "width": 1.5}
     before = f"{label(chip)} " if chip else ""
     for feed in feeds:
         knee = min(max(peaks[0].flops_per_s / feed.bytes_per_s, low), high)
-        said = f"{before}{label(feed.name)} {quantity(feed.bytes_per_s, 'bandwidth')}"
-        _line(figure, (low, knee), (low * feed.bytes_per_s, knee * feed.bytes_per_s), said, line, at=0)
+        said = f"{label(feed.name)} {quantity(feed.bytes_per_s, 'bandwidth')}"
+        _line(figure, (low, knee), (low * feed.bytes_per_s, knee * feed.bytes_per_s), said, line, 0, before)
     for peak in peaks:
         begin = min(max(peak.flops_per_s / feeds[0].bytes_per_s, low), high)
         said = f"{before}{label(peak.label)} {quantity(peak.flops_per_s, 'compute')}"
-        _line(figure, (begin, high), (peak.flops_per_s, peak.flops_per_s), said, line, at=1)
+        _line(figure, (begin, high), (peak.flops_per_s, peak.flops_per_s), said, line, 1)
     ridges = [(peak, feed) for peak in peaks for feed in feeds]
     figure.add_scatter(
         x=[peak.flops_per_s / feed.bytes_per_s for peak, feed in ridges],
         y=[peak.flops_per_s for peak, _ in ridges],
         mode="markers",
-        marker={"symbol": "circle-open", "size": 8, "color": line["color"]},
+        marker={"symbol": "circle-open", "size": 8, "color": theme.GREY},
         hovertext=[
             hover(
                 f"<b>{before}ridge: {label(peak.label)} on {label(feed.name)}</b>",
@@ -140,7 +148,13 @@ def _draw_roofs(
 
 
 def _line(
-    figure: Any, x: tuple[float, float], y: tuple[float, float], said: str, line: dict[str, Any], at: int
+    figure: Any,
+    x: tuple[float, float],
+    y: tuple[float, float],
+    said: str,
+    line: dict[str, Any],
+    at: int,
+    before: str = "",
 ) -> None:
     """A roof, named at its first or its last end."""
     figure.add_scatter(
@@ -149,9 +163,9 @@ def _line(
         mode="lines+text",
         line=line,
         text=[said if index == at else "" for index in range(2)],
-        textposition="top left" if at else "top right",
+        textposition="top left" if at else "middle left",
         textfont={"size": 11},
-        hovertext=said,
+        hovertext=before + said,
         hoverinfo="text",
         showlegend=False,
     )

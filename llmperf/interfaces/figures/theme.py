@@ -42,10 +42,23 @@ def series(index: int) -> dict[str, str]:
     }
 
 
-def limit(name: str) -> tuple[str, str]:
-    """Colour and pattern of what limits."""
+def filled(color: str, pattern: str) -> dict[str, Any]:
+    """A marker of bars: its colour with a pattern over it, faint enough to read text on."""
+    shape = {
+        "shape": pattern,
+        "fillmode": "overlay",
+        "size": 7,
+        "fgcolor": "#FFFFFF",
+        "fgopacity": 0.35,
+        "solidity": 0.2,
+    }
+    return {"color": color, "pattern": shape}
+
+
+def limited(name: str) -> dict[str, Any]:
+    """A marker of bars for what limits."""
     kind = name.partition(".")[0]
-    return LIMITS.get(kind, GREY), LIMIT_PATTERNS.get(kind, "")
+    return filled(LIMITS.get(kind, GREY), LIMIT_PATTERNS.get(kind, ""))
 
 
 def template(dark: bool = False) -> dict[str, Any]:
@@ -62,7 +75,7 @@ def template(dark: bool = False) -> dict[str, Any]:
         "ticks": "outside",
         "ticklen": 4,
         "showline": True,
-        "title": {"standoff": 10},
+        "title": {"standoff": 10, "font": {"size": 13}},
         "exponentformat": "SI",
     }
     return {
@@ -88,6 +101,7 @@ def template(dark: bool = False) -> dict[str, Any]:
                 "y": 1.02,
                 "yanchor": "bottom",
                 "bgcolor": "rgba(0,0,0,0)",
+                "traceorder": "normal",
             },
             "bargap": 0.35,
             "hoverdistance": 30,

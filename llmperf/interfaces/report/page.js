@@ -6,6 +6,8 @@
   const paper = matchMedia("print");
   const coarse = matchMedia("(pointer: coarse)").matches;
   const PAPER_WIDTH = 680; // what is left of a sheet of A4 between its margins, in CSS pixels
+  const PAPER_HEIGHT = 320; // two figures with their captions on a sheet
+  const NARROW = 500; // where lines have no room for their names
   let printing = false;
 
   const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : system.matches);
@@ -14,9 +16,19 @@
     const layout = structuredClone(figure.layout);
     layout.template = themes[dark() && !printing ? "dark" : "light"];
     layout.autosize = true;
-    if (printing) layout.width = PAPER_WIDTH;
+    if (printing) {
+      layout.width = PAPER_WIDTH;
+      layout.height = Math.min(layout.height, Math.max(0.6 * layout.height, PAPER_HEIGHT));
+    }
     if (coarse) layout.dragmode = false; // a finger scrolls the page
     return layout;
+  }
+
+  function dataOf(figure, width) {
+    if (width >= NARROW || printing) return figure.data;
+    return figure.data.map((trace) =>
+      trace.mode === "lines+text" ? { ...trace, mode: "lines" } : trace.type === "bar" ? { ...trace, text: "" } : trace,
+    );
   }
 
   // a size of its own lets style sheets scale a drawing like a picture
@@ -35,7 +47,7 @@
     return Promise.all(
       Object.entries(figures).map(async ([id, figure]) => {
         const plot = document.getElementById(id);
-        const drawn = Plotly.react(plot, figure.data, layoutOf(figure), config);
+        const drawn = Plotly.react(plot, dataOf(figure, plot.clientWidth), layoutOf(figure), config);
         scalable(plot);
         await drawn;
         if (!plot.dataset.drawn) plot.on("plotly_afterplot", () => scalable(plot));

@@ -127,7 +127,7 @@ def _head(page: Page) -> Html:
 def _figure(drawing: Drawing, name: str) -> Html:
     """A figure with its title, caption and table; without a script the table is what one sees."""
     height = int(drawing.figure.layout.height or theme.HEIGHT)
-    columns = len(drawing.rows)
+    rows = f"{len(drawing.rows):,} row{'' if len(drawing.rows) == 1 else 's'}"
     return h(
         "figure",
         h("h3", drawing.title, id=f"{name}-title"),
@@ -143,7 +143,7 @@ def _figure(drawing: Drawing, name: str) -> Html:
         ),
         h("figcaption", drawing.caption, id=f"{name}-caption"),
         details(
-            h("span", f"Data of this figure ({columns:,} rows)", id=f"{name}-summary"),
+            h("span", f"Data of this figure ({rows})", id=f"{name}-summary"),
             table(drawing.head, drawing.rows),
             class_="data",
         ),

@@ -17,7 +17,9 @@ def applies(inputs: Inputs) -> bool:
 
 
 def render(inputs: Inputs) -> Iterator[Drawing]:
-    """One figure a result, so that each can be read; of several with all roofs in one before them."""
-    for name, result in inputs.results.items():
-        drawing = roofline.roofline({name: result})
-        yield drawing if len(inputs.results) == 1 else drawing.titled(f"{drawing.title}: {name}")
+    """All results in one figure, and where there are several each by itself, so that it can be read."""
+    yield roofline.roofline(inputs.results)
+    if len(inputs.results) > 1:
+        for name, result in inputs.results.items():
+            drawing = roofline.roofline({name: result})
+            yield drawing.titled(f"{drawing.title}: {name}")

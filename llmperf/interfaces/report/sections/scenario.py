@@ -15,7 +15,7 @@ from llmperf.interfaces.report.inputs import Inputs, catalog_hash
 from llmperf.interfaces.report.page import facts, plotly_version
 from llmperf.interfaces.results import SCHEMA_VERSION, Estimate
 
-TITLE = "Scenario, sources, versions"
+TITLE = "Scenario and sources"
 
 
 def applies(inputs: Inputs) -> bool:

@@ -19,9 +19,8 @@ def applies(inputs: Inputs) -> bool:
 
 def render(inputs: Inputs) -> Iterator[Html | Drawing]:
     """Of one knob the outputs against it; of any the front of latency and throughput."""
-    for one in inputs.sweeps:
-        knobs = ", ".join(one.knobs)
-        yield h("p", f"{one.label}: {len(one):,} configurations of {knobs}.", class_="note")
-        if len(one.knobs) == 1:
-            yield sweep.curves(one)
-        yield frontier.pareto(one)
+    knobs = list(inputs.sweeps[0].knobs)
+    yield h("p", f"{len(inputs.sweeps[0]):,} configurations of {', '.join(knobs)} for each scenario.", class_="note")
+    if len(knobs) == 1:
+        yield from (sweep.curves(one) for one in inputs.sweeps)
+    yield frontier.pareto(inputs.sweeps)
