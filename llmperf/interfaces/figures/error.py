@@ -90,8 +90,9 @@ def scatter(name: str, title: str, found: list[Pair], band: Band | None = None) 
         )  # fmt: skip
     _diagonals(figure, drawn, band)
     unit = "s" if band else "SI units"
-    figure.update_xaxes(type="log", title_text=f"measured [{unit}]", tickformat="~s")
-    figure.update_yaxes(type="log", title_text=f"projected [{unit}]", tickformat="~s")
+    axis = {"type": "log", "tickformat": "~s", "dtick": _ticks(drawn)}
+    figure.update_xaxes(title_text=f"measured [{unit}]", **axis)
+    figure.update_yaxes(title_text=f"projected [{unit}]", **axis)
     beside = f"{band.low:.2g} to {band.high:.2g} times the projection, which holds 8 of 10" if band else "20 % off"
     thinned = "" if stride == 1 else f" One in {stride} rows is drawn."
     caption = f"Each point is a measurement. On the line the projection is right; dotted: {beside}.{thinned}"
@@ -102,6 +103,12 @@ def scatter(name: str, title: str, found: list[Pair], band: Band | None = None) 
 def _as_time(pair: Pair) -> Pair:
     """A rate as the time of one token."""
     return replace(pair, measured=1.0 / pair.measured, projection=1.0 / pair.projection) if pair.rate else pair
+
+
+def _ticks(found: list[Pair]) -> int | str:
+    """Ticks at powers of ten; where these would be few, at two and five times them as well."""
+    measured = [pair.measured for pair in found] or [1.0]
+    return 1 if max(measured) > 1e3 * min(measured) else "D2"
 
 
 def _diagonals(figure: object, found: list[Pair], band: Band | None) -> None:

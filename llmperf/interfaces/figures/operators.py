@@ -51,7 +51,7 @@ def waits(results: Results) -> Drawing:
         )
     figure.update_layout(barmode="stack")
     figure.update_xaxes(tickformat=".0%", range=[0, 1], title_text="share of a step's time")
-    figure.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    figure.update_yaxes(type="category", autorange="reversed", showgrid=False, dtick=1)
     caption = (
         "What one step of each phase waits for: the projected time of its operators, of transfers and of the host."
     )
@@ -122,7 +122,7 @@ def operator_times(result: Estimate, phase: str) -> Drawing:
     figure.update_layout(barmode="overlay")
     figure.update_xaxes(title_text="time in one step, all runs", ticksuffix="s", tickformat="~s", rangemode="tozero")
     figure.update_yaxes(
-        type="category", categoryorder="array", categoryarray=bars, autorange="reversed", showgrid=False
+        type="category", categoryorder="array", categoryarray=bars, autorange="reversed", showgrid=False, dtick=1
     )
     rest = "" if len(rows) == len(shown) else f" The {len(shown)} longest of {len(rows)}; the table lists all."
     caption = f"Device time of the operators of one {phase} step on one device; diamonds mark their roofline.{rest}"

@@ -84,7 +84,7 @@ def inputs(result: Estimate, points: int = 41) -> Array:
     return np.unique(np.rint(np.append(np.geomspace(low, top, points), float(work.input))))
 
 
-OUTPUTS = (("ttft_s", "TTFT [s]"), ("tpot_s", "TPOT [s]"), ("output_tokens_per_s", "output tokens/s"))
+OUTPUTS = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("output_tokens_per_s", "output tokens/s"))
 SHOWN = {"ttft_s": "%{y:.4s}s", "tpot_s": "%{y:.4s}s", "output_tokens_per_s": "%{y:,.4g} tokens/s"}
 """Outputs that are drawn against a knob, and their axes."""
 
@@ -121,7 +121,9 @@ def curves(sweep: Sweep) -> Drawing:
             )
         height = 1.0 / len(drawn)
         domain = [1.0 - (row + 1) * height + 0.03, 1.0 - row * height - 0.03]
-        figure.update_layout({f"yaxis{number}": {"title": {"text": axis}, "domain": domain, "rangemode": "tozero"}})
+        unit = {} if name.endswith("per_s") else {"ticksuffix": "s"}
+        shown = {"title": {"text": axis}, "domain": domain, "rangemode": "tozero", "tickformat": "~s", **unit}
+        figure.update_layout({f"yaxis{number}": shown})
     spread = values.min() > 0 and values.max() / values.min() >= 20
     last = f"y{len(drawn)}" if len(drawn) > 1 else "y"
     figure.update_layout(xaxis={"title": {"text": label(knob)}, "type": "log" if spread else "linear", "anchor": last})
