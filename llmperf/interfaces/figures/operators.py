@@ -40,7 +40,7 @@ def waits(results: Results) -> Drawing:
             text=[f"{part:.0%}" if part >= 0.08 else "" for part in parts],
             textposition="inside",
             insidetextanchor="middle",
-            textfont={"color": "#FFFFFF"},
+            textfont={"color": theme.ink(theme.limited(name)["color"])},
             hovertext=[
                 hover(
                     f"<b>{label(bar)}</b>", RESOURCES[name], f"{share(part)}, {quantity(each.get(name), 'time')} a step"

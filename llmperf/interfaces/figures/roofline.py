@@ -179,7 +179,7 @@ def _draw_points(figure: Any, name: str, points: list[Point], index: int) -> Non
             continue
         color = theme.series(index)["color"] if name else theme.PHASES[phase]
         symbols = ["star" if point.name == STEP else theme.SYMBOLS[number] for point in mine]
-        common: dict[str, Any] = {"legendgroup": f"{name}{phase}", "x": [point.intensity for point in mine]}
+        common: dict[str, Any] = {"legendgroup": f"{index} {phase}", "x": [point.intensity for point in mine]}
         joined: dict[str, list[float | None]] = {"x": [], "y": []}
         for point in mine:
             joined["x"] += [point.intensity, point.intensity, None]

@@ -99,7 +99,8 @@ def curves(sweep: Sweep) -> Drawing:
     """
     (knob, values), result = next(iter(sweep.knobs.items())), sweep.result
     order = np.argsort(values, kind="stable")
-    order = order[:: -(-len(order) // MOST_POINTS)]
+    stride = -(-len(order) // MOST_POINTS)
+    order = order[::stride]
     drawn = [(name, axis) for name, axis in OUTPUTS if np.isfinite(getattr(result.projection, name)).any()]
     figure = new(200 * len(drawn) + 80)
     for row, (name, axis) in enumerate(drawn):
@@ -130,7 +131,7 @@ def curves(sweep: Sweep) -> Drawing:
     _mark_capacity(figure, values, result)
     caption = (
         "Bound: no system is faster. Roofline: every operator at its peak. Projection: what a good implementation "
-        "reaches. Shaded: does not fit in memory."
+        "reaches. Shaded: does not fit in memory." + ("" if stride == 1 else f" One in {stride} values is drawn.")
     )
     rows = [_row(sweep, i, drawn) for i in order]
     head = (knob, *(f"{axis}, {definition}" for _, axis in drawn for definition in theme.DEFINITIONS), "fits")

@@ -55,6 +55,11 @@ def filled(color: str, pattern: str) -> dict[str, Any]:
     return {"color": color, "pattern": shape}
 
 
+def ink(color: object) -> str:
+    """The colour of text on a fill: white on the one dark colour of the palette, else near black."""
+    return "#FFFFFF" if color == BLUE else "#111111"
+
+
 def limited(name: str) -> dict[str, Any]:
     """A marker of bars for what limits."""
     kind = name.partition(".")[0]
@@ -84,7 +89,7 @@ def template(dark: bool = False) -> dict[str, Any]:
             "colorway": list(PALETTE),
             "paper_bgcolor": paper,
             "plot_bgcolor": paper,
-            "margin": {"l": 16, "r": 16, "t": 16, "b": 16},
+            "margin": {"l": 16, "r": 24, "t": 16, "b": 16},
             "xaxis": axis,
             "yaxis": axis,
             "hovermode": "closest",

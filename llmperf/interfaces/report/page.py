@@ -72,7 +72,7 @@ def document(page: Page, split: bool = False) -> str:
     The content security policy names the hash of each script, so that nothing else runs, and allows no request.
     """
     drawings = named_drawings(page.sections)
-    ids = {id(drawing): name for name, drawing in drawings}
+    ids = {id(drawing): f"figure-{name}" for name, drawing in drawings}
     body = [
         h(
             "section",
@@ -158,7 +158,7 @@ def _data(drawings: list[tuple[str, Drawing]]) -> Html:
     for name, drawing in drawings:
         plain = json.loads(drawing.figure.to_json(engine="json"))
         plain["layout"].pop("template", None)
-        figures[f"{name}-plot"] = plain
+        figures[f"figure-{name}-plot"] = plain
     themes = {"light": theme.template(), "dark": theme.template(dark=True)}
     text = json.dumps({"themes": themes, "figures": figures}, separators=(",", ":"), ensure_ascii=False)
     for character in "<>&\u2028\u2029":
