@@ -14,7 +14,9 @@ import pytest
 pytest.importorskip("plotly")
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: pip install playwright")
 
-from llmperf.interfaces.report import page as shell  # noqa: E402 (after the skips)
+from llmperf.errors import InputError  # noqa: E402 (after the skips)
+from llmperf.interfaces.report import page as shell  # noqa: E402
+from llmperf.interfaces.report import pictures  # noqa: E402
 from llmperf.interfaces.report.inputs import gather  # noqa: E402
 from llmperf.interfaces.report.report import page, save  # noqa: E402
 
@@ -271,3 +273,17 @@ def test_without_scripts_the_tables_remain(browser, report):
     opened.locator("details.data > summary").first.click()
     assert opened.locator("details.data table").first.is_visible()
     context.close()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_pictures_are_written_in_every_format_and_replaced_only_when_told(tmp_path, inputs):
+    pytest.importorskip("kaleido", reason="kaleido is not installed: pip install 'llmperf[pictures]'")
+    drawings = shell.named_drawings(page(inputs).sections)[:2]
+    folders = {"png": tmp_path / "png", "svg": tmp_path, "pdf": tmp_path}
+    found = pictures.save(drawings, folders)
+    assert [path.name for path in found] == [f"{name}.{form}" for form in folders for name, _ in drawings]
+    starts = {"png": b"\x89PNG", "svg": b"<svg", "pdf": b"%PDF"}
+    for path in found:
+        assert path.read_bytes().startswith(starts[path.suffix[1:]])
+    with pytest.raises(InputError, match="exists already"):
+        pictures.save(drawings, folders)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from llmperf import units
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.results import Estimate
+
+LONGEST = 20
+"""Characters of a line beside bars."""
 
 Results = Mapping[str, Estimate]
 """Results of one configuration each, by the label that a reader sees."""
@@ -78,6 +82,11 @@ def new(height: int = theme.HEIGHT) -> Any:
 def label(text: object) -> str:
     """Text that plotly draws as it is: no markup of a file's is interpreted."""
     return escape(str(text), quote=False)
+
+
+def folded(text: object) -> str:
+    """The same on several lines where it is long: beside bars it would leave them no room."""
+    return "<br>".join(label(line) for line in wrap(str(text), LONGEST)) or " "
 
 
 def hover(*lines: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, gib, hover, label, new
+from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, folded, gib, hover, label, new
 from llmperf.interfaces.figures.sweep import Sweep
 from llmperf.interfaces.results import Estimate
 from llmperf.outputs import MEMORY_CLASSES
@@ -24,7 +24,7 @@ def memory(results: Results) -> Drawing:
         By label; each of one configuration.
     """
     figure = new(130 + 52 * len(results))
-    names = [label(name) for name in results]
+    names = [folded(name) for name in results]
     for index, output in enumerate(_classes(results)):
         values = [getattr(result.memory, output.name) for result in results.values()]
         figure.add_bar(
@@ -34,8 +34,8 @@ def memory(results: Results) -> Drawing:
             name=output.label,
             marker=theme.filled(theme.PALETTE[index], theme.PATTERNS[index]),
             hovertext=[
-                hover(f"<b>{name}</b>", f"{output.label}: {gib(value)} GiB")
-                for name, value in zip(names, values, strict=True)
+                hover(f"<b>{label(name)}</b>", f"{output.label}: {gib(value)} GiB")
+                for name, value in zip(results, values, strict=True)
             ],
             hoverinfo="text",
         )

@@ -8,13 +8,22 @@ import numpy as np
 
 from llmperf.interfaces.comparison import distinct
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, label, new, quantity, share
+from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, label, new, quantity, share
 from llmperf.interfaces.results import Estimate
 from llmperf.outputs import RESOURCES
 from llmperf.phases.breakdown import Operator, operators
 
 MOST_BARS = 12
 """Operators that have a bar of their own; the table lists all."""
+
+
+SHORT = {
+    "latency": "fixed times",
+    "link.scale_up": "links between devices",
+    "link.scale_out": "network",
+    "link.host": "link to the host",
+}
+"""What limits, where its description is too long for a legend."""
 
 
 def waits(results: Results) -> Drawing:
@@ -33,7 +42,7 @@ def waits(results: Results) -> Drawing:
         before = sum(other.partition(".")[0] == name.partition(".")[0] for other in names[: names.index(name)])
         figure.add_bar(
             x=parts,
-            y=[label(bar) for bar, _, _ in found],
+            y=[folded(bar) for bar, _, _ in found],
             orientation="h",
             name=resource(name),
             marker={**theme.limited(name), "opacity": 1.0 - 0.28 * (before % 3)},
@@ -69,7 +78,7 @@ def waits(results: Results) -> Drawing:
 
 def resource(name: str) -> str:
     """What limits, in a few words."""
-    return RESOURCES[name].partition(":")[0]
+    return SHORT.get(name) or RESOURCES[name].partition(":")[0]
 
 
 def _waits(results: Results) -> list[tuple[str, str, dict[str, float]]]:
@@ -103,7 +112,7 @@ def operator_times(result: Estimate, phase: str) -> Drawing:
             x=[shown[index].total_s for index in mine],
             y=[bars[index] for index in mine],
             orientation="h",
-            name=f"limited by {resource(kind)}",
+            name=resource(kind),
             marker=theme.limited(kind),
             hovertext=[_said(shown[index]) for index in mine],
             hoverinfo="text",
@@ -119,7 +128,7 @@ def operator_times(result: Estimate, phase: str) -> Drawing:
         ],
         hoverinfo="text",
     )
-    figure.update_layout(barmode="overlay")
+    figure.update_layout(barmode="overlay", legend_title_text="limited by")
     figure.update_xaxes(title_text="time in one step, all runs", ticksuffix="s", tickformat="~s", rangemode="tozero")
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=bars, autorange="reversed", showgrid=False, dtick=1

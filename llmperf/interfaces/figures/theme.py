@@ -107,6 +107,7 @@ def template(dark: bool = False) -> dict[str, Any]:
                 "yanchor": "bottom",
                 "bgcolor": "rgba(0,0,0,0)",
                 "traceorder": "normal",
+                "title": {"font": {"size": 13}},
             },
             "bargap": 0.35,
             "hoverdistance": 30,

@@ -20,6 +20,7 @@
       layout.width = PAPER_WIDTH;
       layout.height = Math.min(layout.height, Math.max(0.6 * layout.height, PAPER_HEIGHT));
     }
+    if (!printing && innerWidth < NARROW) layout.font = { size: 11 };
     if (coarse) layout.dragmode = false; // a finger scrolls the page
     return layout;
   }

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,14 +37,13 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What stands on a page; `note` is the small line below the title, `footer` the last one."""
+    """What stands on a page: `note` is the small line below the title, `lead` goes before the sections."""
 
     title: str
     note: str
     sections: Sequence[Section]
     footer: str = ""
     lead: Html | None = None
-    drawings: list[tuple[str, Drawing]] = field(default_factory=list)
 
 
 def named_drawings(sections: Sequence[Section]) -> list[tuple[str, Drawing]]:

@@ -30,14 +30,7 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
     """A verdict, the numbers and their limits, for each result; of several, all numbers in one table first."""
     several = len(inputs.results) > 1
     if several:
-        head = (
-            "configuration",
-            "fits",
-            *TIMES.values(),
-            "output tokens/s",
-            "memory of a device",
-            "decode is limited by",
-        )
+        head = ("configuration", "fits", "TTFT", "TPOT", "end to end", "tokens/s", "memory [GiB]", "limited by")
         yield table(head, [_row(name, result) for name, result in inputs.results.items()])
     said = set[str]()
     for name, result in inputs.results.items():
@@ -112,7 +105,7 @@ def _row(name: str, result: Estimate) -> tuple[str, ...]:
         "yes" if memory.fits else "no",
         *(quantity(getattr(part, metric), "time") for metric in TIMES),
         count(round(float(part.output_tokens_per_s))),
-        f"{gib(memory.required)} of {gib(memory.usable)} GiB",
+        f"{gib(memory.required)} of {gib(memory.usable)}",
         resource(limit),
     )
 
