@@ -452,13 +452,7 @@ def test_verdicts_of_shipped_claims_follow_from_error_and_tolerance(results: lis
             assert (abs(claim.error) <= claim.tolerance) == (claim.verdict == "pass")
 
 
-HOLD = [
-    ("A", 0.85, ()),
-    ("B", 0.75, pytest.mark.xfail(reason="kernels and engines of QServe, TinyChat and FlexGen are not described")),
-]
-
-
-@pytest.mark.parametrize(("tier", "least"), [pytest.param(t, least, marks=marks) for t, least, marks in HOLD])
+@pytest.mark.parametrize(("tier", "least"), [("A", 0.85), ("B", 0.75)])
 def test_most_claims_about_compression_hold(tier: str, least: float, results: list[claims.Claim]) -> None:
     assert claims.share(results, tier, COMPRESSION) >= least
 

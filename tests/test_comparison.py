@@ -81,6 +81,7 @@ CHANGES: list[dict[str, Any]] = [
     {"model": "mamba2-2.7b"},
     {"hardware": "rtx-4090-workstation", "tiers": ["gddr", "dram"]},
     {"hardware": "neupims"},
+    {"hardware": "gddr6-aim", "engine": "llama.cpp-metal-2024"},
     {"hardware": "cxl-xeon"},
     {"maximize": "batch"},
 ]

@@ -183,6 +183,11 @@ def shared_prefix(repeated: Array, read: Array, sequences: Array) -> Array:
     return np.asarray(np.where(several, repeated / read * sequences / np.where(several, sequences - 1.0, 1.0), 0.0))
 
 
+def cached_share(before: Array, length: Array) -> Array:
+    """Share of the scores of prompts that belong to a cached prefix of `before` of their `length` tokens. [1]"""
+    return np.asarray(np.minimum(before / (before + 0.5 * (length - before + 1.0)), 0.999999))
+
+
 def io_complexity(pairs: Any, width: Any, fast: Any) -> Any:
     """Elements that attention moves between two memories, up to a constant: the published form.
 

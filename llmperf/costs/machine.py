@@ -175,7 +175,8 @@ class Machine:
         found = self._columns.get((section, schemes))
         if found is None:
             known = getattr(self.hardware.achieved, section)
-            picked = [pick(known, scheme, self.kernels) for scheme in schemes]
+            first = self.attention.kernels if section.startswith("attention") else ()
+            picked = [pick(known, scheme, (*first, *self.kernels)) for scheme in schemes]
             columns = {item.name: stack([getattr(fit, item.name) for fit in picked]) for item in fields(picked[0])}
             found = self._columns[section, schemes] = self._behind(section, type(picked[0])(**columns))
         return found
@@ -289,7 +290,7 @@ def _usual_rate(rates: Mapping[Any, Real]) -> Real | None:
     return rates.get("fp32", next(iter(rates.values()), None))
 
 
-PREFILL = ("score_ops", "score_engine", "softmax_pass", "skips_masked", "prefill_slowdown")
+PREFILL = ("score_ops", "score_engine", "softmax_pass", "skips_masked", "prefix", "prefill_slowdown")
 DECODE = (
     "score_ops",
     "score_engine",

@@ -181,8 +181,12 @@ def _sums(block: Block, columns: list[Array]) -> list[Sum]:
     ]
 
 
-def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> tuple[Array, Array]:
+def _memory_time(
+    block: Block, machine: Machine, elsewhere: tuple[Real, Real], unread: Array | float = 0.0
+) -> tuple[Array, Array]:
     """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
+
+    Of its activations, `unread` bytes are not read.
 
     Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
     there.
@@ -195,7 +199,7 @@ def _memory_time(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
     if block.fills("copy_bytes"):
         stored = stored + block.copy_bytes
     rate = machine.runs(block.kind).bandwidth
-    passing = block.activation_bytes
+    passing = block.activation_bytes - unread
     return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
 
 
@@ -276,9 +280,11 @@ def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced
 
 def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     compute, demands = _compute_demands(block, machine)
-    memory, cold = _memory_time(block, machine, elsewhere)
+    once = machine.attention.prefix == "once"
+    memory, cold = _memory_time(block, machine, elsewhere, block.prefix_bytes if once else 0.0)
     fit = machine.fit("attention_prefill", block.schemes)
     kernel, work, beside, passed = machine.attention, compute, demands, np.zeros_like(compute)
+    query = block.query
     if not machine.usual_prefill:
         demands, work, beside, scores = _scores_of_prompts(block, machine, demands)
         if kernel.softmax_pass:
@@ -286,15 +292,16 @@ def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Re
             memory, cold = memory + half, cold + half
             passed = np.maximum(half / machine.fit("gemm", block.dtypes).memory, _beside(beside))
             beside = {}
+        if once:  # queries of all prompts stand side by side before the prefix, which has no mask
+            query = query / (1.0 - attention.cached_share(block.m, block.context))
     time, reached, slowed, fixed = attention.prefill_time(
-        fit, work, memory, block.query, block.context, block.waves, machine.cores, _beside(beside)
+        fit, work, memory, query, block.context, block.waves, machine.cores, _beside(beside)
     )
-    time = (time + passed) * kernel.prefill_slowdown
+    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
+    time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed + passed, fixed, beside)
-    return Priced(
-        block, time, roofline(demands[_matrix(block, machine)], cold, *_vector(demands)), limits, demands, name
-    )
+    return Priced(block, time, ideal, limits, demands, name)
 
 
 def _matrix(block: Block, machine: Machine) -> str:
@@ -362,10 +369,11 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
         padding = attention.padded_share(group, fit.query_tile)
         busy = attention.occupancy(kernel.split, waves, block.context, machine.cores)
         if kernel.prefix == "once":
-            once = attention.shared_prefix(block.kv_repeated, np.maximum(block.kv_read, 1.0), block.m)
+            once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.m)
             rows = attention.padded_share(group * np.maximum(block.m, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
-            memory = memory - block.kv_repeated * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            unread = block.prefix_bytes * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            memory, cold = memory - unread, cold - unread
             again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
     time, reached, slowed, fixed = attention.decode_time(
         fit,
@@ -379,12 +387,11 @@ def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Rea
         padding=padding,
         busy=busy,
     )
-    time = (time + again) * kernel.decode_slowdown
+    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
+    time = np.maximum((time + again) * kernel.decode_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = _limits(name, reached, slowed, fixed + again, beside)
-    return Priced(
-        block, time, roofline(demands[_matrix(block, machine)], cold, *_vector(demands)), limits, demands, name
-    )
+    return Priced(block, time, ideal, limits, demands, name)
 
 
 def _products_of_cache(

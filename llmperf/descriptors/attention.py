@@ -21,6 +21,8 @@ class AttentionKernel:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     name: Text
     sources: dict[Text, Text]
+    kernels: list[Text] = field(default_factory=list)
+    """Kernels whose fits of a chip go before those of the engine's kernels, in the order of preference."""
     score_bytes: NonNegative = 0.0
     """Bytes that a score moves through memory where attention of prompts is not fused (0: fused)."""
     held_score_bytes: NonNegative = 0.0

@@ -51,6 +51,7 @@ QUANTITIES = {
     "weights_read": "weights",
     "kv_read": "KV read",
     "kv_written": "KV written",
+    "kv_fetched": "KV over the link to its tier",
     "activations_moved": "activations",
     "messages": "messages",
     "vector_flops": "vector work",

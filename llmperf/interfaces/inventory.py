@@ -99,6 +99,8 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         line |= {"bits": data.get("bits"), "group": data.get("group"), "bits_with_scales": _bits(kind, name, extra)}
     if kind == "kv_cache":
         line |= _method(name, extra)
+    if kind == "attention":
+        line["mechanisms"] = ", ".join(key for key in data if key not in ("name", "sources", "aliases", "notes"))
     if kind == "published":
         published = read_published(catalog.load_file(str(document.file)))
         open_ones = sum(claim.not_expressible is not None for claim in published.claims)

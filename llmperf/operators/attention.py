@@ -209,6 +209,12 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         waves=blocks_of_queries(build, heads),
         context=least(step.length, window.size + step.query) if window else step.length,
         query=step.query,
+        m=step.before,
+        prefix_bytes=most(step.prompts - 1.0, 0.0)
+        * (least(step.before, window.size) if window else step.before)
+        * kv_heads
+        * (key + value)
+        * formats.hidden,
     )
 
 
@@ -260,6 +266,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         kv_read=step.sequences * (moved - fetched),
         kv_write=step.sequences * own.written,
         kv_repeated=again + own.repeated * step.sequences * moved,
+        prefix_bytes=again,
         kv_remote=step.sequences * fetched,
         activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + 2.0 * fetched + own.scored(read)),
         waves=step.sequences * kv_heads,

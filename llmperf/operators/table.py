@@ -62,6 +62,7 @@ class Row:
     ranks_out: Real = 1.0
     scheme: str = ""
     query: Real = 1.0
+    prefix_bytes: Real = 0.0
     foreign_bytes: Real = 0.0
     wide: str = ""
     wide_flops: Real = 0.0
@@ -104,7 +105,7 @@ class Block:
         ``attention.prefill``; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
         Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads; sequences of decode
-        attention. [1]
+        attention; tokens of a prompt that were cached before it came. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: two a multiply-add of the rank with most tokens, weights that the rank with most experts reads.
         [FLOP], [B]
@@ -115,6 +116,9 @@ class Block:
         attention: (prompt, head, block of queries) triples, and keys that a prompt's last query sees. [1]
     query : ndarray
         Prefill attention: query tokens of a prompt. [1]
+    prefix_bytes : ndarray
+        Keys and values of a prefix that prompts or sequences share, read again for each further one: part of the
+        `activation_bytes` of prefill, of the `kv_repeated` of decode. [B]
     operations : tuple of str
         ``collective``: what is communicated.
     message, message_out, ranks_up, ranks_out : ndarray
@@ -154,6 +158,7 @@ class Block:
     ranks_up: Array
     ranks_out: Array
     query: Array
+    prefix_bytes: Array
     foreign_bytes: Array
     wide: tuple[str, ...]
     wide_flops: Array
@@ -194,12 +199,15 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "waves",
         "context",
         "query",
+        "m",
+        "prefix_bytes",
     ),
     "attention.decode": (
         *_WORK[:2],
         "kv_read",
         "kv_write",
         "kv_repeated",
+        "prefix_bytes",
         "kv_remote",
         "activation_bytes",
         "waves",

@@ -33,7 +33,7 @@ class Axis:
     name : str
         Field of the workload.
     count : ndarray, (configurations,)
-        No larger count fits, whatever the activations. [1]
+        About where the cache alone fills the memory, whatever the activations. [1]
     smallest : ndarray, (configurations,)
         Smallest value that makes sense. [1]
     """
@@ -126,7 +126,8 @@ def _batches(scenario: Scenario, size: int) -> Axis:
         text = f"{scenario.model.name} keeps nothing for a sequence: memory limits no batch"
         raise InputError(Problem(text, "workload.maximize", suggestion="name a batch"))
     one = np.ones(size)
-    return Axis("batch", count, 0.0 * one, one, np.inf * one, one)
+    most = np.inf if scenario.engine.max_sequences is None else scenario.engine.max_sequences
+    return Axis("batch", count, 0.0 * one, one, _each(most * copies, size), one)
 
 
 def _inputs(scenario: Scenario, size: int) -> Axis:
@@ -166,9 +167,10 @@ def _largest(scenario: Scenario, size: int, axis: Axis) -> Array:
     interval. It is sought downwards from where the cache alone fills the memory: the activations are the distance.
     """
     found = axis.smallest - 1.0
-    begin = axis.count.copy()
+    begin: Array = np.maximum(axis.count, 1.0)
     for first in range(0, size, BLOCK // CANDIDATES):
         left, width = np.arange(first, min(first + BLOCK // CANDIDATES, size)), CANDIDATES
+        _raise(scenario, size, axis, begin, left)
         while left.size:
             counts = begin[left, None] - np.arange(width)
             values = axis.values(counts, left)
@@ -182,6 +184,15 @@ def _largest(scenario: Scenario, size: int, axis: Axis) -> Array:
             left = left[~hit & valid[:, -1]]
             width = min(width * WIDENING, BLOCK // max(left.size, 1))
     return found
+
+
+def _raise(scenario: Scenario, size: int, axis: Axis, begin: Array, rows: Rows) -> None:
+    """Double the counts of `rows` that fit, until none does or the limit is reached: they are to lie above."""
+    while rows.size:
+        values = axis.values(begin[rows, None], rows)[:, 0]
+        fits = _fits(_with(_spread(scenario, size, rows, 1), axis.name, np.maximum(values, axis.smallest[rows])))
+        rows = rows[np.broadcast_to(fits, rows.shape) & (values < axis.limit[rows])]
+        begin[rows] *= 2.0
 
 
 def _fastest(scenario: Scenario, size: int, largest: Array) -> Array:

@@ -22,6 +22,7 @@ COLUMNS = {
     "weights_read": ("weight_bytes", "B"),
     "kv_read": ("kv_read", "B"),
     "kv_written": ("kv_write", "B"),
+    "kv_fetched": ("kv_remote", "B"),
     "activations_moved": ("activation_bytes", "B"),
     "messages": ("message", "B"),
     "vector_flops": ("vector_flops", "FLOP"),

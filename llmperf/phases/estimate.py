@@ -189,6 +189,12 @@ def notes(scenario: Scenario) -> list[str]:
             f"no engine of {hardware.name} skips {weights.sparsity} zeros in {prepared.formats.linear}: "
             "fewer bytes are read, but products are computed in full"
         )
+    shares = scenario.attention.peak_share
+    if shares and hardware.generation not in shares:
+        found.append(
+            f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
+            "the fitted constants of the chip stand in"
+        )
     if prepared.machine.vector_peak is None:
         found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")
     if scenario.placement.tiers is None and hardware.memory_order:
@@ -199,6 +205,12 @@ def notes(scenario: Scenario) -> list[str]:
         )
     if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
         found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
+    shares = scenario.attention.peak_share
+    if shares and hardware.generation not in shares:
+        found.append(
+            f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
+            "the fitted constants of the chip stand in"
+        )
     return found
 
 

@@ -196,11 +196,15 @@ def setup(scenario: Scenario) -> Setup:
                 suggestion="a format that computes in one of these",
             )
         )
+    machine, kernel = machine_of(hardware, scenario.engine, scenario.attention), scenario.attention
+    if kernel.decode_products == "vector" and machine.vector_peak is None:
+        text = f"{kernel.name} computes on vector units, whose rate {hardware.name} does not say"
+        raise InputError(Problem(text, "attention", suggestion="a kernel of matrix products, such as fused"))
     attention = compute_dtype(hardware, "bf16", "attention.prefill") or linear
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
     return Setup(
         scenario,
-        machine_of(hardware, scenario.engine, scenario.attention),
+        machine,
         shards(model, layout),
         stages(model.layers, layout.pp),
         formats(

@@ -91,7 +91,7 @@ def step_time(
     waits = {name: part.total for name, part in costs.limits.items()}
     if beside is not None:
         device = device + beside
-        waits["memory.main"] = waits["memory.main"] + beside.total
+        waits["memory.main"] = waits.get("memory.main", 0.0) + beside.total  # PIM reads nothing there itself
     for resource, part in transfer.direct.items():
         device = device + part
         waits[resource] = part.total

@@ -13,6 +13,7 @@ _COLUMNS = {
     "hardware": ("kind", "vendor", "year", "devices"),
     "weights": ("bits", "group", "bits_with_scales"),
     "kv_cache": ("stage", "bits_with_scales", "stored_at_128k", "read_at_128k"),
+    "attention": ("mechanisms",),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
     "published": ("category", "year", "claims", "not_expressible"),
@@ -27,6 +28,8 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         names = (column.replace("active_parameters", "active").replace("_", " ") for column in columns)
         made = table(kind, *names, "aliases")
         made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+        if "mechanisms" in columns:
+            made.columns[0].no_wrap, made.columns[1].no_wrap, made.columns[1].justify = True, False, "left"
         for before, line in zip([None, *lines], lines, strict=False):
             if before is not None and before.get("stage") != line.get("stage"):
                 made.add_section()
