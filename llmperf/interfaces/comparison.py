@@ -155,7 +155,7 @@ def compare(
             given.append((base, {**overrides, **other}, changed(other) or f"configuration {index}"))
         else:
             given.append((other, overrides, named(other)))
-    labels = _distinct([label for _, _, label in given])
+    labels = distinct([label for _, _, label in given])
     problems: list[Problem] = []
     results = []
     for (reference, keys, _), label in zip(given, labels, strict=True):
@@ -197,7 +197,7 @@ def _short(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else shown(value)
 
 
-def _distinct(labels: list[str]) -> list[str]:
+def distinct(labels: list[str]) -> list[str]:
     """Labels that each stand once: equal ones are counted."""
     return [
         label if labels.count(label) == 1 else f"{label} #{labels[:index].count(label) + 1}"

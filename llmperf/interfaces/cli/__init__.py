@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from llmperf.errors import InputError, Problem
+from llmperf.interfaces.cli.options import plainly
 
 WRONG_INPUT = 2
 """Exit code of an input that cannot be answered."""
@@ -24,6 +25,8 @@ COMMANDS = {
     "ops": "ops",
     "memory": "memory",
     "compare": "compare",
+    "roofline": "roofline",
+    "report": "report",
     "list": "list_",
     "show": "show",
     "schema": "schema",
@@ -54,6 +57,9 @@ def app(only: str | None = None) -> typer.Typer:
     for command, module in COMMANDS.items():
         if only in (None, command):
             import_module(f"{__name__}.{module}").register(application)
+    for registered in application.registered_commands:
+        assert registered.callback is not None
+        registered.callback = plainly(registered.callback)
     application.callback()(_version)
     return application
 

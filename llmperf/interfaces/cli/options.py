@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
@@ -144,11 +144,36 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
         _parameter("as_json", Annotated[bool, JSON], default=False),
     ]
     parameters += [parameter.replace(kind=keyword) for parameter in own]
-    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return _like(command, function, parameters)
+
+
+def plainly(function: Callable[..., None]) -> Callable[..., None]:
+    """Give any command the option ``--plain``."""
+
+    def command(*, plain: bool, **given: Any) -> None:
+        if plain:
+            from llmperf.interfaces.console.style import be_plain
+
+            be_plain()
+        function(**given)
+
+    own = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in _signature(function).parameters.values()]
+    parameters = [*own, _parameter("plain", Annotated[bool, PLAIN], default=False)]
+    return _like(command, function, parameters)
+
+
+def _signature(function: Callable[..., None]) -> inspect.Signature:
+    known = getattr(function, "__signature__", None)
+    return known if known is not None else inspect.signature(function, eval_str=True)
+
+
+def _like(command: Any, function: Callable[..., None], parameters: list[inspect.Parameter]) -> Callable[..., None]:
+    """`command`, to be read as if it were `function` with these parameters."""
+    command.__signature__ = inspect.Signature(parameters)
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     command.__doc__ = function.__doc__
     command.__name__ = function.__name__
-    return command
+    return cast(Callable[..., None], command)
 
 
 def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Parameter:
@@ -168,6 +193,8 @@ DOWNLOAD = typer.Option(
     rich_help_panel=OTHER,
 )
 JSON = typer.Option("--json", help="Print JSON: SI units, null where there is no value.", rich_help_panel=OTHER)
+PLAIN = typer.Option("--plain", help="Print ASCII alone, without colours.", rich_help_panel=OTHER)
+FORCE = typer.Option("--force", help="Replace files that exist.", rich_help_panel=OTHER)
 CATALOG = typer.Option(
     "--catalog", help="Directory of descriptors that go before the packaged ones.", rich_help_panel=OTHER, metavar="DIR"
 )

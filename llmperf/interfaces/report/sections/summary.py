@@ -1,0 +1,148 @@
+"""The first thing a reader sees: does it fit, does it serve the purpose, how fast is it, what limits it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from llmperf.interfaces.confidence import METRICS, error_bands
+from llmperf.interfaces.console.estimate import described, maximum
+from llmperf.interfaces.figures.drawing import count, gib, quantity, share
+from llmperf.interfaces.figures.operators import resource
+from llmperf.interfaces.report.html import Html, h, items, join, table
+from llmperf.interfaces.report.inputs import Inputs
+from llmperf.interfaces.results import Estimate
+
+TITLE = "Summary"
+LIMITS = {"ttft_s": "TTFT", "tpot_s": "TPOT"}
+TIMES = {"ttft_s": "Time to first token", "tpot_s": "Time per token", "e2e_s": "End to end"}
+PHASES = {metric: phase for phase, metric in METRICS.items()}
+
+
+def applies(inputs: Inputs) -> bool:
+    """Whether there are results."""
+    return bool(inputs.results)
+
+
+def render(inputs: Inputs) -> Iterator[Html | None]:
+    """A verdict, the numbers and their limits, for each result; of several, all numbers in one table first."""
+    several = len(inputs.results) > 1
+    if several:
+        head = ("configuration", "fits", "TTFT", "TPOT", "end to end", "tokens/s", "memory [GiB]", "limited by")
+        yield table(head, [_row(name, result) for name, result in inputs.results.items()])
+    said = set[str]()
+    for name, result in inputs.results.items():
+        if several:
+            yield h("h3", name)
+        yield h("p", described(result.scenario), ".", class_="note")
+        if result.scenario.description and result.scenario.description not in said:
+            yield h("p", result.scenario.description)
+            said.add(result.scenario.description)
+        if chosen := maximum(result.scenario):
+            yield h("p", chosen)
+        verdicts = [fits(result), *(served(result, metric, most) for metric, most in inputs.limits.items())]
+        lines = (h("li", h("b", word), " ", text, class_=kind) for kind, word, text in verdicts)
+        yield h("ul", *lines, class_="verdicts")
+        if not several:
+            yield h("div", *_cards(result), class_="cards")
+        yield items(_limits(result))
+    notes = dict.fromkeys(note for one in inputs.results.values() for note in (*one.extrapolated, *one.warnings))
+    if notes:
+        yield h("h4", "What to know")
+        yield items(notes)
+    text = (
+        "A bound is physics: no system is faster. A projection is what a good implementation reaches. A band is where "
+        "8 of 10 measured results of the class lie."
+    )
+    yield h("p", text, class_="note")
+
+
+Verdict = tuple[str, str, str]
+"""Class of its colour, its word, and why."""
+
+
+def fits(result: Estimate) -> Verdict:
+    """Whether the workload has a place in memory."""
+    memory = result.memory
+    if memory.fits:
+        room = f"{gib(memory.required)} of {gib(memory.usable)} GiB that each device may use"
+        return "good", "Fits.", f"{room}; {count(memory.max_batch)} such sequences would fit."
+    from llmperf.phases.remedies import remedies
+
+    found = remedies(result.scenario, result.evaluated[0])
+    would = f" It would fit with one of: {'; '.join(found)}." if found else ""
+    text = f"{quantity(memory.missing, 'bytes')} a device too much; the times below assume that it did."
+    return "bad", "Does not fit.", text + would
+
+
+def served(result: Estimate, metric: str, most: float) -> Verdict:
+    """Whether a time is within a limit: for certain, by the projection, or not even by the bound."""
+    value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
+    name, limit = LIMITS[metric], quantity(most, "time")
+    if not math.isfinite(value):
+        return "unsure", f"{name}: no answer.", "No further token is generated."
+    said = f"{quantity(value, 'time')} projected, limit {limit}"
+    band = error_bands(result.scenario).get(PHASES[metric])
+    if bound > most:
+        return "bad", f"{name} cannot be met.", f"{said}: even the bound is {quantity(bound, 'time')}."
+    if value > most:
+        return "bad", f"{name} is missed.", f"{said}; the bound of {quantity(bound, 'time')} would allow it."
+    if band is None:
+        return "unsure", f"{name} is met.", f"{said}; no measured results say how sure that is."
+    worst = quantity(value * band.high, "time")
+    if value * band.high > most:
+        return "unsure", f"{name} is met, not surely.", f"{said}; the upper end of the band is {worst}."
+    return "good", f"{name} is met.", f"{said}; the upper end of the band is {worst}."
+
+
+def _row(name: str, result: Estimate) -> tuple[str, ...]:
+    part, memory = result.projection, result.memory
+    limit = result.bottleneck["decode"] or result.bottleneck["prefill"]
+    return (
+        name,
+        "yes" if memory.fits else "no",
+        *(quantity(getattr(part, metric), "time") for metric in TIMES),
+        count(round(float(part.output_tokens_per_s))),
+        f"{gib(memory.required)} of {gib(memory.usable)}",
+        resource(limit),
+    )
+
+
+def _cards(result: Estimate) -> Iterator[Html]:
+    bands = error_bands(result.scenario)
+    for metric, title in TIMES.items():
+        value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
+        if math.isfinite(value):
+            band = bands.get(PHASES[metric])
+            low, high = (quantity(value * end, "time") for end in (band.low, band.high)) if band else ("", "")
+            ends = f"band {low} to {high}" if band else "no measured band"
+            yield _card(title, quantity(value, "time"), f"bound {quantity(bound, 'time')}", ends)
+    rates = [float(part.output_tokens_per_s) for part in (result.projection, result.bound)]
+    each = f"{count(round(rates[0] / float(np.max(result.scenario.parallelism.devices)), 1))} a device"
+    yield _card("Output tokens/s", count(round(rates[0])), f"bound {count(round(rates[1]))}", each)
+    memory = result.memory
+    used = f"{share(memory.required / memory.capacity)} of {gib(memory.capacity)} GiB"
+    yield _card("Memory of a device", f"{gib(memory.required)} GiB", used, "the fullest device")
+
+
+def _card(name: str, value: str, *small: str) -> Html:
+    return h(
+        "div",
+        h("div", name, class_="name"),
+        h("div", value, class_="value"),
+        *(h("div", line, class_="small") for line in small),
+        class_="card",
+    )
+
+
+def _limits(result: Estimate) -> Iterator[Html]:
+    """What each phase waits for, in words."""
+    for phase, name in result.bottleneck.items():
+        if name is None:
+            continue
+        waits = {key: float(np.max(value)) for key, value in getattr(result.evaluated[0], phase).waits.items()}
+        shares = sorted(((value / sum(waits.values()), key) for key, value in waits.items()), reverse=True)
+        said = ", ".join(f"{part:.0%} {resource(key)}" for part, key in shares if part >= 0.1)
+        yield join(f"{phase.capitalize()} is limited by ", h("b", resource(name)), f": {said}.")

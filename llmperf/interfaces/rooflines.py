@@ -1,0 +1,332 @@
+"""Rooflines as numbers: the ceilings of a device, where they meet, and the operators of a scenario below them.
+
+The terminal, the HTML page, notebooks and ``llmperf roofline --json`` read the same objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmperf.costs.machine import MEMORY, Machine
+from llmperf.descriptors.components import built, frozen
+from llmperf.descriptors.documents import finite
+from llmperf.descriptors.hardware import BEHIND, Hardware
+from llmperf.descriptors.resolve import resolve, written
+from llmperf.errors import InputError, Problem
+from llmperf.interfaces.comparison import changed, distinct
+from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer
+from llmperf.phases.breakdown import Operator, operators
+from llmperf.phases.estimate import Evaluated
+from llmperf.phases.memory import sharers
+from llmperf.phases.placement import bandwidths, transfers
+
+STEP = "whole step"
+"""Name of the point that stands for all operators of a step together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """A horizontal ceiling: the dense peak of an engine in one or more dtypes.
+
+    Attributes
+    ----------
+    engine, kind : str
+        Name of the engine in the hardware's file; ``matrix`` or ``vector``.
+    dtypes : tuple of str
+        Dtypes that have this peak.
+    flops_per_s : float
+        On one device. [FLOP/s]
+    used : bool
+        Whether operators of the scenario compute so; True without a scenario.
+    """
+
+    engine: str
+    kind: str
+    dtypes: tuple[str, ...]
+    flops_per_s: float
+    used: bool
+
+    @property
+    def label(self) -> str:
+        """Its dtypes, with the engine where that is no matrix engine: ``bf16, fp16``, ``vector fp32``."""
+        return ("" if self.kind == "matrix" else f"{self.engine} ") + ", ".join(self.dtypes)
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A diagonal ceiling: what a memory or a link delivers to one device.
+
+    Attributes
+    ----------
+    name : str
+        The tier or link in the hardware's file.
+    resource : str
+        A key of `llmperf.outputs.RESOURCES`.
+    bytes_per_s : float
+        Links: one direction. Memories behind the device: this device's share, through its link. [B/s]
+    """
+
+    name: str
+    resource: str
+    bytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """An operator, or a whole step, below the ceilings; of one device.
+
+    Attributes
+    ----------
+    name, phase, engine, dtype : str
+        The operator (`STEP`: all of them), ``prefill`` or ``decode``, and what it computes on and in.
+    resource : str
+        The memory or link whose bytes the intensity counts: a key of `llmperf.outputs.RESOURCES`.
+    intensity : float
+        Operations for each byte. [FLOP/B]
+    flops_per_s, roofline_flops_per_s : float
+        Rate in the projected time, and in the time at the peaks. [FLOP/s]
+    time_s, share : float
+        Projected time of all its runs in a step, and its part of the step's device time. [s], [1]
+    limited_by : str
+        What it waits for most.
+    """
+
+    name: str
+    phase: str
+    engine: str
+    dtype: str
+    resource: str
+    intensity: float
+    flops_per_s: float
+    roofline_flops_per_s: float
+    time_s: float
+    share: float
+    limited_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Roofline:
+    """The ceilings of one device, the highest peak and the fastest memory first, and what runs below them."""
+
+    label: str
+    hardware: str
+    peaks: tuple[Peak, ...]
+    feeds: tuple[Feed, ...]
+    points: tuple[Point, ...] = ()
+
+    @property
+    def drawn(self) -> tuple[Peak, ...]:
+        """The peaks that a picture shows: those that are used."""
+        return tuple(peak for peak in self.peaks if peak.used)
+
+    def feed(self, resource: str) -> Feed | None:
+        """The memory or link of a resource; None where the device has none."""
+        return next((feed for feed in self.feeds if feed.resource == resource), None)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data: ceilings, ridge points and operators in SI units."""
+        ridges = [
+            {
+                "dtypes": list(peak.dtypes),
+                "engine": peak.engine,
+                "feed": feed.name,
+                "flops_per_byte": peak.flops_per_s / feed.bytes_per_s,
+            }
+            for peak in self.peaks
+            for feed in self.feeds
+        ]
+        return {
+            "label": self.label,
+            "hardware": self.hardware,
+            "compute": [asdict(peak) for peak in self.peaks],
+            "feeds": [asdict(feed) for feed in self.feeds],
+            "ridge_points": ridges,
+            "operators": [asdict(point) for point in self.points],
+        }
+
+
+def to_dict(found: list[Roofline]) -> dict[str, Any]:
+    """Plain data as ``llmperf roofline --json`` prints it."""
+    plain: dict[str, Any] = finite(
+        {"schema_version": SCHEMA_VERSION, "rooflines": [_plain(one.to_dict()) for one in found]}
+    )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def rooflines(
+    base: Mapping[str, Any] | str | Path | None,
+    *variants: Mapping[str, Any],
+    catalog: tuple[str, ...] = (),
+    phases: tuple[str, ...] = ("prefill", "decode"),
+    **overrides: Any,
+) -> list[Roofline]:
+    """The roofline of a scenario, or of hardware alone, and of what it would be with other keys.
+
+    Parameters
+    ----------
+    base : mapping, str, Path or None
+        A scenario as data, or the name or file of one.
+    *variants : mapping
+        Keys that differ in each further roofline, as in `llmperf.compare`.
+    catalog : tuple of str
+        Directories whose descriptors go before the packaged ones.
+    phases : tuple of str
+        Whose operators are shown.
+    **overrides
+        Keys on top, as in `llmperf.estimate`; numbers only, no arrays. Without a model, ``hardware`` alone.
+
+    Raises
+    ------
+    InputError
+        If a scenario is wrong, or holds arrays.
+    """
+    found = [_one(base, {**overrides, **keys}, catalog, phases) for keys in ({}, *variants)]
+    labels = distinct([one.label if not index else _named(found, index, variants) for index, one in enumerate(found)])
+    return [replace(one, label=label) for one, label in zip(found, labels, strict=True)]
+
+
+def _named(found: list[Roofline], index: int, variants: tuple[Mapping[str, Any], ...]) -> str:
+    """A variant's label: its hardware where that is all that changes, else what changes."""
+    keys = variants[index - 1]
+    return found[index].label if set(keys) == {"hardware"} else changed(keys)
+
+
+def _one(
+    base: Mapping[str, Any] | str | Path | None,
+    keys: Mapping[str, Any],
+    catalog: tuple[str, ...],
+    phases: tuple[str, ...],
+) -> Roofline:
+    data, _ = written(base, keys, catalog)
+    if set(data) == {"hardware"}:
+        hardware = built("hardware", frozen(data["hardware"], "hardware"), catalog)[0]
+        return of_hardware(hardware)
+    return of_estimate(answer(resolve(base, keys, catalog)), phases)
+
+
+def of_hardware(hardware: Hardware) -> Roofline:
+    """The ceilings of one device of a chip or system, without anything that runs on it."""
+    feeds = _feeds(hardware, lambda tier: hardware.tiers[tier].sharers or hardware.devices or 1.0)
+    return Roofline(hardware.name, hardware.name, _peaks(hardware), feeds)
+
+
+def of_estimate(result: Estimate, phases: tuple[str, ...] = ("prefill", "decode")) -> Roofline:
+    """The ceilings of one device, and the operators of a scenario's steps below them.
+
+    Raises
+    ------
+    InputError
+        If the result holds arrays: a roofline shows one configuration.
+    """
+    if result.shape:
+        raise InputError(Problem("a roofline shows one configuration, not arrays"))
+    scenario, part = result.scenario, result.evaluated[0]
+    shown = [phase for phase in phases if result.bottleneck[phase] is not None]
+    points = [point for phase in shown for point in _points(part, phase)]
+    feeds = _feeds(scenario.hardware, lambda tier: sharers(scenario, scenario.hardware.tiers[tier]))
+    peaks = _peaks(scenario.hardware, {(point.engine, point.dtype) for point in points})
+    label = f"{scenario.model.name} {scenario.weights.name} on {scenario.hardware.name}"
+    return Roofline(label, scenario.hardware.name, peaks, feeds, tuple(points))
+
+
+def _peaks(hardware: Hardware, used: set[tuple[str, str]] | None = None) -> tuple[Peak, ...]:
+    """Peaks of every engine, equal ones of an engine together; all are used where it is not said which."""
+    found = []
+    for name, engine in hardware.engines.items():
+        by_rate: dict[float, list[str]] = {}
+        for dtype, rate in engine.peaks.items():
+            by_rate.setdefault(float(np.max(rate)), []).append(dtype)
+        for rate, dtypes in by_rate.items():
+            serves = used is None or any((name, dtype) in used for dtype in dtypes)
+            found.append(Peak(name, engine.kind, tuple(dtypes), rate, serves))
+    return tuple(sorted(found, key=lambda peak: -peak.flops_per_s))
+
+
+def _feeds(hardware: Hardware, sharers: Any) -> tuple[Feed, ...]:
+    """Memories and links that feed one device."""
+    found, behind_links = [], set()
+    for name, tier in hardware.tiers.items():
+        if tier.kind in BEHIND:
+            rates = [] if tier.bandwidth is None else [tier.bandwidth / sharers(name)]
+            if tier.via is not None:
+                rates.append(hardware.links[tier.via].bandwidth)
+                behind_links.add(tier.via)
+            label = f"{name} via {tier.via}" if tier.via else name
+            found.append(Feed(label, MEMORY[tier.kind], float(min(rates))))
+        elif tier.bandwidth is not None:
+            found.append(Feed(name, MEMORY.get(tier.kind, "memory.cache"), float(tier.bandwidth)))
+    found += [
+        Feed(name, f"link.{link.kind}", float(link.bandwidth))
+        for name, link in hardware.links.items()
+        if name not in behind_links
+    ]
+    return tuple(sorted(found, key=lambda feed: -feed.bytes_per_s))
+
+
+def _points(part: Evaluated, phase: str) -> Iterator[Point]:
+    """The operators of a step that compute something, the slowest first, and the step as a whole."""
+    machine = part.setup.machine
+    rows = operators(getattr(part, phase))
+    for row in rows:
+        work = row.flops or row.vector_flops
+        # the roofline of experts is that of their weights: what they compute on may stay on the chip
+        moved = row.weight_bytes if row.kind == "moe" else row.bytes
+        if work and moved and row.roofline_s:
+            yield Point(
+                row.name,
+                phase,
+                *_computes(machine, row),
+                machine.runs(row.kind).memory,
+                work / moved,
+                work / row.time_s,
+                work / row.roofline_s,
+                row.total_s,
+                row.share,
+                row.limited_by,
+            )
+    yield from _steps(part, phase, rows)
+
+
+def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
+    """What an operator computes on and in; norms and activations in the usual dtype of the vector engine."""
+    if row.flops:
+        return machine.runs(row.kind).engine, row.dtype
+    for name, engine in machine.hardware.engines.items():
+        if engine.kind == "vector" and engine.peaks:
+            return name, "fp32" if "fp32" in engine.peaks else next(iter(engine.peaks))
+    return machine.runs(row.kind).engine, row.dtype
+
+
+def _steps(part: Evaluated, phase: str, rows: list[Operator]) -> Iterator[Point]:
+    """The step as a whole, against each memory and link that it moves bytes through."""
+    costs, scenario = getattr(part, phase).costs, part.setup.scenario
+    waits = {name: float(np.max(value)) for name, value in getattr(part, phase).waits.items()}
+    work = sum(row.repeat * row.flops for row in rows)
+    time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
+    moved = {"memory.main": sum(row.repeat * (row.bytes - row.message_bytes) for row in rows)}
+    machine = part.setup.machine
+    for name, link in (("link.scale_up", machine.scale_up), ("link.scale_out", machine.scale_out)):
+        if link is not None and name in costs.demands:
+            moved[name] = float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth))
+    sent = transfers(scenario, part.placed, costs)
+    for share in part.placed.shares:
+        for name, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
+            seconds = sum(float(np.max(way[name].total)) for way in (sent.weights, sent.kv) if name in way)
+            moved[MEMORY[share.tier.kind]] = seconds * float(np.max(rate))
+    limit = max(waits, key=lambda name: waits[name])
+    most = max(rows, key=lambda row: row.repeat * row.flops)
+    on, within = _computes(machine, most)
+    for name, size in moved.items():
+        if size > 0.0 and work > 0.0:
+            yield Point(STEP, phase, on, within, name, work / size, work / time, work / ideal, time, 1.0, limit)
