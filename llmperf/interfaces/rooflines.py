@@ -14,12 +14,11 @@ import numpy as np
 
 from llmperf.costs.machine import MEMORY, Machine
 from llmperf.descriptors.components import built, frozen
-from llmperf.descriptors.documents import finite
 from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.resolve import resolve, written
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.comparison import changed, distinct
-from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer
+from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer, plain
 from llmperf.phases.breakdown import Operator, operators
 from llmperf.phases.estimate import Evaluated
 from llmperf.phases.memory import sharers
@@ -152,16 +151,7 @@ class Roofline:
 
 def to_dict(found: list[Roofline]) -> dict[str, Any]:
     """Plain data as ``llmperf roofline --json`` prints it."""
-    plain: dict[str, Any] = finite(
-        {"schema_version": SCHEMA_VERSION, "rooflines": [_plain(one.to_dict()) for one in found]}
-    )
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return dict(plain({"schema_version": SCHEMA_VERSION, "rooflines": [one.to_dict() for one in found]}))
 
 
 def rooflines(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
 import numpy as np
 
 from llmperf.interfaces.comparison import Comparison
 from llmperf.interfaces.console.estimate import described, maximum
-from llmperf.interfaces.console.style import console, count, gib, quantity, table, text
+from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
 from llmperf.interfaces.explanation import times
 from llmperf.interfaces.results import PHASES
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
@@ -32,7 +31,7 @@ def show(found: Comparison) -> None:
         out.print(f"[bold]{text(label)}[/bold]")
         for words in (described(result.scenario), maximum(result.scenario)):
             if words:
-                out.print(text("\n".join(_filled(words, "  ", out.width))))
+                out.print(text(filled(words, "  ", out.width)))
     rows = _rows(found)
     for columns in _groups(found.labels, rows, out.width):
         out.print()
@@ -43,7 +42,7 @@ def show(found: Comparison) -> None:
     for index in range(1, len(found.labels)):
         out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
         for words in found.explanation(index):
-            out.print(text("\n".join(_filled(words, "- ", out.width))))
+            out.print(text(filled(words, "- ", out.width)))
     notes: dict[str, list[str]] = {}
     for label, result in zip(found.labels, found.results, strict=True):
         for note in result.warnings:
@@ -51,10 +50,6 @@ def show(found: Comparison) -> None:
     for note, labels in notes.items():
         whose = "" if len(labels) == len(found.labels) else f" ({', '.join(labels)})"
         out.print(f"note: {text(note)}{text(whose)}")
-
-
-def _filled(words: str, begin: str, width: int) -> list[str]:
-    return textwrap.wrap(words, width, initial_indent=begin, subsequent_indent="  ", break_on_hyphens=False)
 
 
 def _wrapped(label: str) -> str:
