@@ -72,8 +72,9 @@ calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel 
 	$(call chip,mi210,gpu-datacenter-amd)
 	$(call chip,arc-pro-b60,gpu-datacenter)
 
-accuracy: $(VENV)/.test ## Recompute the evidence that ships: the table of error bands and docs/accuracy.md.
+accuracy: $(VENV)/.test ## Recompute the evidence that ships: error bands, docs/accuracy.md and docs/published.md.
 	$(BIN)/llmperf validate --bands workloads/published/data/bands.json --markdown docs/accuracy.md --force
+	$(BIN)/llmperf validate --shipped claims --markdown docs/published.md --force
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

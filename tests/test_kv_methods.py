@@ -96,7 +96,7 @@ def test_shadowkv_keeps_a_rank_of_keys_and_landmarks_on_the_device_and_values_on
     keys, landmarks, side = tokens * 160 * 2, tokens / 8 * width * 2, width * 160 * 2
     values = (2048 + 48 * 8 + 32) * width * 2  # what the steps before have fetched
     assert found.footprint.kv_cache[0] == pytest.approx(layers * (keys + landmarks + side + values))
-    assert [share.kv_bytes for share in found.placed.shares] == [pytest.approx(layers * tokens * width * 2)]
+    assert [share.chosen_bytes for share in found.placed.shares] == [pytest.approx(layers * tokens * width * 2)]
 
 
 def test_a_step_reads_what_the_method_chooses() -> None:

@@ -11,11 +11,11 @@ import numpy as np
 from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
 from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
-from llmperf.descriptors.attention import AttentionKernel
+from llmperf.descriptors.attention import USUAL, AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Array, Real, stack
+from llmperf.numeric import Array, Real, everywhere, stack
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
 """Dtypes that can stand in for a 16-bit float without loss of range that matters to time: computed wider."""
@@ -67,7 +67,7 @@ class Machine:
     engine : ServingEngine, optional
         Software that runs on it: which kernels, and where they fall behind those that the chip was calibrated with.
     attention : AttentionKernel, optional
-        The same of attention.
+        The same of attention: by default what the chip was calibrated with.
 
     Attributes
     ----------
@@ -82,14 +82,19 @@ class Machine:
         Cores that work groups are spread over; infinite where they are not known. [1]
     one_shot : bool
         Whether all-reduces in one kernel are known.
+    usual_prefill, usual_decode : bool
+        Whether attention does what the kernels do that the chip was calibrated with, its reads of keys aside.
+    on_chip : number or array
+        Most bytes that the device holds beside its memory; infinite where that is not known. [B]
     """
 
     def __init__(
-        self, hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel | None = None
+        self, hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel = USUAL
     ) -> None:
         self.hardware = hardware
         self.engine = engine
         self.attention = attention
+        self.usual_prefill, self.usual_decode = _usual(attention, PREFILL), _usual(attention, DECODE)
         self.kernels = tuple(engine.kernels) if engine else ()
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
@@ -98,6 +103,7 @@ class Machine:
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
         self.cores: Real = hardware.cores or np.inf  # unknown: all work runs at once
+        self.on_chip = _on_chip(hardware)
         self.one_shot = "all_reduce_custom" in hardware.achieved.scale_up
         self._runs: dict[str, Runs] = {}
         self._columns: dict[Any, Any] = {}
@@ -177,6 +183,8 @@ class Machine:
     def _behind(self, section: str, fit: Any) -> Any:
         """Constants as the engine's kernels reach them."""
         engine, hardware = self.engine, self.hardware
+        if section == "attention_prefill" and hardware.generation in self.attention.peak_share:
+            return replace(fit, compute=np.minimum(fit.compute, self.attention.peak_share[hardware.generation]))
         if engine is None:
             return fit
         if section == "gemm" and engine.bytes_per_clock is not None and hardware.cores and hardware.clock:
@@ -189,7 +197,7 @@ class Machine:
 
     def reads(self, group: Array) -> Array | float:
         """How often decode attention reads the keys that `group` query heads share. [1]"""
-        return 1.0 if self.attention is None else 1.0 + (1.0 - self.attention.kv_sharing) * (group - 1.0)
+        return 1.0 + (1.0 - self.attention.kv_sharing) * (group - 1.0)
 
     def collective(self, level: str, operations: tuple[str, ...], ranks: Array) -> CollectiveAchieved:
         """Constants of collectives: arrays of the shape of `ranks`, (operators, configurations).
@@ -281,6 +289,41 @@ def _usual_rate(rates: Mapping[Any, Real]) -> Real | None:
     return rates.get("fp32", next(iter(rates.values()), None))
 
 
+PREFILL = ("score_ops", "score_engine", "softmax_pass", "skips_masked", "prefill_slowdown")
+DECODE = (
+    "score_ops",
+    "score_engine",
+    "head_blocks",
+    "decode_products",
+    "dequantize_instructions",
+    "split",
+    "prefix",
+    "decode_slowdown",
+)
+"""Mechanisms of an attention kernel that change more than constants and reads of keys."""
+
+
+def _usual(kernel: AttentionKernel, mechanisms: tuple[str, ...]) -> bool:
+    return all(everywhere(getattr(kernel, name) == getattr(USUAL, name)) for name in mechanisms)
+
+
+CORE_MEMORY = {"gpu": 2.0**20, "cpu": 2.0**22}
+"""Most bytes of registers and caches of one core, below the last-level cache: a core of NVIDIA Blackwell has 256 KiB
+each of registers, shared memory and tensor memory, one of Intel Granite Rapids 2 MiB of L2. [B]"""
+
+
+def _on_chip(hardware: Hardware) -> Real:
+    """Most bytes that a device may hold beside its memory; infinite where that is not known. [B]"""
+    listed = [tier.capacity for tier in hardware.tiers.values() if tier.kind in ("cache", "onchip")]
+    if not listed or any(capacity is None for capacity in listed):
+        return np.inf
+    total: Real = sum(capacity for capacity in listed if capacity is not None)
+    core = CORE_MEMORY.get(hardware.kind)
+    if core is None:
+        return np.inf if hardware.kind == "soc" else 2.0 * total  # files leave out operand buffers and registers
+    return np.inf if hardware.cores is None else total + hardware.cores * core
+
+
 def _domain(hardware: Hardware, link: Link | None) -> Real:
     if link is None:
         return 1.0
@@ -300,9 +343,7 @@ _machines: dict[Any, Machine] = {}
 _MOST_MACHINES = 64
 
 
-def machine_of(
-    hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel | None = None
-) -> Machine:
+def machine_of(hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel = USUAL) -> Machine:
     """The machine of a hardware, an engine and its attention kernel; the same object for the same ones."""
     key = (id(hardware), id(engine), id(attention))
     found = _machines.get(key)

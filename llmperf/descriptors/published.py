@@ -20,6 +20,42 @@ TOLERANCES = {"A": 0.20, "B": 0.35, "C": 0.20}
 UNVERIFIED = "unverified"
 """How the provenance of a number begins that nobody has checked against its source."""
 
+Category = Literal[
+    "weights",
+    "kv-cache",
+    "attention",
+    "serving",
+    "speculation",
+    "experts",
+    "offload",
+    "accelerators",
+    "simulators",
+    "cost",
+    "training",
+    "reinforcement-learning",
+    "fault-tolerance",
+    "other",
+]
+CATEGORIES: dict[Category, str] = {
+    "weights": "Weight formats",
+    "kv-cache": "KV-cache methods",
+    "attention": "Attention kernels",
+    "serving": "Serving",
+    "speculation": "Speculation and sampling",
+    "experts": "Mixtures of experts",
+    "offload": "Offloading and small devices",
+    "accelerators": "Accelerators",
+    "simulators": "Simulators and measurements",
+    "cost": "Power and cost",
+    "training": "Training",
+    "reinforcement-learning": "Reinforcement learning",
+    "fault-tolerance": "Fault tolerance",
+    "other": "Other systems",
+}
+"""What systems are grouped by, in the order of pages, with its title."""
+COMPRESSION: tuple[Category, ...] = ("weights", "kv-cache", "attention")
+"""Categories of systems that change bytes, operations and passes of a transformer."""
+
 _DIMENSIONS = {"s": "time", "B": "bytes", "J": "energy", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
 _PREFIXES = {"": (*TIMES, *CAPACITY), "bound.": TIMES, "roofline.": TIMES, "memory.": MEMORY_CLASSES}
 _PHASES = ("prefill", "decode")
@@ -128,6 +164,7 @@ class Published:
     system: Text
     source: Source
     claims: list[PublishedClaim]
+    category: Category = "other"
     notes: Text | None = None
 
 

@@ -52,6 +52,8 @@ class WeightFormat:
     zero_bits: NonNegative = 0
     type_bits: NonNegative = 0
     """Bits a group that say which of several datatypes its elements have."""
+    group_flops: NonNegative = 0
+    """Vector operations for each output and group of inputs, where partial sums of a group are scaled and added."""
     supergroup: Whole | None = None
     """Groups that share second-level parameters: their scales and zeros are quantized themselves."""
     supergroup_bits: NonNegative = 0
@@ -118,6 +120,8 @@ def element_bytes(weights: WeightFormat) -> Real:
 def contradictions(weights: WeightFormat) -> list[tuple[str, str]]:
     """What in a format's fields contradicts itself: (path, message) pairs."""
     found = []
+    if anywhere(weights.group_flops > 0) and weights.group is None:
+        found.append(("group_flops", "needs the group whose partial sums are scaled"))
     if weights.supergroup is not None and weights.group is None:
         found.append(("supergroup", "needs the group that it is made of"))
     if anywhere(weights.supergroup_bits > 0) and weights.supergroup is None:

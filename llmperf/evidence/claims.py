@@ -14,7 +14,16 @@ import numpy as np
 from llmperf.descriptors import catalog as catalog_module
 from llmperf.descriptors.components import COMPONENTS
 from llmperf.descriptors.documents import Document
-from llmperf.descriptors.published import UNVERIFIED, Metric, Published, PublishedClaim, metric, read
+from llmperf.descriptors.published import (
+    UNVERIFIED,
+    Category,
+    Metric,
+    Published,
+    PublishedClaim,
+    Source,
+    metric,
+    read,
+)
 from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError, Problem, shown
 from llmperf.phases import estimate
@@ -50,6 +59,12 @@ class Claim:
         One of `VERDICTS`.
     why : str
         The missing mechanism, or why the claim is not gated.
+    provenance : str
+        Where the number stands.
+    category : str
+        A key of `llmperf.descriptors.published.CATEGORIES`.
+    source : Source
+        Where the system was published.
     """
 
     id: str
@@ -62,6 +77,9 @@ class Claim:
     tolerance: float | None
     verdict: Verdict
     why: str
+    provenance: str
+    category: Category
+    source: Source
 
 
 def load(path: str | Path) -> Published:
@@ -75,7 +93,11 @@ def load(path: str | Path) -> Published:
     return read(catalog_module.load_file(str(path)))
 
 
-def evaluate(paths: Iterable[str | Path] | str | Path | None = None, catalog: tuple[str, ...] = ()) -> list[Claim]:
+def evaluate(
+    paths: Iterable[str | Path] | str | Path | None = None,
+    catalog: tuple[str, ...] = (),
+    categories: Iterable[str] | None = None,
+) -> list[Claim]:
     """Recompute published results.
 
     Parameters
@@ -84,6 +106,8 @@ def evaluate(paths: Iterable[str | Path] | str | Path | None = None, catalog: tu
         Claims files, directories of them, or names of the catalog's; without, all of the catalog.
     catalog : tuple of str
         Directories whose descriptors go before the packaged ones.
+    categories : iterable of str, optional
+        Only systems of these (`llmperf.descriptors.published.CATEGORIES`).
 
     Returns
     -------
@@ -103,11 +127,14 @@ def evaluate(paths: Iterable[str | Path] | str | Path | None = None, catalog: tu
         except InputError as error:
             problems += error.problems
     problems += _twice(files)
+    wanted = None if categories is None else set(categories)
     out = []
     for published, document in files:
+        if wanted is not None and published.category not in wanted:
+            continue
         for index, claim in enumerate(published.claims):
             try:
-                out.append(_recomputed(published.system, claim, index, document, catalog))
+                out.append(_recomputed(published, claim, index, document, catalog))
             except InputError as error:
                 problems += error.problems
     if problems:
@@ -119,6 +146,19 @@ def counts(claims: Iterable[Claim]) -> dict[str, int]:
     """How many claims have each verdict."""
     found = Counter(claim.verdict for claim in claims)
     return {verdict: found[verdict] for verdict in VERDICTS}
+
+
+def share(claims: Iterable[Claim], tier: str | None = None, categories: Iterable[str] | None = None) -> float:
+    """Share of the gated claims that hold, of one tier and of some categories; NaN where none is gated. [1]"""
+    wanted = None if categories is None else set(categories)
+    held = [
+        claim.verdict == "pass"
+        for claim in claims
+        if claim.verdict in ("pass", "fail")
+        and (tier is None or claim.tier == tier)
+        and (wanted is None or claim.category in wanted)
+    ]
+    return sum(held) / len(held) if held else math.nan
 
 
 def said(claims: Iterable[Claim]) -> str:
@@ -173,12 +213,13 @@ def _twice(files: list[tuple[Published, Document]]) -> list[Problem]:
     return found
 
 
-def _recomputed(system: str, claim: PublishedClaim, index: int, document: Document, extra: tuple[str, ...]) -> Claim:
+def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Document, extra: tuple[str, ...]) -> Claim:
     tolerance = None if claim.direction else claim.allowed_error
 
     def judged(predicted: float | None, error: float | None, verdict: Verdict, why: str = "") -> Claim:
-        shape = (claim.id, system, claim.tier, claim.metric, _published(claim))
-        return Claim(*shape, predicted, error, tolerance, verdict, why)
+        shape = (claim.id, of.system, claim.tier, claim.metric, _published(claim))
+        where = (claim.provenance, of.category, of.source)
+        return Claim(*shape, predicted, error, tolerance, verdict, why, *where)
 
     if claim.not_expressible is not None:
         return judged(None, None, "not_expressible", claim.not_expressible)

@@ -102,7 +102,12 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     if kind == "published":
         published = read_published(catalog.load_file(str(document.file)))
         open_ones = sum(claim.not_expressible is not None for claim in published.claims)
-        line |= {"year": published.source.year, "claims": len(published.claims), "not_expressible": open_ones}
+        line |= {
+            "category": published.category,
+            "year": published.source.year,
+            "claims": len(published.claims),
+            "not_expressible": open_ones,
+        }
     return line
 
 

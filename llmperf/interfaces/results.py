@@ -290,6 +290,7 @@ def memory_dict(result: Estimate) -> dict[str, Any]:
             "kv_cache_share": _first(share.kv_cache),
             "weights": _first(share.weights_bytes),
             "kv_cache": _first(share.kv_bytes),
+            "kv_cache_by_method": _first(share.chosen_bytes),
             "streamed": share.streamed,
         }
         for share in part.placed.shares

@@ -39,6 +39,7 @@ def run(
     *,
     dataset: str | None = None,
     catalog: tuple[str, ...] = (),
+    categories: Sequence[str] | None = None,
     max_error: float | None = None,
     no_bound_violations: bool = False,
     progress: Any = None,
@@ -53,6 +54,8 @@ def run(
         Format of the data files.
     catalog : tuple of str
         Directories of descriptors, for claims.
+    categories : sequence of str, optional
+        Only claims of systems of these.
     max_error : float, optional
         Largest median error of any group and metric, and of a gated claim beside its tolerance. [1]
     no_bound_violations : bool
@@ -70,7 +73,7 @@ def run(
     if data is not None or everything:
         out.rows = validate(data or (), dataset, progress)
     if claims is not None or everything:
-        out.claims = claims_module.evaluate(list(claims) if claims else None, catalog)
+        out.claims = claims_module.evaluate(list(claims) if claims else None, catalog, categories)
     if max_error is not None:
         for part in out.summaries:
             error = math.expm1(part.median_abs_log)
@@ -93,7 +96,7 @@ def run(
 
 
 def write(found: Validation, html: Path | None, markdown: Path | None, bands: Path | None) -> None:
-    """Write what was asked for; the bands first, since the page shows them.
+    """Write what was asked for; the bands first, since the page shows them. Without data the page is that of claims.
 
     Raises
     ------
@@ -106,9 +109,9 @@ def write(found: Validation, html: Path | None, markdown: Path | None, bands: Pa
         _written(bands, bands_module.text(bands_module.bands(found.rows)))
         bands_module.shipped.cache_clear()
     if markdown is not None:
-        from llmperf.interfaces.report.accuracy import markdown as page
+        from llmperf.interfaces.report import accuracy, published
 
-        _written(markdown, page(found))
+        _written(markdown, accuracy.markdown(found) if found.rows else published.markdown(found.claims))
     if html is not None:
         from llmperf.interfaces.report.validation import write as write_html
 

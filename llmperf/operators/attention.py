@@ -219,14 +219,14 @@ def _compression(build: Build, layers: Layers, attention: Attention) -> None:
     if own is None or not build.keeps or costs == NOTHING:
         return
     tokens, key = build.prompt_tokens, _widths(build, attention, absorbed=False)[0]
-    if anywhere(costs.probes > 0.0):
+    if anywhere(costs.probes > 0.0) and not formats.scored:
         pairs = costs.probes * step.prompts * step.pairs(None) / shards.cp * shards.heads
-        row = Row("probe", layers.repeat, layers.stages, formats.attention, flops=2.0 * pairs * key)
-        row.vector_flops = SOFTMAX_FLOPS * pairs
-        row.activation_bytes = 2.0 * pairs * formats.hidden + tokens * own.keys * formats.hidden
-        row.scheme = selector(formats.attention, key)
-        row.waves, row.query, row.context = blocks_of_queries(build, shards.heads), step.query, step.length
-        build.add("attention.prefill", row)
+        rows = costs.probes * tokens * shards.heads
+        row = Row("probe", layers.repeat, layers.stages, formats.attention, m=rows, n=step.length, k=key)
+        row.flops = 2.0 * pairs * key
+        row.activation_bytes = pairs * formats.hidden + tokens * own.keys * formats.hidden
+        build.add("gemm", row)
+        build.elementwise("probe_softmax", layers, pairs * formats.hidden, SOFTMAX_FLOPS * pairs)
     if anywhere(costs.products > 0.0):
         row = Row("decompose", layers.repeat, layers.stages, formats.attention, m=tokens, n=own.keys, k=own.keys)
         row.flops = costs.products * tokens * own.keys
@@ -265,6 +265,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         waves=step.sequences * kv_heads,
         group=heads / kv_heads,
         context=read,
+        m=step.sequences,
         # latent attention has kernels of its own, which share the latent among all heads
         scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
     )

@@ -35,6 +35,8 @@ class Formats:
         Compute dtype of an indexer's scores, and that of its cached keys.
     scheme, attention_scheme : str
         What selects the constants of linear layers, and of attention (`llmperf.descriptors.achieved`).
+    scored : bool
+        Whether attention of prompts stores its scores, so that a KV-cache method sees them without probes.
     """
 
     matrix: Matrix
@@ -50,6 +52,7 @@ class Formats:
     index: str
     scheme: str
     attention_scheme: str
+    scored: bool
 
     def index_bytes(self, width: Real) -> Real:
         """Bytes of a cached key of an indexer: its elements, and one fp32 scale where they are quantized. [B]"""
@@ -65,6 +68,7 @@ def formats(
     index: str,
     wide: str = "",
     skips: bool = False,
+    scored: bool = False,
 ) -> Formats:
     """Element sizes of a weight and a KV-cache format, computed in the given dtypes; the rest goes to `matrix`."""
     layers = matrix(weights, linear, wide, attention, skips)
@@ -82,4 +86,5 @@ def formats(
         index,
         layers.scheme,
         f"{attention}-fp8" if everywhere(kv_cache.bits <= 8) else attention,
+        scored,
     )

@@ -130,17 +130,19 @@ def matrix(weights: WeightFormat, dtype: str, wide: str, attention: str, skips: 
     skips : bool
         Whether the engine skips the zeros of the format.
     """
-    planes = (weights.activation_bits or 1.0) * weights.bits
-    input_bytes = DTYPE_BYTES.get(dtype) or DTYPE_BYTES[weights.activations]
+    input_bytes: Real = DTYPE_BYTES.get(dtype) or DTYPE_BYTES[weights.activations]
     lookups = weights.bits / weights.lookup_group
     restored = weights.residual_blocks is not None
     blocks = weights.residual_blocks if weights.residual_blocks is not None else 1.0
     beside = not restored and anywhere(weights.rank > 0)
     work: Real = weights.density if skips else 1.0
     per_pair, per_input, per_output = 2.0 * weights.outlier_share, 0.0, 0.0
-    if dtype == "int1":
-        work, per_output = planes, 2.0 * planes  # every pair of planes is shifted and added
-        input_bytes = (weights.activation_bits or 8.0) / 8
+    if weights.group is not None and not weights.weight_only:
+        per_pair = per_pair + weights.group_flops / weights.group
+    if dtype == "int1" and weights.activation_bits is not None:
+        work = weights.activation_bits * weights.bits
+        per_output = 2.0 * work  # every pair of planes is shifted and added
+        input_bytes = weights.activation_bits / 8
     elif dtype == "lookup":  # each found entry is added; tables of half the signs, the others being their negatives
         work, per_pair = lookups / 2.0, per_pair + lookups
         per_input = 2.0 ** (weights.lookup_group - 1.0) / weights.lookup_group
@@ -149,18 +151,19 @@ def matrix(weights: WeightFormat, dtype: str, wide: str, attention: str, skips: 
     plain = not (wide or beside or restored or anywhere(per_pair > 0.0)) and everywhere(work == 1.0)
     wide_input = DTYPE_BYTES[wide] - input_bytes if wide else 0.0
     converted = weights.converted_bits
+    wide_bits = weights.bits if weights.wide_bits is None else weights.wide_bits
     return Matrix(
         dtype,
         _scheme(weights, dtype),
         input_bytes + weights.wide_share * wide_input,
         element_bytes(weights),
-        (weights.channel_bits + weights.wide_channels * ((weights.wide_bits or weights.bits) - weights.bits)) / 8,
+        (weights.channel_bits + weights.wide_channels * (wide_bits - weights.bits)) / 8,
         blocks * weights.rank * weights.rank_bits / 8,
         # residual blocks are unpacked to signs, which multiply the restored factors and are summed up
         weights.dequantize_flops * blocks if weights.weight_only else 0.0,
         plain,
         0.0 if converted is None else converted / 8,
-        0.0 if converted is None else weights.dequantize_flops,
+        0.0 if converted is None else weights.dequantize_flops * blocks,
         work,
         2.0 * blocks * weights.rank if restored else 0.0,
         weights.rank if beside else 0.0,
@@ -186,6 +189,8 @@ def kept_matrix(weights: WeightFormat, attention: str) -> Matrix:
 
 def _scheme(weights: WeightFormat, linear: str) -> str:
     """The scheme of linear layers: formats that have kernels of their own, else the dtype."""
+    if linear in ENGINES.values():
+        return linear
     if weights.weight_only:
         if everywhere(weights.bits > 4.5):
             return "w8a16" if everywhere(weights.bits <= 8) else linear

@@ -103,7 +103,8 @@ class Block:
         KV cache that passes the link to the tier where the method keeps it: fetched by ``attention.decode``, sent by
         ``attention.prefill``; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
-        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads. [1]
+        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads; sequences of decode
+        attention. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: two a multiply-add of the rank with most tokens, weights that the rank with most experts reads.
         [FLOP], [B]
@@ -204,6 +205,7 @@ _USES: dict[Kind, tuple[str, ...]] = {
         "waves",
         "group",
         "context",
+        "m",
     ),
     "recurrent": (*_WORK, "kv_read", "kv_write"),
     "elementwise": _WORK[1:],

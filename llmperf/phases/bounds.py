@@ -7,6 +7,7 @@ from typing import Any
 from llmperf.costs.roofline import bound, main_memory_bytes
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.numeric import Real, most
+from llmperf.phases.kernels import least_traffic
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
 
@@ -32,6 +33,7 @@ def demands(
     -------
     dict of str to Sum
         Weights need to be read once, whatever the steps; what the last-level cache can hold need not be read at all.
+        Attention over prompts moves what its I/O bound says (`llmperf.phases.kernels.least_traffic`).
     """
     hardware, machine = setup.scenario.hardware, setup.machine
     once = isinstance(passes, int | float) and passes == 1
@@ -55,9 +57,14 @@ def demands(
         def needed(size: Any, cached: Any, held: Any, here: Any = here, here_kv: Any = here_kv) -> Any:
             return main_memory_bytes(here * size + passes * here_kv * cached, held)
 
-        stages = needed(weights.stages, kv.stages, held) / rate
-        whole = None if weights.whole is None else needed(weights.whole, kv.whole, held * setup.shards.pp) / rate
-        found[name] = Sum(stages, whole)
+        stages = needed(weights.stages, kv.stages, held)
+        whole = None if weights.whole is None else needed(weights.whole, kv.whole, held * setup.shards.pp)
+        scores = least_traffic(setup, costs) if main else None
+        if scores is not None:
+            begin = machine.on_chip
+            stages = stages + most(passes * scores.stages - begin, 0.0)
+            whole = None if whole is None else whole + most(passes * scores.whole - begin * setup.shards.pp, 0.0)
+        found[name] = Sum(stages / rate, None if whole is None else whole / rate)
     return found
 
 

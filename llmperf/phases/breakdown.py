@@ -83,7 +83,8 @@ def measured(rows: Sequence[Operator], name: str, quantity: str, roofline: bool 
     rows : sequence of Operator
         The operators of a step.
     name : str
-        An operator's name, or a kind (``gemm``, ``attention``, ``collective``, ``all_reduce``); a name goes first.
+        An operator's name, or a kind (``gemm``, ``attention``, ``collective``, ``all_reduce``); a name goes first. Of
+        operators that share a name (the passes of ``quantize``), the mean run counts.
     quantity : str
         ``time_s``, ``flops_per_s``, ``bytes`` or ``bytes_per_s``.
     roofline : bool
@@ -99,7 +100,9 @@ def measured(rows: Sequence[Operator], name: str, quantity: str, roofline: bool 
     InputError
         If the step has neither such an operator nor such a kind.
     """
-    runs = [(1.0, row) for row in rows if row.name == name] or [(r.repeat, r) for r in rows if name in r.kinds]
+    named = [row for row in rows if row.name == name]
+    every = sum(row.repeat for row in named)
+    runs = [(row.repeat / every, row) for row in named] or [(row.repeat, row) for row in rows if name in row.kinds]
     if not runs:
         allowed = tuple(dict.fromkeys([*(row.name for row in rows), *(kind for row in rows for kind in row.kinds)]))
         text = f"this step has no operator, and no kind of operators, {shown(name)}"

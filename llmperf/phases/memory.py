@@ -14,6 +14,7 @@ from llmperf.operators.build import Build
 from llmperf.operators.cache import Cache, cache
 from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
+from llmperf.phases.kernels import held_scores
 from llmperf.phases.setup import Setup
 
 TINY = 1e-6
@@ -258,7 +259,11 @@ def peak_activations(setup: Setup, table: Table) -> Array:
     """Activations of the operator that holds most, and the residual stream beside it. [B]"""
     tokens = next(block.m[0] for block in table if block.kind == "gemm")
     residual = tokens * setup.scenario.model.hidden * setup.formats.hidden
-    held = [block.activation_bytes.max(axis=0) for block in table if block.kind != "collective"]
+    held = [
+        (block.activation_bytes + held_scores(setup, block)).max(axis=0)
+        for block in table
+        if block.kind != "collective"
+    ]
     out = held[0]
     for part in held[1:]:
         out = np.maximum(out, part)

@@ -7,7 +7,7 @@ processor) is read directly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from llmperf.costs.machine import MEMORY
 from llmperf.costs.step import StepCosts, Sum, combine
@@ -20,7 +20,10 @@ from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one tier behind the main memory holds: shares of weights and KV cache, and bytes of each. [1], [B]"""
+    """What one tier behind the main memory holds: shares of weights and KV cache, and bytes of each. [1], [B]
+
+    `chosen_bytes` of KV cache lie there because the KV-cache method puts them there, not for want of room. [B]
+    """
 
     name: str
     tier: Tier
@@ -28,6 +31,7 @@ class Share:
     kv_cache: Real
     weights_bytes: Real
     kv_bytes: Real
+    chosen_bytes: Real = 0.0
 
     @property
     def streamed(self) -> bool:
@@ -153,7 +157,10 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     missing = left_weights + left_kv + most(-room, 0.0)
     if own_tier is not None:
         missing = missing + most(need.away - need.elsewhere, 0.0)
-        shares.append(Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, need.away))
+        named = {share.name: share for share in shares}
+        bare = Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, 0.0)
+        named[own_tier] = replace(named.get(own_tier, bare), chosen_bytes=need.away)
+        shares = list(named.values())
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
 
 

@@ -211,6 +211,7 @@ def setup(scenario: Scenario) -> Setup:
             index or attention,
             wide=(weights.wide and compute_dtype(hardware, weights.wide)) or "",
             skips=skips(hardware, weights, linear),
+            scored=everywhere(scenario.attention.score_bytes > 0.0),
         ),
         ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
     )

@@ -16,7 +16,10 @@ def validate(
     ] = None,
     claims: Annotated[
         list[Path] | None,
-        typer.Option("--claims", help="Published results: a YAML file or a directory.", metavar="PATH"),
+        typer.Option("--claims", help="Published results: a YAML file, a directory or a system.", metavar="PATH|NAME"),
+    ] = None,
+    category: Annotated[
+        list[str] | None, typer.Option("--category", help="Only claims of systems of this category (kv-cache).")
     ] = None,
     dataset: Annotated[
         str | None, typer.Option("--dataset", help="Format of the data; else recognized by its columns.")
@@ -42,11 +45,12 @@ def validate(
 ) -> None:
     """How right is it? Predict measured rows and published results, and show the errors.
 
-    Without files, everything that ships with the package is recomputed.
+    Without files, everything that ships with the package is recomputed. Systems are named by `llmperf list published`.
 
-    Example: llmperf validate --shipped claims
+    Example: llmperf validate --claims kivi --claims qserve
     """
-    from llmperf.errors import InputError, Problem
+    from llmperf.descriptors.published import CATEGORIES
+    from llmperf.errors import InputError, Problem, nearest
     from llmperf.interfaces import validation
     from llmperf.interfaces.console.progress import bar
 
@@ -54,6 +58,13 @@ def validate(
         raise InputError(Problem(f"unknown part {shipped!r}", "--shipped", allowed=("data", "claims")))
     if shipped is not None and (data or claims):
         raise InputError(Problem("goes without --data and --claims", "--shipped"))
+    for given in category or ():
+        if given not in CATEGORIES:
+            text, allowed = f"unknown category {given!r}", tuple(CATEGORIES)
+            raise InputError(Problem(text, "--category", allowed=allowed, suggestion=nearest(given, allowed)))
+    if category and (data or shipped == "data"):
+        raise InputError(Problem("is about claims, not about data", "--category"))
+    only_claims = shipped == "claims" or bool(category)
     outputs = {"--html": html, "--markdown": markdown, "--bands": bands}
     taken = [(option, path) for option, path in outputs.items() if path is not None and path.exists() and not force]
     if taken:
@@ -61,8 +72,9 @@ def validate(
     with bar("recomputing", quiet=as_json) as advance:
         found = validation.run(
             data or ([] if shipped == "data" else None),
-            claims or ([] if shipped == "claims" else None),
+            claims or ([] if only_claims else None),
             dataset=dataset,
+            categories=category,
             catalog=tuple(catalog or ()),
             max_error=max_error,
             no_bound_violations=no_bound_violations,

@@ -15,7 +15,7 @@ _COLUMNS = {
     "kv_cache": ("stage", "bits_with_scales", "stored_at_128k", "read_at_128k"),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
-    "published": ("year", "claims", "not_expressible"),
+    "published": ("category", "year", "claims", "not_expressible"),
 }
 
 

@@ -46,6 +46,7 @@ def show(result: Estimate) -> None:
             f"tier {text(tier['tier'])}: {tier['weights_share']:.1%} of the weights ({gib(tier['weights'])} GiB), "
             f"{tier['kv_cache_share']:.1%} of the KV cache ({gib(tier['kv_cache'])} GiB), {how}; "
             f"{data['transfer_overlap']:.0%} of the transfer hides behind computing"
+            + (f"; its method keeps {gib(kept)} GiB of KV cache there" if (kept := tier["kv_cache_by_method"]) else "")
         )
     made = table("result", "value", "meaning")
     made.columns[2].justify = "left"

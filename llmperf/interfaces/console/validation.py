@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.published import CATEGORIES
 from llmperf.evidence.claims import Claim, missing, said
 from llmperf.evidence.rows import Rows
+from llmperf.interfaces import published
 from llmperf.interfaces.console.style import console, count, table, text
 from llmperf.interfaces.validation import Validation
 
@@ -74,22 +76,32 @@ def _violations(out: Any, rows: Rows) -> None:
 
 
 def _claims(out: Any, claims: list[Claim]) -> None:
-    made = table("claim", "metric", "published", "predicted", "error", "verdict", left=2)
-    for claim in claims:
-        if claim.verdict in ("pass", "fail"):
-            error = "-" if claim.error is None else f"{claim.error:+.1%}"
-            predicted = "-" if claim.predicted is None else f"{claim.predicted:.4g}"
-            made.add_row(text(claim.id), claim.metric, _published(claim), predicted, error, claim.verdict)
+    """What was recomputed of each system; then how many claims of each category and tier hold."""
+    found = list(published.systems(claims))
+    for system, mine in found:
+        _system(out, system, mine)
+    made = table(*published.HEAD, left=2)
+    for row in published.standing(claims):
+        made.add_row(*row, style="bold" if row[0] == "all" else None)
     out.print(made)
-    systems = len({claim.system for claim in claims})
-    out.print(f"{len(claims)} claims of {systems} systems: {said(claims)}")
+    out.print(f"{len(claims)} claims of {len(found)} systems: {said(claims)}")
     for why, number in list(missing(claims).items())[:MOST]:
         out.print(f"  {number} x {text(why)}")
 
 
-def _published(claim: Claim) -> str:
-    if isinstance(claim.published, str):
-        return claim.published
-    if isinstance(claim.published, tuple):
-        return f"{claim.published[0]:.4g} to {claim.published[1]:.4g}"
-    return f"{claim.published:.4g}"
+def _system(out: Any, system: str, mine: list[Claim]) -> None:
+    waiting = ", ".join(f"{number} x {text(why)}" for why, number in missing(mine).items())
+    shown = [claim for claim in mine if claim.verdict != "not_expressible"]
+    if shown:
+        title = text(f"{system}: {CATEGORIES[mine[0].category]}")
+        made = table("claim", "metric", "tier", "published", "predicted", "error", "verdict", title=title, left=2)
+        for column in made.columns[3:5]:
+            column.no_wrap, column.overflow = False, "fold"
+        for claim in shown:
+            cells = (published.claimed(claim), published.predicted(claim), published.error(claim))
+            made.add_row(text(published.name(claim)), claim.metric, claim.tier, *cells, published.verdict(claim))
+        out.print(made)
+    if waiting:
+        out.print(f"{'' if shown else text(system) + ': '}not expressible: {waiting}")
+    if shown:
+        out.print()

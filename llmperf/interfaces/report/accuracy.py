@@ -7,6 +7,8 @@ import math
 from llmperf.evidence import bands
 from llmperf.evidence.claims import said
 from llmperf.evidence.rows import Rows, Summary
+from llmperf.interfaces import published
+from llmperf.interfaces.report.markdown import line, table
 from llmperf.interfaces.validation import Validation
 
 HEAD = """# Accuracy
@@ -37,10 +39,6 @@ def _percent(value: float, signed: bool = False) -> str:
     return f"{100.0 * math.expm1(value):{'+' if signed else ''}.1f} %"
 
 
-def _line(*cells: str) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
 def _numbers(part: Summary) -> tuple[str, ...]:
     return (
         f"{part.n:,}",
@@ -55,20 +53,20 @@ COLUMNS = ("rows", "median", "90 % below", "bias", "beat the bound")
 
 
 def _overview(found: Validation) -> str:
-    lines = ["## Overview", "", _line("data set", "metric", *COLUMNS), _line(*["---"] * 7)]
+    lines = ["## Overview", "", line("data set", "metric", *COLUMNS), line(*["---"] * 7)]
     for rows in found.rows:
         mine = [part for part in found.summaries if part.dataset == rows.dataset]
         metrics = sorted({part.metric for part in mine})
         for metric in metrics:
             whole = [part for part in mine if part.metric == metric]
-            lines.append(_line(rows.dataset, f"`{metric}`", *_numbers(whole[-1])))
+            lines.append(line(rows.dataset, f"`{metric}`", *_numbers(whole[-1])))
     return "\n".join(lines) + "\n"
 
 
 def _section(rows: Rows, summaries: list[Summary]) -> str:
-    lines = [f"## {rows.dataset}", "", _line("group", "metric", *COLUMNS), _line(*["---"] * 7)]
+    lines = [f"## {rows.dataset}", "", line("group", "metric", *COLUMNS), line(*["---"] * 7)]
     lines += [
-        _line(part.group, f"`{part.metric}`", *_numbers(part)) for part in summaries if part.dataset == rows.dataset
+        line(part.group, f"`{part.metric}`", *_numbers(part)) for part in summaries if part.dataset == rows.dataset
     ]
     if not len(rows):
         lines = lines[:2]
@@ -83,18 +81,8 @@ def _section(rows: Rows, summaries: list[Summary]) -> str:
 def _claims(found: Validation) -> str:
     systems = len({claim.system for claim in found.claims})
     lines = ["## Published results", "", f"{len(found.claims)} claims of {systems} systems: {said(found.claims)}.", ""]
-    lines += [_line("claim", "metric", "published", "predicted", "error", "verdict"), _line(*["---"] * 6)]
-    for claim in found.claims:
-        if claim.verdict not in ("pass", "fail"):
-            continue
-        published = claim.published
-        if isinstance(published, tuple):
-            shown = f"{published[0]:.4g} to {published[1]:.4g}"
-        else:
-            shown = published if isinstance(published, str) else f"{published:.4g}"
-        predicted = "-" if claim.predicted is None else f"{claim.predicted:.4g}"
-        error = "-" if claim.error is None else f"{100.0 * claim.error:+.0f} %"
-        lines.append(_line(claim.id, f"`{claim.metric}`", shown, predicted, error, claim.verdict))
+    lines += table(published.HEAD, published.standing(found.claims))
+    lines += ["", "`llmperf validate --shipped claims --markdown PAGE` lists them one by one."]
     return "\n".join(lines) + "\n"
 
 
@@ -105,10 +93,10 @@ def _bands() -> str:
         "Measured over projected time (of rates the inverse) by class; the ends hold about 80 % of the rows of sources",
         "that a band was not made from (coverage).",
         "",
-        _line("class", "low", "median", "high", "rows", "sources", "coverage"),
-        _line(*["---"] * 7),
+        line("class", "low", "median", "high", "rows", "sources", "coverage"),
+        line(*["---"] * 7),
     ]
     for one in bands.shipped().values():
         cells = (f"{one.low:.2f}", f"{one.middle:.2f}", f"{one.high:.2f}", str(one.n), str(one.sources))
-        lines.append(_line(one.name, *cells, f"{one.coverage:.0%}"))
+        lines.append(line(one.name, *cells, f"{one.coverage:.0%}"))
     return "\n".join(lines) + "\n"

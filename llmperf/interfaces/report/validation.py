@@ -15,6 +15,7 @@ from llmperf.descriptors.catalog import write_atomically
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.claims import said
 from llmperf.evidence.rows import EXPLAINED, Rows
+from llmperf.interfaces import published
 from llmperf.interfaces.validation import Validation
 
 MOST_POINTS = 5_000
@@ -166,26 +167,22 @@ def _scatter(rows: Rows, offline: Any, figures: Any) -> str:
 
 
 def _claims(found: Validation) -> str:
-    judged = [claim for claim in found.claims if claim.verdict in ("pass", "fail", "not_gated")]
-    cells = []
-    for claim in judged:
-        published = claim.published
-        if isinstance(published, tuple):
-            shown = f"{published[0]:.4g} to {published[1]:.4g}"
-        else:
-            shown = escape(published) if isinstance(published, str) else f"{published:.4g}"
-        cells.append(
-            (
-                escape(claim.id),
-                escape(claim.metric),
-                shown,
-                "-" if claim.predicted is None else f"{claim.predicted:.4g}",
-                "-" if claim.error is None else f"{100.0 * claim.error:+.0f} %",
-                f"<span class='{claim.verdict}'>{escape(claim.verdict.replace('_', ' '))}</span>",
-            )
+    cells = [
+        (
+            escape(claim.id),
+            escape(claim.metric),
+            escape(claim.tier),
+            escape(published.claimed(claim)),
+            escape(published.predicted(claim)),
+            escape(published.error(claim)),
+            f"<span class='{claim.verdict}'>{escape(published.verdict(claim))}</span>",
         )
+        for _, mine in published.systems(found.claims)
+        for claim in mine
+        if claim.verdict != "not_expressible"
+    ]
     reasons = Counter(claim.why for claim in found.claims if claim.verdict == "not_expressible")
     items = "".join(f"<li>{number} x {escape(why)}</li>" for why, number in reasons.most_common(MOST_ROWS))
-    head = ("claim", "metric", "published", "predicted", "error", "verdict")
-    verdicts = escape(said(found.claims))
+    head = ("claim", "metric", "tier", "published", "predicted", "error", "verdict")
+    verdicts = escape(said(found.claims)) + _table(published.HEAD, published.standing(found.claims))
     return f"<h2>Published results</h2><p>{verdicts}</p>{_table(head, cells)}<h3>Not expressible</h3><ul>{items}</ul>"

@@ -1,0 +1,119 @@
+"""What every figure is: a plotly figure, what it shows in words, and its numbers as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from llmperf import units
+from llmperf.errors import InputError, Problem
+from llmperf.interfaces.figures import theme
+from llmperf.interfaces.results import Estimate
+
+Results = Mapping[str, Estimate]
+"""Results of one configuration each, by the label that a reader sees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """A figure with its text alternative.
+
+    Attributes
+    ----------
+    name : str
+        What its kind of figure is called, in lower case and without spaces: a file's name.
+    title : str
+        One line.
+    caption : str
+        How to read it, in words.
+    figure : plotly.graph_objects.Figure
+    head : tuple of str
+        Columns of the table; the first names the row.
+    rows : tuple of tuple of str
+        The numbers that are drawn, as a person reads them.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Any
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def _repr_html_(self) -> str | None:
+        """The figure, in a notebook."""
+        return self.figure._repr_html_()  # type: ignore[no-any-return]
+
+
+def require(option: str = "") -> Any:
+    """``plotly.graph_objects``.
+
+    Raises
+    ------
+    InputError
+        If plotly is not installed; says how to get it.
+    """
+    try:
+        from plotly import graph_objects
+    except ImportError:
+        text = "figures need plotly"
+        raise InputError(Problem(text, option, suggestion="pip install 'llmperf[report]'")) from None
+    return graph_objects
+
+
+def new(height: int = theme.HEIGHT) -> Any:
+    """An empty figure in the theme of all figures."""
+    # in the constructor: a later update of a template costs forty times as much
+    return require().Figure(layout={"template": theme.template(), "height": height})
+
+
+def label(text: object) -> str:
+    """Text that plotly draws as it is: no markup of a file's is interpreted."""
+    return escape(str(text), quote=False)
+
+
+def hover(*lines: str) -> str:
+    """Lines of a hover label; foreign parts of them are escaped already."""
+    return "<br>".join(line for line in lines if line)
+
+
+def drawing(
+    name: str, title: str, caption: str, figure: Any, head: Iterable[str], rows: Iterable[Sequence[str]]
+) -> Drawing:
+    """A drawing, its table frozen."""
+    return Drawing(name, title, caption, figure, tuple(head), tuple(tuple(row) for row in rows))
+
+
+def quantity(value: Any, dimension: str, digits: int = 3) -> str:
+    """A value with its unit, or a dash where there is none."""
+    return "-" if value is None or not np.isfinite(value) else units.scaled(float(value), dimension, digits)
+
+
+def rate(value: Any) -> str:
+    """Tokens in a second."""
+    return "-" if value is None or not np.isfinite(value) else f"{float(value):,.4g} tokens/s"
+
+
+def count(value: Any) -> str:
+    """A number of things, or the value of a knob."""
+    if value is None or np.isnan(value):
+        return "-"
+    if np.isinf(value):
+        return "unlimited"
+    value = float(value)
+    whole = value == int(value) or abs(value) >= 1000.0
+    return f"{value:,.0f}" if whole and abs(value) < 1e12 else f"{value:.4g}"
+
+
+def gib(value: Any) -> str:
+    """Bytes in GiB."""
+    return f"{float(value) / 2**30:,.2f}"
+
+
+def share(value: Any) -> str:
+    """A fraction in per cent."""
+    return f"{100.0 * float(value):.1f} %"

@@ -1,0 +1,95 @@
+"""How figures look: colours that the colour-blind can tell apart, in light and in dark, and one layout for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, VERMILION, YELLOW, GREY = "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"
+PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY, YELLOW)
+"""Colours in the order that series take them: Okabe and Ito, "Color universal design", 2008, with a grey that shows on
+white and on black alike in place of black."""
+SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "x")
+"""Markers in the same order: no series is known by its colour alone."""
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+PATTERNS = ("", "/", ".", "x", "\\", "-", "+", "|")
+"""Fill patterns in the same order."""
+
+DEFINITIONS = {"bound": GREY, "roofline": SKY, "projection": BLUE}
+PHASES = {"prefill": ORANGE, "decode": BLUE}
+LIMITS = {
+    "compute": VERMILION,
+    "memory": BLUE,
+    "link": GREEN,
+    "host": PURPLE,
+    "latency": ORANGE,
+    "capacity": GREY,
+}
+"""Colour of what limits, by the first part of a resource's name."""
+LIMIT_PATTERNS = {"compute": "", "memory": "/", "link": ".", "host": "x", "latency": "\\", "capacity": "-"}
+
+HEIGHT = 440
+"""Height of a figure. [px]"""
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+def series(index: int) -> dict[str, str]:
+    """Colour, symbol and dash of a series."""
+    return {
+        "color": PALETTE[index % len(PALETTE)],
+        "symbol": SYMBOLS[index % len(SYMBOLS)],
+        "dash": DASHES[index % len(DASHES)],
+    }
+
+
+def limit(name: str) -> tuple[str, str]:
+    """Colour and pattern of what limits."""
+    kind = name.partition(".")[0]
+    return LIMITS.get(kind, GREY), LIMIT_PATTERNS.get(kind, "")
+
+
+def template(dark: bool = False) -> dict[str, Any]:
+    """Everything of a layout that all figures share."""
+    ink, soft, grid, paper = (
+        ("#E8E8EA", "#B4B4BA", "#3A3A40", "#1B1B1F") if dark else ("#1B1B1F", "#55555C", "#E2E2E6", "#FFFFFF")
+    )
+    axis = {
+        "automargin": True,
+        "gridcolor": grid,
+        "linecolor": soft,
+        "zerolinecolor": grid,
+        "tickcolor": soft,
+        "ticks": "outside",
+        "ticklen": 4,
+        "showline": True,
+        "title": {"standoff": 10},
+        "exponentformat": "SI",
+    }
+    return {
+        "layout": {
+            "font": {"family": FONT, "size": 13, "color": ink},
+            "colorway": list(PALETTE),
+            "paper_bgcolor": paper,
+            "plot_bgcolor": paper,
+            "margin": {"l": 16, "r": 16, "t": 16, "b": 16},
+            "xaxis": axis,
+            "yaxis": axis,
+            "hovermode": "closest",
+            "hoverlabel": {
+                "bgcolor": paper,
+                "bordercolor": soft,
+                "align": "left",
+                "font": {"family": FONT, "size": 13, "color": ink},
+            },
+            "legend": {
+                "orientation": "h",
+                "x": 0,
+                "xanchor": "left",
+                "y": 1.02,
+                "yanchor": "bottom",
+                "bgcolor": "rgba(0,0,0,0)",
+            },
+            "bargap": 0.35,
+            "hoverdistance": 30,
+        }
+    }

@@ -1,0 +1,59 @@
+"""The page of published results: what ``llmperf validate --shipped claims --markdown`` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmperf.descriptors.published import CATEGORIES
+from llmperf.evidence.claims import Claim, missing, said
+from llmperf.interfaces import published
+from llmperf.interfaces.report.markdown import line, table
+
+HEAD = """# Published results, one by one
+
+What systems have published about themselves, beside what is predicted of the same scenario. This page is written by
+
+    llmperf validate --shipped claims --markdown docs/published.md --force
+
+from the files in `workloads/published/`; no number in it is typed, and no knob is moved to make one agree. An error is
+`predicted / published - 1`, of a range to its nearest end. [Claims](claims.md) says what tiers and verdicts mean;
+*inside tolerance* is the share of the claims that pass or fail.
+"""
+COLUMNS = ("claim", "tier", "metric", "published", "predicted", "error", "tolerance", "verdict", "provenance")
+
+
+def markdown(claims: Sequence[Claim]) -> str:
+    """The page."""
+    parts = [HEAD, _overview(claims)]
+    category = None
+    for _, mine in published.systems(claims):
+        if mine[0].category != category:
+            category = mine[0].category
+            parts.append(f"## {CATEGORIES[category]}\n")
+        parts.append(_system(mine))
+    return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+def _overview(claims: Sequence[Claim]) -> str:
+    number = len({claim.system for claim in claims})
+    lines = ["## Overview", "", f"{len(claims)} claims of {number} systems: {said(claims)}.", ""]
+    lines += table(published.HEAD, published.standing(claims))
+    waiting = missing(claims)
+    if waiting:
+        lines += ["", "Claims that cannot be expressed yet wait for:", ""]
+        lines += table(("mechanism", "claims"), [(why, str(number)) for why, number in waiting.items()])
+    return "\n".join(lines) + "\n"
+
+
+def _system(mine: Sequence[Claim]) -> str:
+    source = mine[0].source
+    lines = [f"### {mine[0].system}", "", f"[{source.title}]({source.url}), {source.year}.", ""]
+    lines += [line(*COLUMNS), line(*["---"] * len(COLUMNS))]
+    for claim in mine:
+        verdict = published.verdict(claim)
+        if claim.verdict == "not_expressible":
+            verdict = f"{verdict}: {claim.why}"
+        cells = (published.claimed, published.predicted, published.error, published.tolerance)
+        shown = (cell(claim) for cell in cells)
+        lines.append(line(published.name(claim), claim.tier, f"`{claim.metric}`", *shown, verdict, claim.provenance))
+    return "\n".join(lines) + "\n"
