@@ -251,11 +251,10 @@ def _assumptions(result: Estimate) -> Iterator[Item]:
     scenario = result.scenario
     basis, engine = scenario.hardware.achieved, scenario.engine
     graphs = "captured graphs" if engine.graphs else "no captured graphs"
-    prompts = (
-        f"all {float(scenario.workload.batch):,.0f} prompts at once" if scenario.workload.batch > 1 else "one prompt"
-    )
+    batch, length = float(scenario.workload.batch), float(scenario.workload.input)
+    prompts = f"{batch:,.0f} prompts at once, each" if batch > 1 else "one prompt"
     text = (
-        f"A static batch: {prompts}, each of {float(scenario.workload.input):,.0f} tokens. "
+        f"A static batch: {prompts} of {length:,.0f} tokens. "
         f"Engine {engine.name}, {graphs}; {basis.basis} constants of {basis.name}."
     )
     yield Item("assumption", text, {"engine": engine.name, "constants": basis.name, "basis": basis.basis})

@@ -99,6 +99,33 @@ class Estimate:
 
         return explain(self)
 
+    def plot(self, kind: str = "roofline", *, phase: str = "decode") -> Any:
+        """A plotly figure (needs the extra: report).
+
+        Parameters
+        ----------
+        kind : str
+            Of one configuration: ``roofline``, ``operators`` (of one `phase`), ``waits``, ``memory`` or ``frontier``,
+            tokens/s against time a token over the batch. Of arrays: ``frontier``, ``curves`` or ``memory``; the latter
+            two where one number varies.
+        phase : str
+            Whose operators: ``prefill`` or ``decode``.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure of this result, or no plotly.
+        """
+        from llmperf.interfaces.notebook import plot
+
+        return plot(self, kind, phase)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: escaped, and without scripts."""
+        from llmperf.interfaces.notebook import estimate_html
+
+        return estimate_html(self)
+
     @property
     def extrapolated(self) -> list[str]:
         """Why the query lies outside of the measured evidence; empty where it does not."""
