@@ -270,8 +270,7 @@ def _points(part: Evaluated, phase: str) -> Iterator[Point]:
     rows = operators(getattr(part, phase))
     for row in rows:
         work = row.flops or row.vector_flops
-        # the roofline of experts is that of their weights: what they compute on may stay on the chip
-        moved = row.weight_bytes if row.kind == "moe" else row.bytes
+        moved = _moved(row)
         if work and moved and row.roofline_s:
             yield Point(
                 row.name,
@@ -286,6 +285,11 @@ def _points(part: Evaluated, phase: str) -> Iterator[Point]:
                 row.limited_by,
             )
     yield from _steps(part, phase, rows)
+
+
+def _moved(row: Operator) -> float:
+    """Bytes of one run that its roofline counts: of experts their weights, what they compute on may stay on the chip."""
+    return row.weight_bytes if row.kind == "moe" else row.bytes - row.message_bytes
 
 
 def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
@@ -304,7 +308,7 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator]) -> Iterator[Point]
     waits = {name: float(np.max(value)) for name, value in getattr(part, phase).waits.items()}
     work = sum(row.repeat * row.flops for row in rows)
     time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
-    moved = {"memory.main": sum(row.repeat * (row.bytes - row.message_bytes) for row in rows)}
+    moved = {"memory.main": sum(row.repeat * _moved(row) for row in rows)}
     machine = part.setup.machine
     for name, link in (("link.scale_up", machine.scale_up), ("link.scale_out", machine.scale_out)):
         if link is not None and name in costs.demands:

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import typer
 
 from llmperf.interfaces.cli.compare import assignments
-from llmperf.interfaces.cli.ops import StepKind
 from llmperf.interfaces.cli.options import Request, scenario_command
+
+
+class PhaseKind(str, Enum):
+    """Phases whose operators can be shown alone."""
+
+    prefill = "prefill"
+    decode = "decode"
+
 
 WITH = typer.Option(
     "--with",
     help="Lay another one over it, with these keys changed: --with hardware=a100-sxm-80gb, --with weights=fp8.",
     metavar="KEY=VALUE[,...]",
 )
-PHASE = typer.Option(help="Operators of one phase only: prefill or decode.", metavar="PHASE")
+PHASE = typer.Option(help="Operators of one phase only.")
 
 
 @scenario_command
 def roofline(
     request: Request,
     changes: Annotated[list[str] | None, WITH] = None,
-    phase: Annotated[StepKind | None, PHASE] = None,
+    phase: Annotated[PhaseKind | None, PHASE] = None,
 ) -> None:
     """Where do the operators lie below the ceilings of the chip: compute, memory, links?
 
