@@ -19,7 +19,7 @@ from llmperf.phases.remedies import remedies
 
 TOPICS = {
     "limit": "What limits it",
-    "memory": "Memory",
+    "memory": "What limits it",
     "help": "What would help, each alone",
     "confidence": "How sure this is",
     "assumption": "What it assumes",
@@ -230,11 +230,10 @@ def _confidence(result: Estimate) -> Iterator[Item]:
             continue
         one, metric = bands[phase], METRICS[phase]
         time = float(getattr(result.projection, metric))
-        expected = f"{_seconds(time * one.low)} to {_seconds(time * one.high)}"
-        wide = ", no more than an order of magnitude" if one.high / one.low > WIDE else ""
+        wide = " That is wide: an order of magnitude." if one.high / one.low > WIDE else ""
         text = (
-            f"8 of 10 measured {_NOUNS[metric]}s of this kind are {one.low:.2g} to {one.high:.2g} times the projection "
-            f"({one.n} rows, {one.sources} sources): expect {expected}{wide}."
+            f"{_NOUNS[metric]} {_seconds(time * one.low)} to {_seconds(time * one.high)}: 8 of 10 measured are "
+            f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"
         )
         values = {"metric": metric, "low_s": time * one.low, "high_s": time * one.high, "rows": one.n}
         yield Item("confidence", text, {**values, "sources": one.sources, "class": one.name})

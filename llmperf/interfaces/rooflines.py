@@ -288,7 +288,7 @@ def _points(part: Evaluated, phase: str) -> Iterator[Point]:
 
 
 def _moved(row: Operator) -> float:
-    """Bytes of one run that its roofline counts: of experts their weights, what they compute on may stay on the chip."""
+    """Bytes of one run that its roofline counts: of experts the weights alone, what they work on may stay on chip."""
     return row.weight_bytes if row.kind == "moe" else row.bytes - row.message_bytes
 
 
