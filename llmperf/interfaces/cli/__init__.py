@@ -26,6 +26,7 @@ COMMANDS = {
     "memory": "memory",
     "compare": "compare",
     "roofline": "roofline",
+    "report": "report",
     "list": "list_",
     "show": "show",
     "schema": "schema",

@@ -57,7 +57,7 @@ def speedups(found: Comparison) -> Drawing:
     figure.update_xaxes(type="category")
     figure.update_layout(showlegend=True)
     caption = (
-        f"Projections beside those of {found.labels[0]}: above the dashed line is better; of times, and of energy, less "
+        f"Projections beside those of {found.labels[0]}: above the dashed line is better; of times and energy, less "
         "is better."
     )
     head = ("configuration", *(METRICS[metric] for metric in kept), *(f"{METRICS[metric]}: times" for metric in kept))

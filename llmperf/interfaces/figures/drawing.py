@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any
 
@@ -43,6 +43,10 @@ class Drawing:
     figure: Any
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+    def titled(self, title: str) -> Drawing:
+        """The same under another title."""
+        return replace(self, title=title)
 
     def _repr_html_(self) -> str | None:
         """The figure, in a notebook."""

@@ -1,0 +1,30 @@
+"""What fills the memory, and what a larger batch or a longer prompt would do to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from llmperf.interfaces.figures import memory
+from llmperf.interfaces.figures.drawing import Drawing
+from llmperf.interfaces.figures.sweep import against
+from llmperf.interfaces.figures.sweep import inputs as lengths
+from llmperf.interfaces.report.inputs import Inputs
+
+TITLE = "Memory"
+
+
+def applies(inputs: Inputs) -> bool:
+    """Whether there are results."""
+    return bool(inputs.results)
+
+
+def render(inputs: Inputs) -> Iterator[Drawing]:
+    """All results side by side, then each against batch and prompt."""
+    yield memory.memory(inputs.results)
+    for name, result in inputs.results.items():
+        work = result.scenario.workload
+        drawings = [memory.memory_against(inputs.along_batch[name], float(work.batch))]
+        if len(values := lengths(result)) > 1:
+            drawings.append(memory.memory_against(against(name, result, "input", values), float(work.input)))
+        for drawing in drawings:
+            yield drawing if len(inputs.results) == 1 else drawing.titled(f"{drawing.title}: {name}")

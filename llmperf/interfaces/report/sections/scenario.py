@@ -1,0 +1,79 @@
+"""What was computed, in full: the resolved scenario, where its numbers are from, and with which versions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+import llmperf
+from llmperf.interfaces.report.html import Html, details, h, table
+from llmperf.interfaces.report.inputs import Inputs, catalog_hash
+from llmperf.interfaces.report.page import facts, plotly_version
+from llmperf.interfaces.results import SCHEMA_VERSION, Estimate
+
+TITLE = "Scenario, sources, versions"
+
+
+def applies(inputs: Inputs) -> bool:
+    """Always: a report says what it was made with."""
+    return bool(inputs)
+
+
+def render(inputs: Inputs) -> Iterator[Html]:
+    """Facts of each scenario, its whole, its sources; then versions."""
+    for name, result in inputs.results.items():
+        yield h("h3", name)
+        yield facts(_facts(result))
+        yield details("The whole scenario, resolved", h("pre", _whole(result), tabindex=0))
+        rows = list(_sources(result))
+        yield details(f"Where its numbers are from ({len(rows)} sources)", table(("value", "source"), rows, text=2))
+    yield h("h3", "Versions")
+    yield facts(
+        [
+            ("llmperf", llmperf.__version__),
+            ("schema of the JSON", SCHEMA_VERSION),
+            ("catalog", f"{catalog_hash(inputs.folders)} (SHA-256 of its names and contents)"),
+            ("NumPy", np.__version__),
+            ("plotly.js", plotly_version()),
+        ]
+    )
+
+
+def _facts(result: Estimate) -> list[tuple[str, Any]]:
+    scenario = result.scenario
+    layout, work = scenario.parallelism, scenario.workload
+    ways = ", ".join(
+        f"{name} {getattr(layout, name):g}"
+        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
+        if getattr(layout, name) != 1
+    )
+    return [
+        ("Model", scenario.model.name),
+        ("Hardware", f"{layout.devices:g} x {scenario.hardware.name}"),
+        ("Layout", ways or "one device"),
+        ("Weights, activations", f"{scenario.weights.name}, {scenario.activations}"),
+        ("KV cache", scenario.kv_cache.name),
+        ("Engine, attention", f"{scenario.engine.name}, {scenario.attention.name}"),
+        ("Workload", f"{work.batch:g} sequences of {work.input:g} prompt and {work.output:g} output tokens"),
+        ("Constants", f"{scenario.hardware.achieved.name} ({scenario.hardware.achieved.basis})"),
+    ]
+
+
+def _whole(result: Estimate) -> str:
+    """The scenario as ``estimate --json`` has it, without the sources, which stand below."""
+    data: dict[str, Any] = result.to_dict()["scenario"]
+    for part in data.values():
+        if isinstance(part, dict):
+            part.pop("sources", None)
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _sources(result: Estimate) -> Iterator[tuple[str, str]]:
+    for item in fields(result.scenario):
+        part = getattr(result.scenario, item.name)
+        for key, source in (getattr(part, "sources", None) or {}).items():
+            yield f"{item.name} {getattr(part, 'name', '')}: {key}", str(source)
