@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
+from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
@@ -154,6 +156,25 @@ def test_the_json_has_ceilings_ridges_and_operators(answer: Answer) -> None:
         assert len(one["ridge_points"]) == len(one["compute"]) * len(one["feeds"])
         for point in one["operators"]:
             assert 0 < point["flops_per_s"] <= point["roofline_flops_per_s"] * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("arguments", [(*LLAMA, "--with", "weights=fp8"), H100], ids=["scenario", "hardware"])
+def test_the_page_is_one_file_that_makes_no_request_and_is_not_overwritten(
+    arguments: tuple[str, ...], tmp_path: Path, run: Run
+) -> None:
+    path = tmp_path / "roofline.html"
+    done = run("roofline", *arguments, "--html", str(path))
+    assert done.returncode == 0, done.stderr
+    page = path.read_text("utf-8")
+    assert "h100-sxm" in page
+    assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
+    assert not re.search(r"<(script|link|img)[^>]+(src|href)=[\"']?https?:", page)
+    refused = run("roofline", *arguments, "--html", str(path))
+    assert refused.returncode == 2
+    assert "--force replaces it" in refused.stderr
+    assert path.read_text("utf-8") == page
+    assert run("roofline", *arguments, "--html", str(path), "--force").returncode == 0
+    assert path.read_text("utf-8") == page
 
 
 @pytest.mark.parametrize(
