@@ -59,6 +59,29 @@ class Comparison:
         rates = (float(self.results[one].output_tokens_per_s) for one in (0, index))
         return explained(self.difference(index), Change("output_tokens_per_s", "1/s", *rates))
 
+    def plot(self, kind: str = "speedup") -> Any:
+        """A plotly figure (needs the extra: report).
+
+        Parameters
+        ----------
+        kind : str
+            ``speedup``, ``roofline``, ``waits``, ``memory`` or ``frontier``.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure, or no plotly.
+        """
+        from llmperf.interfaces.notebook import plot_comparison
+
+        return plot_comparison(self, kind)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: escaped, and without scripts."""
+        from llmperf.interfaces.notebook import comparison_html
+
+        return comparison_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data as ``llmperf compare --json`` prints it: SI units, null for what does not exist."""
         configurations = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from llmperf.errors import InputError, Problem
 from llmperf.numeric import choose
 from llmperf.outputs import RESOURCES
 from llmperf.phases.estimate import Evaluated, Footprint, Metrics, blocks, evaluate, join, notes
+
+if TYPE_CHECKING:
+    from llmperf.interfaces.explain import Explanation
 
 SCHEMA_VERSION = 1
 """Version of the JSON output; it grows when a name changes its meaning or goes."""
@@ -82,8 +85,46 @@ class Estimate:
             "warnings": list(self.warnings),
             "scenario": scenario_dict(self.scenario),
         }
-        plain: dict[str, Any] = finite(_plain(data))
-        return plain
+        return dict(plain(data))
+
+    def explain(self) -> Explanation:
+        """What limits it, what would help, how sure that is: sentences with their numbers.
+
+        Raises
+        ------
+        InputError
+            If the result holds arrays.
+        """
+        from llmperf.interfaces.explain import explain
+
+        return explain(self)
+
+    def plot(self, kind: str = "roofline", *, phase: str = "decode") -> Any:
+        """A plotly figure (needs the extra: report).
+
+        Parameters
+        ----------
+        kind : str
+            Of one configuration: ``roofline``, ``operators`` (of one `phase`), ``waits``, ``memory`` or ``frontier``,
+            tokens/s against time a token over the batch. Of arrays: ``frontier``, ``curves`` or ``memory``; the latter
+            two where one number varies.
+        phase : str
+            Whose operators: ``prefill`` or ``decode``.
+
+        Raises
+        ------
+        InputError
+            If there is no such figure of this result, or no plotly.
+        """
+        from llmperf.interfaces.notebook import plot
+
+        return plot(self, kind, phase)
+
+    def _repr_html_(self) -> str:
+        """A table for notebooks: escaped, and without scripts."""
+        from llmperf.interfaces.notebook import estimate_html
+
+        return estimate_html(self)
 
     @property
     def extrapolated(self) -> list[str]:
@@ -129,6 +170,11 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
 
 def _numbers(metrics: Metrics) -> dict[str, Any]:
     return {item.name: getattr(metrics, item.name) for item in fields(metrics)}
+
+
+def plain(value: Any) -> Any:
+    """Plain data for JSON: no NumPy values, null for what is no finite number."""
+    return finite(_plain(value))
 
 
 def _plain(value: Any) -> Any:
@@ -287,8 +333,7 @@ def memory_dict(result: Estimate) -> dict[str, Any]:
         "warnings": list(result.warnings),
         "scenario": scenario_dict(result.scenario),
     }
-    plain: dict[str, Any] = finite(_plain(data))
-    return plain
+    return dict(plain(data))
 
 
 def _first(value: Any) -> float:
@@ -340,5 +385,4 @@ def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
         "warnings": [*resolved.warnings, *notes(resolved.scenario)],
         "scenario": scenario_dict(resolved.scenario),
     }
-    plain: dict[str, Any] = finite(_plain(data))
-    return plain
+    return dict(plain(data))

@@ -14,12 +14,11 @@ import numpy as np
 
 from llmperf.costs.machine import MEMORY, Machine
 from llmperf.descriptors.components import built, frozen
-from llmperf.descriptors.documents import finite
 from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.resolve import resolve, written
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.comparison import changed, distinct
-from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer
+from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer, plain
 from llmperf.phases.breakdown import Operator, operators
 from llmperf.phases.estimate import Evaluated
 from llmperf.phases.memory import sharers
@@ -152,16 +151,7 @@ class Roofline:
 
 def to_dict(found: list[Roofline]) -> dict[str, Any]:
     """Plain data as ``llmperf roofline --json`` prints it."""
-    plain: dict[str, Any] = finite(
-        {"schema_version": SCHEMA_VERSION, "rooflines": [_plain(one.to_dict()) for one in found]}
-    )
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+    return dict(plain({"schema_version": SCHEMA_VERSION, "rooflines": [one.to_dict() for one in found]}))
 
 
 def rooflines(
@@ -280,8 +270,7 @@ def _points(part: Evaluated, phase: str) -> Iterator[Point]:
     rows = operators(getattr(part, phase))
     for row in rows:
         work = row.flops or row.vector_flops
-        # the roofline of experts is that of their weights: what they compute on may stay on the chip
-        moved = row.weight_bytes if row.kind == "moe" else row.bytes
+        moved = _moved(row)
         if work and moved and row.roofline_s:
             yield Point(
                 row.name,
@@ -296,6 +285,11 @@ def _points(part: Evaluated, phase: str) -> Iterator[Point]:
                 row.limited_by,
             )
     yield from _steps(part, phase, rows)
+
+
+def _moved(row: Operator) -> float:
+    """Bytes of one run that its roofline counts: of experts the weights alone, what they work on may stay on chip."""
+    return row.weight_bytes if row.kind == "moe" else row.bytes - row.message_bytes
 
 
 def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
@@ -314,7 +308,7 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator]) -> Iterator[Point]
     waits = {name: float(np.max(value)) for name, value in getattr(part, phase).waits.items()}
     work = sum(row.repeat * row.flops for row in rows)
     time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
-    moved = {"memory.main": sum(row.repeat * (row.bytes - row.message_bytes) for row in rows)}
+    moved = {"memory.main": sum(row.repeat * _moved(row) for row in rows)}
     machine = part.setup.machine
     for name, link in (("link.scale_up", machine.scale_up), ("link.scale_out", machine.scale_out)):
         if link is not None and name in costs.demands:

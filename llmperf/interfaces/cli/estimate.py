@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from llmperf.interfaces.cli.options import Request, scenario_command
 
+EXPLAIN = typer.Option("--explain", help="In sentences: what limits it, what would help, how sure this is.")
+
 
 @scenario_command
-def estimate(request: Request) -> None:
+def estimate(request: Request, explain: Annotated[bool, EXPLAIN] = False) -> None:
     """How fast is it, does it fit, and what limits it?
 
     Example: llmperf estimate --model llama-3.1-70b --hardware h100-sxm --tp 8 --weights fp8 --batch 32
+
+    In sentences, with what would help: llmperf estimate --model llama-3.1-8b --hardware l40s --batch 16 --explain
     """
     from llmperf.descriptors.resolve import resolve
-    from llmperf.interfaces.results import answer
+    from llmperf.interfaces.results import answer, plain
 
     result = answer(resolve(request.scenario, request.overrides, request.catalog))
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(result.to_dict())
+        more = {"explanation": plain(result.explain().to_list())} if explain else {}
+        print_json({**result.to_dict(), **more})
+        return
+    if explain:
+        from llmperf.interfaces.console.explain import show as show_explanation
+
+        show_explanation(result)
         return
     from llmperf.interfaces.console.estimate import show
 

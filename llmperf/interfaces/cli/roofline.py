@@ -2,49 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmperf.errors import InputError
 from llmperf.interfaces.cli.compare import assignments
-from llmperf.interfaces.cli.ops import StepKind
-from llmperf.interfaces.cli.options import Request, scenario_command
+from llmperf.interfaces.cli.options import FORCE, Request, scenario_command
+
+if TYPE_CHECKING:
+    from llmperf.interfaces.rooflines import Roofline
+
+
+class PhaseKind(str, Enum):
+    """Phases whose operators can be shown alone."""
+
+    prefill = "prefill"
+    decode = "decode"
+
 
 WITH = typer.Option(
     "--with",
     help="Lay another one over it, with these keys changed: --with hardware=a100-sxm-80gb, --with weights=fp8.",
     metavar="KEY=VALUE[,...]",
 )
-PHASE = typer.Option(help="Operators of one phase only: prefill or decode.", metavar="PHASE")
+PHASE = typer.Option(help="Operators of one phase only.")
+
+HTML = typer.Option("--html", help="Write a self-contained page instead (needs the extra: report).", metavar="FILE")
 
 
 @scenario_command
 def roofline(
     request: Request,
     changes: Annotated[list[str] | None, WITH] = None,
-    phase: Annotated[StepKind | None, PHASE] = None,
+    phase: Annotated[PhaseKind | None, PHASE] = None,
+    html: Annotated[Path | None, HTML] = None,
+    force: Annotated[bool, FORCE] = False,
 ) -> None:
     """Where do the operators lie below the ceilings of the chip: compute, memory, links?
 
     Example: llmperf roofline --model llama-3.1-8b --hardware h100-sxm --batch 16
 
-    One phase: llmperf roofline --model mixtral-8x7b --hardware h200-sxm --phase decode
+    As a page: llmperf roofline --model mixtral-8x7b --hardware h200-sxm --phase decode --html roofline.html
 
     A chip alone, beside another: llmperf roofline --hardware h100-sxm --with hardware=a100-sxm-80gb
     """
     from llmperf.interfaces.rooflines import rooflines, to_dict
 
+    if html is not None:
+        from llmperf.interfaces.figures.drawing import require
+        from llmperf.interfaces.report.page import taken
+
+        require("--html")
+        if problems := taken(html, force, "--html"):
+            raise InputError(problems)
     variants = [dict(assignments(text)) for text in changes or ()]
     phases = (phase.value,) if phase else ("prefill", "decode")
     found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
+    if html is not None:
+        _write(found, html)
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
         print_json(to_dict(found))
+    elif html is not None:
+        print(f"wrote {html}")
     else:
         from llmperf.interfaces.console.roofline import show
 
         show(found)
+
+
+def _write(found: list[Roofline], path: Path) -> None:
+    """The figure as a page of its own, with every memory and link."""
+    import llmperf
+    from llmperf.interfaces.figures.roofline import rooflines as drawn
+    from llmperf.interfaces.report.page import Page, Section, document, write
+
+    section = Section("roofline", "Roofline", [drawn(found, hierarchical=True)])
+    title = f"Roofline: {', '.join(one.label for one in found)}"
+    write(path, document(Page(title, f"llmperf {llmperf.__version__}", [section])))
 
 
 def register(application: typer.Typer) -> None:

@@ -37,7 +37,8 @@ def show(found: Sequence[Comparison]) -> None:
 
 def _rows(rows: Sequence[Row]) -> Any:
     made = table("", "measured", "bound", "projection", "of bound", "error", "")
-    made.columns[-1].justify = "left"
+    made.columns[0].no_wrap = True
+    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
     for row in rows:
         values = (row.measured, row.bound, row.projection)
         shown = (count(value) if row.is_rate else quantity(value, "time") for value in values)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from typing import Any
 
 import numpy as np
 
 from llmperf.interfaces.comparison import Comparison
 from llmperf.interfaces.console.estimate import described, maximum
-from llmperf.interfaces.console.style import WIDTH, console, count, gib, quantity, table, text
+from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
 from llmperf.interfaces.explanation import times
 from llmperf.interfaces.results import PHASES
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
@@ -32,9 +31,9 @@ def show(found: Comparison) -> None:
         out.print(f"[bold]{text(label)}[/bold]")
         for words in (described(result.scenario), maximum(result.scenario)):
             if words:
-                out.print(text("\n".join(_filled(words, "  "))))
+                out.print(text(filled(words, "  ", out.width)))
     rows = _rows(found)
-    for columns in _groups(found.labels, rows):
+    for columns in _groups(found.labels, rows, out.width):
         out.print()
         made = table("", *(_wrapped(found.labels[index]) for index in columns))
         for name, cells in rows:
@@ -43,7 +42,7 @@ def show(found: Comparison) -> None:
     for index in range(1, len(found.labels)):
         out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
         for words in found.explanation(index):
-            out.print(text("\n".join(_filled(words, "- "))))
+            out.print(text(filled(words, "- ", out.width)))
     notes: dict[str, list[str]] = {}
     for label, result in zip(found.labels, found.results, strict=True):
         for note in result.warnings:
@@ -53,16 +52,12 @@ def show(found: Comparison) -> None:
         out.print(f"note: {text(note)}{text(whose)}")
 
 
-def _filled(words: str, begin: str) -> list[str]:
-    return textwrap.wrap(words, WIDTH, initial_indent=begin, subsequent_indent="  ", break_on_hyphens=False)
-
-
 def _wrapped(label: str) -> str:
     """A label as the head of a column: changes below each other, each cut to its width."""
     return text("\n".join(part if len(part) <= _WIDEST else part[: _WIDEST - 3] + "..." for part in label.split(",")))
 
 
-def _groups(labels: tuple[str, ...], rows: list[Row]) -> list[list[int]]:
+def _groups(labels: tuple[str, ...], rows: list[Row], width: int) -> list[list[int]]:
     """Columns that fit beside each other; the first stands in every group."""
     widths = [
         2 + max(len(line) for line in (*_wrapped(label).split("\n"), *(cells[index] for _, cells in rows)))
@@ -72,7 +67,7 @@ def _groups(labels: tuple[str, ...], rows: list[Row]) -> list[list[int]]:
     groups: list[list[int]] = [[0]]
     used = first
     for index in range(1, len(labels)):
-        if used + widths[index] > WIDTH and len(groups[-1]) > 1:
+        if used + widths[index] > width and len(groups[-1]) > 1:
             groups.append([0])
             used = first
         groups[-1].append(index)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmperf.interfaces.console.style import console, quantity, table, text
+from llmperf.interfaces.console.style import WIDTH, console, quantity, table, text
 
 
 def show(data: dict[str, Any]) -> None:
-    """Print the operators of each step, the slowest first."""
+    """Print the operators of each step, the slowest first; on a narrow terminal without dimensions and operations."""
     out = console()
+    wide = out.width >= WIDTH
     for step in data["steps"]:
         times = f"{step['steps']:g} x " if step["steps"] != 1 else ""
         made = table(
             "operator",
             "runs",
-            "m x n x k",
-            "FLOP",
+            *(("m x n x k", "FLOP") if wide else ()),
             "bytes",
             "roofline",
             "time",
@@ -32,8 +32,7 @@ def show(data: dict[str, Any]) -> None:
             made.add_row(
                 text(row["name"]),
                 f"{row['repeat']:g}",
-                dims,
-                _short(work),
+                *((dims, _short(work)) if wide else ()),
                 _short(moved),
                 quantity(row["roofline_s"], "time"),
                 quantity(row["time_s"], "time"),

@@ -99,14 +99,13 @@ def _drawn(
     canvas = Canvas(width - _MARGIN - 1, _HEIGHT, window.left, window.bottom, window.right, window.top, mode="names")
     for index, one in enumerate(found):
         _lines(canvas, window, one, index)
-    taken = {_cell(canvas, window, point) for points in listed for point in points}
+    taken = {_cell(canvas, *_place(point)) for points in listed for point in points}
     for index, one in enumerate(found):
         _labels(canvas, window, one, _COLOURS[index % len(_COLOURS)] if len(found) > 1 else None, taken)
     for index, points in enumerate(listed):
         for point in reversed(points):
             colour = _COLOURS[index % len(_COLOURS)] if len(found) > 1 else None
-            x, y = math.log10(point.intensity), math.log10(point.flops_per_s)
-            canvas.point(x, y, color=colour, marker=marks[point.name, point.phase])
+            canvas.point(*_place(point), color=colour, marker=marks[point.name, point.phase])
     rows = canvas.plot().replace(_BLANK, " ").split("\n")
     ticks = _ticks(window)
     yield Text("FLOP/s of one device, by operations a byte", style="bold")
@@ -117,11 +116,15 @@ def _drawn(
     yield Text(drawing(_axis(window, width - _MARGIN - 1)), no_wrap=True)
 
 
-def _cell(canvas: Any, window: _Window, point: Point) -> tuple[int, int]:
-    """Row and column of a point."""
-    up = (math.log10(point.flops_per_s) - window.bottom) / (window.top - window.bottom)
-    right = (math.log10(point.intensity) - window.left) / (window.right - window.left)
-    return math.floor(up * canvas.height), math.floor(right * canvas.width)
+def _place(point: Point) -> tuple[float, float]:
+    """Where a point lies on logarithmic axes."""
+    return math.log10(point.intensity), math.log10(point.flops_per_s)
+
+
+def _cell(canvas: Any, x: float, y: float) -> tuple[int, int]:
+    """Row and column of a place; a character is two dots wide and four high."""
+    right, up = canvas.dots_between(canvas.xmin, canvas.ymin, x, y)
+    return up // 4, right // 2
 
 
 def _lines(canvas: Any, window: _Window, one: Roofline, index: int) -> None:
@@ -160,7 +163,7 @@ def _labels(canvas: Any, window: _Window, one: Roofline, colour: str | None, tak
 
     def put(words: str, places: Iterator[tuple[float, float]]) -> None:
         for x, y in places:
-            row, column = math.floor((y - window.bottom) / high), math.floor((x - window.left) / wide)
+            row, column = _cell(canvas, x, y)
             cells = {(row, column + position) for position in range(-1, len(words) + 1)}
             inside = 0 <= row < canvas.height and column >= 0 and column + len(words) <= canvas.width
             if inside and not cells & taken:

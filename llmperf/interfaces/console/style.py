@@ -10,6 +10,7 @@ import sys
 from typing import Any, TextIO, cast
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -93,6 +94,19 @@ def text(value: Any) -> str:
     if not words.isprintable():
         words = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in words)
     return escape(words)
+
+
+def filled(words: str, begin: str, width: int) -> str:
+    """A sentence in lines of at most `width` columns, the further ones indented; what is one word stays in one."""
+    inner, used = [begin + words.split(" ", 1)[0]], cell_len(begin + words.split(" ", 1)[0])
+    for word in words.split(" ")[1:]:
+        if used + 1 + cell_len(word) > width:
+            inner.append(" " * len(begin) + word)
+            used = len(begin) + cell_len(word)
+        else:
+            inner[-1] += f" {word}"
+            used += 1 + cell_len(word)
+    return "\n".join(inner)
 
 
 def drawing(words: str) -> str:

@@ -1,0 +1,216 @@
+"""Results in a notebook: a compact table as HTML without scripts, and figures by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmperf import units
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.interfaces.results import Estimate
+from llmperf.outputs import RESOURCES, TIMES
+
+if TYPE_CHECKING:
+    from llmperf.interfaces.comparison import Comparison
+    from llmperf.interfaces.figures.sweep import Sweep
+
+_DIMENSIONS = {"s": "time", "J": "energy"}
+_ROWS = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "energy_per_output_token_j")
+_COMPARED = ("ttft_s", "tpot_s", "output_tokens_per_s", "energy_per_output_token_j")
+_OUTPUTS = {output.name: output for output in TIMES}
+_LEFT, _RIGHT = "style='text-align:left'", "style='text-align:right;font-variant-numeric:tabular-nums'"
+
+
+def estimate_html(result: Estimate) -> str:
+    """An estimate as a table: bound, roofline and projection, what limits it, and memory; of arrays their ranges."""
+    rows = []
+    for name in _ROWS:
+        values = [_range(name, getattr(part, name)) for part in (result.bound, result.roofline, result.projection)]
+        if any(value != "-" for value in values):
+            rows.append((_OUTPUTS[name].label, *values))
+    made = _table(("", "bound", "roofline", "projection"), rows)
+    return f"<div>{_p(described(result), bold=True)}{made}{''.join(map(_p, _limits(result)))}</div>"
+
+
+def comparison_html(found: Comparison) -> str:
+    """A comparison as a table: a column a configuration, and what makes the difference to the first."""
+    rows = []
+    for name in _COMPARED:
+        cells = [_range(name, getattr(result.projection, name)) for result in found.results]
+        for index in range(1, len(cells)):
+            ratio = found.speedup(index)[name]
+            cells[index] += f" ({ratio:.3g}x)" if np.isfinite(ratio) else ""
+        rows.append((_OUTPUTS[name].label, *cells))
+    held = [f"{float(result.memory.required) / 2**30:,.1f}" for result in found.results]
+    rows.append(("required memory, GiB a device", *held))
+    said = [_p(f"{label}: {described(one)}") for label, one in zip(found.labels, found.results, strict=True)]
+    for index in range(1, len(found.labels)):
+        items = "".join(f"<li>{escape(words)}</li>" for words in found.explanation(index))
+        head = f"{escape(found.labels[index])} against {escape(found.labels[0])}"
+        said.append(f"<details><summary>{head}</summary><ul>{items}</ul></details>")
+    return f"<div>{_table(('', *found.labels), rows)}{''.join(said)}</div>"
+
+
+def described(result: Estimate) -> str:
+    """A result's scenario in one line; numbers that vary by their range."""
+    scenario = result.scenario
+    layout, work = scenario.parallelism, scenario.workload
+    ways = [
+        f"{name} {_span(getattr(layout, name))}"
+        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
+        if np.any(np.asarray(getattr(layout, name)) != 1)
+    ]
+    said = f" ({', '.join(ways)})" if ways else ""
+    shape = f"{' x '.join(map(str, result.shape))} configurations: " if result.shape else ""
+    return (
+        f"{shape}{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on "
+        f"{_span(layout.devices)} x {scenario.hardware.name}{said}: "
+        f"{_span(work.batch)} sequences of {_span(work.input)} in, {_span(work.output)} out"
+    )
+
+
+def _span(value: Any) -> str:
+    low, high = float(np.min(value)), float(np.max(value))
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
+
+
+def _range(name: str, value: Any) -> str:
+    """A result with its unit, or the range of many."""
+    numbers = np.asarray(value, dtype=float)
+    numbers = numbers[np.isfinite(numbers)]
+    if numbers.size == 0:
+        return "-"
+    said = [_said(name, float(number)) for number in (numbers.min(), numbers.max())]
+    return said[0] if said[0] == said[1] else f"{said[0]} to {said[1]}"
+
+
+def _said(name: str, value: float) -> str:
+    unit = _OUTPUTS[name].unit
+    if unit in _DIMENSIONS:
+        return units.scaled(value, _DIMENSIONS[unit], 3)
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _limits(result: Estimate) -> Iterator[str]:
+    """What limits each phase, and whether it fits, in words."""
+    for phase, name in result.bottleneck.items():
+        names = [one for one in dict.fromkeys(np.asarray(name, dtype=object).reshape(-1)) if one is not None]
+        if names:
+            yield f"{phase} is limited by " + "; ".join(f"{one} ({RESOURCES[one]})" for one in names)
+    memory, count = result.memory, int(np.prod(result.shape)) if result.shape else 1
+    fitting = int(np.sum(np.broadcast_to(memory.fits, result.shape)))
+    if result.shape:
+        yield f"{fitting:,} of {count:,} configurations fit"
+        return
+    held = f"{float(memory.required) / 2**30:,.1f} of {float(memory.usable) / 2**30:,.1f} usable GiB a device"
+    yield f"fits: {held}" if fitting else f"does not fit: {held}; the times assume that it did"
+
+
+def _p(words: str, bold: bool = False) -> str:
+    safe = escape(words)
+    return f"<p style='margin:.2em 0'>{f'<b>{safe}</b>' if bold else safe}</p>"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    def line(cells: Sequence[str], tag: str) -> str:
+        return "".join(
+            f"<{tag} {_RIGHT if index else _LEFT}>{escape(cell)}</{tag}>" for index, cell in enumerate(cells)
+        )
+
+    body = "".join(f"<tr>{line(row, 'td')}</tr>" for row in rows)
+    return f"<table><thead><tr>{line(head, 'th')}</tr></thead><tbody>{body}</tbody></table>"
+
+
+ONE = ("roofline", "operators", "waits", "memory", "frontier")
+MANY = ("frontier", "curves", "memory")
+COMPARED = ("speedup", "roofline", "waits", "memory", "frontier")
+"""Figures of one configuration, of arrays of them, and of a comparison."""
+
+
+def plot(result: Estimate, kind: str = "roofline", phase: str = "decode") -> Any:
+    """A figure of an estimate (`llmperf.interfaces.results.Estimate.plot`)."""
+    _known(kind, MANY if result.shape else ONE)
+    from llmperf.interfaces.figures import frontier, memory, operators, roofline, sweep
+
+    if result.shape:
+        found = _sweep(result, kind)
+        drawings = {"frontier": frontier.pareto, "curves": sweep.curves, "memory": memory.memory_against}
+        return drawings[kind](found).figure
+    if kind == "operators":
+        if result.bottleneck.get(phase) is None:
+            phases = tuple(name for name, limit in result.bottleneck.items() if limit is not None)
+            raise InputError(Problem(f"{shown(phase)} is no phase of this result", "phase", allowed=phases))
+        return operators.operator_times(result, phase).figure
+    drawn = {
+        "roofline": roofline.roofline,
+        "waits": operators.waits,
+        "memory": memory.memory,
+        "frontier": frontier.throughput_latency,
+    }
+    return drawn[kind]({described(result): result}).figure
+
+
+def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
+    """A figure of a comparison (`llmperf.interfaces.comparison.Comparison.plot`)."""
+    _known(kind, COMPARED)
+    from llmperf.interfaces.figures import comparison, frontier, memory, operators, roofline
+
+    if kind == "speedup":
+        return comparison.speedups(found).figure
+    results = dict(zip(found.labels, found.results, strict=True))
+    drawn = {
+        "roofline": roofline.roofline,
+        "waits": operators.waits,
+        "memory": memory.memory,
+        "frontier": frontier.throughput_latency,
+    }
+    return drawn[kind](results).figure
+
+
+def _known(kind: str, allowed: tuple[str, ...]) -> None:
+    if kind not in allowed:
+        text = f"there is no figure {shown(kind)} of this result"
+        raise InputError(Problem(text, "kind", allowed=allowed, suggestion=nearest(str(kind), allowed)))
+
+
+def _sweep(result: Estimate, kind: str) -> Sweep:
+    """An estimate of arrays as the sweep that it is; its knobs are the arrays of its scenario."""
+    from llmperf.interfaces.figures.sweep import Sweep
+
+    size = int(np.prod(result.shape))
+    knobs = {path.rpartition(".")[2]: value for path, value in _arrays(result.scenario, "", size)}
+    if kind != "frontier" and len(knobs) > 1:
+        text = f"a figure of kind {kind} follows one knob, and {', '.join(knobs)} vary"
+        raise InputError(Problem(text, "kind", allowed=("frontier",)))
+    return Sweep(described(result), knobs, _flat(result, size))
+
+
+def _arrays(value: Any, path: str, size: int) -> Iterator[tuple[str, Any]]:
+    """Arrays in a scenario, by their path; `devices` follows from the layout."""
+    if isinstance(value, np.ndarray):
+        if value.size == size and path != "devices":
+            yield path, value.reshape(-1)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for item in fields(value):
+            yield from _arrays(getattr(value, item.name), f"{path}.{item.name}" if path else item.name, size)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _arrays(item, f"{path}.{key}", size)
+
+
+def _flat(result: Estimate, size: int) -> Estimate:
+    """The result with arrays of one dimension."""
+
+    def flat(value: Any) -> Any:
+        return np.broadcast_to(value, result.shape).reshape(-1) if isinstance(value, np.ndarray) else value
+
+    parts = {
+        name: replace(part, **{item.name: flat(getattr(part, item.name)) for item in fields(part)})
+        for name, part in ((name, getattr(result, name)) for name in ("bound", "roofline", "projection", "memory"))
+    }
+    bottleneck = {phase: flat(limit) for phase, limit in result.bottleneck.items()}
+    return replace(result, **parts, bottleneck=bottleneck, shape=(size,))
