@@ -1,0 +1,81 @@
+"""Pieces of pages: tables, links, escaped text. HTML, since tables of the catalog hold what Markdown would interpret."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_ARXIV = re.compile(r"\barXiv:(\d{4}\.\d{4,5})")
+_URL = re.compile(r"https?://[^\s<>,;\"')]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A generated page: where it lies below ``docs/``, and its Markdown."""
+
+    path: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Html:
+    """Text that is HTML already."""
+
+    text: str
+
+
+def page(path: str, title: str, *parts: str, searched: bool = True) -> Page:
+    """A page of a title and parts that blank lines separate."""
+    head = "" if searched else "---\nsearch: {exclude: true}\n---\n\n"
+    return Page(path, head + "\n\n".join([f"# {markdown(title)}", *(part for part in parts if part)]) + "\n")
+
+
+def cell(value: Any) -> str:
+    """A value as HTML: escaped, web addresses and arXiv numbers as links; None is empty."""
+    if isinstance(value, Html):
+        return value.text
+    if value is None:
+        return ""
+    text = html.escape(str(value), quote=False)
+    text = _URL.sub(lambda found: f'<a href="{found[0]}">{found[0]}</a>', text)
+    return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', text)
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: int | Sequence[int] = ()) -> str:
+    """A table; `numbers` are the columns that are aligned to the right."""
+    right = (numbers,) if isinstance(numbers, int) else numbers
+    classes = ['<td class="number">' if index in right else "<td>" for index in range(len(columns))]
+    heads = [
+        f'<th class="number">{cell(name)}</th>' if index in right else f"<th>{cell(name)}</th>"
+        for index, name in enumerate(columns)
+    ]
+    body = "\n".join(
+        "<tr>" + "".join(f"{tag}{cell(value)}</td>" for tag, value in zip(classes, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    if not body:
+        return ""
+    return f"<table>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def code(text: Any) -> Html:
+    """Text in a fixed width."""
+    return Html(f"<code>{html.escape(str(text), quote=False)}</code>")
+
+
+def link(text: str, target: str) -> Html:
+    """A link in a table: to a built page, so that it ends in .html."""
+    return Html(f'<a href="{html.escape(target)}">{html.escape(text, quote=False)}</a>')
+
+
+def markdown(text: str) -> str:
+    """Text with what Markdown and HTML would interpret escaped."""
+    return re.sub(r"([\\`*_\[\]#|$~])", r"\\\1", html.escape(text, quote=False))
+
+
+def shell(*lines: str) -> str:
+    """Commands to copy."""
+    return "```\n" + "\n".join(lines) + "\n```"

@@ -1,0 +1,22 @@
+"""What MkDocs calls while it builds the site: see ``docs/generator/``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator import formulas, navigation, references
+from generator.pages import pages
+from mkdocs.structure.files import File
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the generated pages, and expand the patterns of the navigation."""
+    for page in pages():
+        files.append(File.generated(config, page.path, content=page.text))
+    config.nav = navigation.expanded(config.nav, sorted(file.src_uri for file in files.documentation_pages()))
+    return files
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Set formulas, and link what is named of the package to its reference."""
+    return references.linked(formulas.rendered(html))
