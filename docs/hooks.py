@@ -13,7 +13,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the generated pages, and expand the patterns of the navigation."""
     for page in pages():
         files.append(File.generated(config, page.path, content=page.text))
-    config.nav = navigation.expanded(config.nav, sorted(file.src_uri for file in files.documentation_pages()))
+    config.nav = navigation.expanded(config.nav, [file.src_uri for file in files.documentation_pages()])
     return files
 
 

@@ -33,7 +33,6 @@ PLACES = {
 """Kind -> name of its page below ``catalog/``, and title."""
 ALONE = ("hardware", "model", "achieved", "published")
 """Kinds whose entries have pages of their own; those of the others are sections of one page."""
-SOURCED = "Written by the catalog's files; a source stands for all values below its path."
 
 Line = Mapping[str, Any]
 
@@ -42,7 +41,8 @@ def pages() -> Iterator[Page]:
     """All pages of the catalog."""
     found = inventory(None)
     yield _index(found)
-    for kind, lines in found.items():
+    for kind in PLACES:
+        lines = found[kind]
         yield _OVERVIEWS[kind](kind, lines) if kind in _OVERVIEWS else _sections(kind, lines)
         if kind in ALONE:
             for line in lines:
@@ -60,7 +60,7 @@ def _index(found: Mapping[str, list[Line]]) -> Page:
         "What a scenario may name. Every entry is a YAML file; these pages are made from the files when the site is built. "
         "`llmperf list` and `llmperf show` say the same of the version that is installed; "
         "[adding an entry](../extending.md) says how to write one.",
-        table(("", "kind", "entries", "files"), rows, numbers=2),
+        table(("", "kind", "entries", "files"), rows, numbers=(2,)),
         "`llmperf list --missing` shows what entries lack, and which answers that forbids.",
     )
 
@@ -95,7 +95,7 @@ def _hardware_row(line: Line) -> tuple[Any, ...]:
     peaks: dict[str, str] = {}
     with suppress(InputError):
         chip = component("hardware", line["name"])
-        memory = units.scaled(chip.main.capacity, "bytes", 3)
+        memory = f"{chip.main.capacity / 2**30:,.4g} GiB"
         bandwidth = units.scaled(chip.main.bandwidth, "bandwidth", 3)
         engines = [engine for engine in chip.engines.values() if engine.kind == "matrix"]
         peaks = {dtype: units.scaled(peak, "compute", 4) for engine in engines for dtype, peak in engine.peaks.items()}
@@ -151,7 +151,7 @@ def _constants(kind: str, lines: list[Line]) -> Page:
         "([forms](../cost-models.md), [calibration](../measuring.md)). An entry that extends a class shows its values too; "
         "the fits are its own."
     )
-    return page(_overview(kind), PLACES[kind][1], said, table(("name", "basis", "fits", "source"), rows, numbers=2))
+    return page(_overview(kind), PLACES[kind][1], said, table(("name", "basis", "fits", "source"), rows, numbers=(2,)))
 
 
 def _published(kind: str, lines: list[Line]) -> Page:
@@ -260,7 +260,7 @@ _TRY = {
 
 def _of_model(found: Mapping[str, Any]) -> list[str]:
     counts = [(name.replace("_", " "), f"{value:,.0f}") for name, value in found["derived"].items()]
-    return [table(("counted from the shape", ""), counts, numbers=1), _values(found)]
+    return [table(("counted from the shape", ""), counts, numbers=(1,)), _values(found)]
 
 
 def _of_constants(found: Mapping[str, Any]) -> list[str]:
@@ -345,7 +345,7 @@ def _notes(found: Mapping[str, Any]) -> str:
 def _values(found: Mapping[str, Any]) -> str:
     """Every value of an entry beside its source."""
     rows = [(code(path), value, _source(path, found["sources"])) for path, value in _leaves(found["values"], "")]
-    return table(("key", "value", "source"), rows)
+    return table(("key", "value", "source"), rows, merged=True)
 
 
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:

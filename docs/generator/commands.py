@@ -33,7 +33,7 @@ def _command(command: Any) -> Iterator[str]:
     for parameter in command.params:
         record = parameter.get_help_record(context)  # None where it is hidden
         if record is not None:
-            panel = getattr(parameter, "rich_help_panel", None) or "Options"
+            panel = getattr(parameter, "rich_help_panel", None) or f"{parameter.param_type_name}s".capitalize()
             panels.setdefault(panel, []).append((code(" ".join(record[0].split())), " ".join(record[1].split())))
     for panel, rows in panels.items():
         yield table((panel, ""), rows)

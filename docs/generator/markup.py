@@ -44,21 +44,25 @@ def cell(value: Any) -> str:
     return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', text)
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: int | Sequence[int] = ()) -> str:
-    """A table; `numbers` are the columns that are aligned to the right."""
-    right = (numbers,) if isinstance(numbers, int) else numbers
-    classes = ['<td class="number">' if index in right else "<td>" for index in range(len(columns))]
-    heads = [
-        f'<th class="number">{cell(name)}</th>' if index in right else f"<th>{cell(name)}</th>"
-        for index, name in enumerate(columns)
-    ]
-    body = "\n".join(
-        "<tr>" + "".join(f"{tag}{cell(value)}</td>" for tag, value in zip(classes, row, strict=True)) + "</tr>"
-        for row in rows
-    )
-    if not body:
+def table(
+    columns: Sequence[str], rows: Iterable[Sequence[Any]], numbers: Sequence[int] = (), merged: bool = False
+) -> str:
+    """A table; `numbers` are columns aligned to the right, `merged` makes one cell of equal last ones."""
+    found = [[cell(value) for value in row] for row in rows]
+    if not found:
         return ""
-    return f"<table>\n<thead><tr>{''.join(heads)}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+    style = [' style="text-align: right"' if index in numbers else "" for index in range(len(columns))]
+    heads = "".join(f"<th{right}>{cell(name)}</th>" for name, right in zip(columns, style, strict=True))
+    body = []
+    for index, row in enumerate(found):
+        cells = [f"<td{right}>{value}</td>" for value, right in zip(row, style, strict=True)]
+        if merged:
+            run = next((k for k, other in enumerate(found[index:]) if other[-1] != row[-1]), len(found) - index)
+            begins = index == 0 or found[index - 1][-1] != row[-1]
+            cells[-1] = f'<td rowspan="{run}">{row[-1]}</td>' if begins else ""
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    lines = "\n".join(body)
+    return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>"
 
 
 def code(text: Any) -> Html:

@@ -30,4 +30,4 @@ def _stage(name: str) -> int:
 def pages() -> Iterator[Page]:
     """A page for each module."""
     for name in names():
-        yield page(f"reference/modules/{name}.md", name, f"::: {name}")
+        yield page(f"reference/modules/{name}.md", name.removeprefix("llmperf."), f"::: {name}")

@@ -8,7 +8,8 @@ from functools import cache
 from typing import Any
 
 import griffe
-from generator.markup import Page, code, markdown, page, table
+from generator.markup import Html, Page, cell, code, link, markdown, page, table
+from markdown.extensions.toc import slugify
 
 from llmperf.descriptors.components import ENTRIES
 from llmperf.descriptors.published import Published
@@ -31,7 +32,7 @@ def _file(kind: str) -> Page:
     schema = schema_of(kind)
     cls = KINDS[kind]
     parts = [
-        f"`llmperf schema {kind}` prints this as JSON Schema. A mapping in `code` leads to its keys below.",
+        f"`llmperf schema {kind}` prints this as JSON Schema; `extends` names an entry of the same kind to build on.",
         markdown(_prose(schema)),
         _properties(schema, cls.__name__ if cls else ""),
     ]
@@ -50,7 +51,7 @@ def _prose(schema: Mapping[str, Any]) -> str:
 def _properties(schema: Mapping[str, Any], cls: str) -> str:
     said = _descriptions().get(cls, {})
     rows = [
-        (code(name), _type(inner), _default(inner), said.get(name) or _description(inner))
+        (code(name), Html(_type(inner)), _default(inner), said.get(name) or _description(inner))
         for name, inner in schema.get("properties", {}).items()
     ]
     return table(("key", "takes", "default", ""), rows)
@@ -64,14 +65,16 @@ def _alternatives(schema: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
+    """What a value may be, as HTML: a mapping leads to its keys."""
     return " or ".join(dict.fromkeys(_plain(inner) for inner in _alternatives(schema)))
 
 
 def _plain(schema: Mapping[str, Any]) -> str:
     if "$ref" in schema:
-        return str(schema["$ref"]).rpartition("/")[2]
+        name = str(schema["$ref"]).rpartition("/")[2]
+        return link(name, f"#{slugify(name, '-')}").text
     if "enum" in schema:
-        return ", ".join(map(str, schema["enum"]))
+        return cell(", ".join(map(str, schema["enum"])))
     if "const" in schema:
         return str(schema["const"])
     kind = schema.get("type")
