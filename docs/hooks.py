@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from mkdocs.structure.files import File
+
 from generator import formulas, navigation, references
 from generator.pages import pages
-from mkdocs.structure.files import File
 
 
 def on_files(files: Any, config: Any) -> Any:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from generator.markup import Html, Page, code, link, markdown, page, shell, table
 from markdown.extensions.toc import slugify
 
+from generator.markup import Html, Page, code, link, markdown, page, shell, table
 from llmperf import units
 from llmperf.descriptors.catalog import KINDS, packaged
 from llmperf.descriptors.components import component
@@ -49,7 +49,7 @@ def pages() -> Iterator[Page]:
                 yield _alone(kind, line["name"])
 
 
-def _index(found: Mapping[str, list[Line]]) -> Page:
+def _index(found: Mapping[str, Sequence[Line]]) -> Page:
     rows = [
         (link(title, f"{place}.html"), code(kind), len(found[kind]), ", ".join(_folders(kind)))
         for kind, (place, title) in PLACES.items()
@@ -57,7 +57,7 @@ def _index(found: Mapping[str, list[Line]]) -> Page:
     return page(
         "catalog/index.md",
         "Catalog",
-        "What a scenario may name. Every entry is a YAML file; these pages are made from the files when the site is built. "
+        "What a scenario may name. Every entry is a YAML file, from which these pages are made. "
         "`llmperf list` and `llmperf show` say the same of the version that is installed; "
         "[adding an entry](../extending.md) says how to write one.",
         table(("", "kind", "entries", "files"), rows, numbers=(2,)),
@@ -77,7 +77,7 @@ def _folders(kind: str) -> list[str]:
 # Overviews: one table, or one for each group, whose entries have pages of their own.
 
 
-def _hardware(kind: str, lines: list[Line]) -> Page:
+def _hardware(kind: str, lines: Sequence[Line]) -> Page:
     parts = []
     for group, _ in Counter(str(line["kind"]) for line in lines).most_common():
         rows = [_hardware_row(line) for line in lines if line["kind"] == group]
@@ -85,7 +85,7 @@ def _hardware(kind: str, lines: list[Line]) -> Page:
         parts += [f"## {group}", table(columns, rows, numbers=range(2, 9))]
     said = (
         "Chips and systems. Peaks are dense, of one device; bandwidth is that of its main memory. Empty is what no "
-        "source says; such an entry is refused by naming what is missing. Every name leads to all values with their sources."
+        "source says; such an entry is refused by naming what is missing. Names lead to all values with their sources."
     )
     return page(_overview(kind), PLACES[kind][1], said, *parts)
 
@@ -104,7 +104,7 @@ def _hardware_row(line: Line) -> tuple[Any, ...]:
     return name, line["vendor"], line["year"], line["devices"], memory, bandwidth, *shown
 
 
-def _models(kind: str, lines: list[Line]) -> Page:
+def _models(kind: str, lines: Sequence[Line]) -> Page:
     rows = []
     for line in sorted(lines, key=lambda line: (line["family"], line["parameters"])):
         model = component("model", line["name"])
@@ -123,8 +123,9 @@ def _models(kind: str, lines: list[Line]) -> Page:
         )
     columns = ("name", "family", "parameters", "active", "layers", "hidden", "heads / KV heads", "context")
     said = (
-        "Parameters are counted from the shape and checked against the official number; *active* are those that one token "
-        "uses. Any other model is read from its Hugging Face configuration or GGUF file ([adding a model](../extending.md))."
+        "Parameters are counted from the shape and checked against the official number; *active* are those that one "
+        "token uses. Any other model is read from its Hugging Face configuration or GGUF file "
+        "([adding a model](../how-to/add-a-model.md))."
     )
     return page(_overview(kind), PLACES[kind][1], said, table(columns, rows, numbers=range(2, 8)))
 
@@ -133,7 +134,7 @@ def _billions(count: float) -> str:
     return f"{count / 1e9:,.2f} B" if count >= 1e9 else f"{count / 1e6:,.0f} M"
 
 
-def _constants(kind: str, lines: list[Line]) -> Page:
+def _constants(kind: str, lines: Sequence[Line]) -> Page:
     rows = []
     for line in lines:
         found = entry(line["name"], kind)
@@ -148,13 +149,13 @@ def _constants(kind: str, lines: list[Line]) -> Page:
         )
     said = (
         "The efficiencies and fixed times of the projection, of a chip or of a class of chips "
-        "([forms](../cost-models.md), [calibration](../measuring.md)). An entry that extends a class shows its values too; "
-        "the fits are its own."
+        "([forms](../cost-models.md), [calibration](../measuring.md)). An entry that extends a class shows its values "
+        "too; the fits are its own."
     )
     return page(_overview(kind), PLACES[kind][1], said, table(("name", "basis", "fits", "source"), rows, numbers=(2,)))
 
 
-def _published(kind: str, lines: list[Line]) -> Page:
+def _published(kind: str, lines: Sequence[Line]) -> Page:
     rows = []
     for line in lines:
         source = entry(line["name"], kind)["values"]["source"]
@@ -162,14 +163,14 @@ def _published(kind: str, lines: list[Line]) -> Page:
         url = Html(f'<a href="{source["url"]}">{source["title"]}</a>')
         rows.append((name, url, line["year"], line["claims"], line["claims"] - line["not_expressible"]))
     said = (
-        "What systems have published about themselves, and `llmperf validate` recomputes: see [accuracy](../accuracy.md) "
-        "for the outcome and [claims](../claims.md) for the format. *Expressible* is how many the present version can state."
+        "What systems have published about themselves, and `llmperf validate` recomputes: [accuracy](../accuracy.md) "
+        "has the outcome, [claims](../claims.md) the format. *Expressible* is how many the present version can state."
     )
     columns = ("system", "publication", "year", "claims", "expressible")
     return page(_overview(kind), PLACES[kind][1], said, table(columns, rows, numbers=(2, 3, 4)))
 
 
-_OVERVIEWS: dict[str, Callable[[str, list[Line]], Page]] = {
+_OVERVIEWS: dict[str, Callable[[str, Sequence[Line]], Page]] = {
     "hardware": _hardware,
     "model": _models,
     "achieved": _constants,
@@ -180,7 +181,7 @@ _OVERVIEWS: dict[str, Callable[[str, list[Line]], Page]] = {
 # Kinds on one page: a table of all, and a section for each entry.
 
 
-def _sections(kind: str, lines: list[Line]) -> Page:
+def _sections(kind: str, lines: Sequence[Line]) -> Page:
     groups = list(dict.fromkeys(line.get("stage") for line in lines))
     parts = [_SAID.get(kind, ""), *(_group(kind, group, lines, len(groups) > 1) for group in groups)]
     for group in groups:
@@ -192,10 +193,11 @@ def _sections(kind: str, lines: list[Line]) -> Page:
 _SAID = {
     "weights": "Bits of an element with its share of scales, zeros and outliers. The mechanisms are those of "
     "[`llmperf schema weights`](../reference/files/weights.md).",
-    "kv_cache": "By the stage of the cache's life that a method is about. *Stored* and *read* are bytes of a sequence of "
-    "131,072 tokens over those of a 16-bit cache: on the device, and in one decode step. "
+    "kv_cache": "By the stage of the cache's life that a method is about. *Stored* and *read* are bytes of a sequence "
+    "of 131,072 tokens over those of a 16-bit cache: on the device, and in one decode step. "
     "[The vocabulary](../kv-cache.md) says what the keys mean.",
-    "engine": "What the software around the kernels costs, and which kernels it runs ([engines](../cost-models.md#engines)).",
+    "engine": "What the software around the kernels costs, and which kernels it runs "
+    "([engines](../cost-models.md#engines)).",
     "attention": "How a kernel of attention differs from those that a chip was calibrated with.",
     "link": "Links that hardware names by `links: {network: {extends: infiniband-ndr}}`. Bandwidth is that of one "
     "direction of one device.",
@@ -204,7 +206,7 @@ _SAID = {
 }
 
 
-def _group(kind: str, group: str | None, lines: list[Line], several: bool) -> str:
+def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -> str:
     columns = {
         "weights": ("bits", "group", "bits_with_scales"),
         "kv_cache": ("bits_with_scales", "stored_at_128k", "read_at_128k"),
@@ -315,8 +317,8 @@ def _claimed(claim: Mapping[str, Any]) -> str:
     value = claim.get("value")
     if isinstance(value, list | tuple):
         return f"{value[0]} to {value[1]}"
-    direction = claim.get("direction")
-    return " ".join(str(part) for part in (f"{direction} than" if direction else "", 1 if value is None else value) if part)
+    number = 1 if value is None else value
+    return f"{claim['direction']} than {number}" if claim.get("direction") else str(number)
 
 
 _BODIES: dict[str, Callable[[Mapping[str, Any]], list[str]]] = {

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from generator.markup import Page, code, markdown, page, table
 
+from generator.markup import Page, code, markdown, page, table
 from llmperf.interfaces.cli import app
 
 
@@ -15,8 +15,8 @@ def pages() -> Iterator[Page]:
     """One page for all commands."""
     application = typer.main.get_command(app())
     parts = [
-        f"{application.help} Every command prints its help with `--help`. Exit codes: 0 done, 1 a check failed, 2 the input "
-        "is wrong.",
+        f"{application.help} Every command prints its help with `--help`. Exit codes: 0 done, 1 a check failed, 2 the "
+        "input is wrong.",
     ]
     for name, command in application.commands.items():  # type: ignore[attr-defined]
         parts += [f"## llmperf {name}", *_command(command)]

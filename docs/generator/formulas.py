@@ -19,8 +19,9 @@ def rendered(page: str) -> str:
 
 
 def _mathml(found: re.Match[str]) -> str:
-    display = "block" if found["open"] == "[" else "inline"
-    return f'<{found["tag"]} class="formula">{_converted(html.unescape(found["latex"]).strip(), display)}</{found["tag"]}>'
+    tag, latex = found["tag"], html.unescape(found["latex"]).strip()
+    drawn = _converted(latex, "block" if found["open"] == "[" else "inline")
+    return f'<{tag} class="formula">{drawn}</{tag}>'
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Pieces of pages: tables, links, escaped text. HTML, since tables of the catalog hold what Markdown would interpret."""
+"""Pieces of pages: tables, links, escaped text. Tables are HTML: they hold what Markdown would interpret."""
 
 from __future__ import annotations
 

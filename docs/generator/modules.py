@@ -5,9 +5,8 @@ from __future__ import annotations
 import pkgutil
 from collections.abc import Iterator
 
-from generator.markup import Page, page
-
 import llmperf
+from generator.markup import Page, page
 
 STAGES = ("descriptors", "operators", "costs", "phases", "evidence", "interfaces")
 """In the order in which they import each other."""

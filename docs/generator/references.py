@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_NAME = re.compile(r"(?<!<autoref identifier=\")<code>(?P<name>llmperf(?:\.\w+)+)(?P<call>\(\))?</code>(?!</a>|</autoref>)")
+_NAME = re.compile(r"<code>(?P<name>llmperf(?:\.\w+)+)</code>(?!</a>|</autoref>)")
 
 
 def linked(page: str) -> str:

@@ -8,9 +8,9 @@ from functools import cache
 from typing import Any
 
 import griffe
-from generator.markup import Html, Page, cell, code, link, markdown, page, table
 from markdown.extensions.toc import slugify
 
+from generator.markup import Html, Page, cell, code, link, markdown, page, table
 from llmperf.descriptors.components import ENTRIES
 from llmperf.descriptors.published import Published
 from llmperf.descriptors.resolve import SECTIONS
@@ -144,5 +144,6 @@ def _outputs() -> Page:
         names = [item.name for item in fields(Output) if item.name != "label"]
         rows = [(code(output.name), *(getattr(output, name) for name in names[1:])) for output in outputs]
         parts += [f"## {title}", table(("output", *names[1:]), rows)]
-    parts += ["## Bottlenecks", table(("resource", "what it is"), [(code(name), said) for name, said in RESOURCES.items()])]
+    resources = [(code(name), said) for name, said in RESOURCES.items()]
+    parts += ["## Bottlenecks", table(("resource", "what it is"), resources)]
     return page("reference/outputs.md", "Outputs", *parts)
