@@ -42,7 +42,7 @@ lint: $(VENV)/.dev ## Style, types and the direction of imports.
 	$(BIN)/lint-imports
 
 docs: $(VENV)/.docs ## The documentation, into site/: no warning, nothing fetched from elsewhere, no dead link.
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	$(BIN)/python docs/generator/offline.py site
 
 transcripts: $(VENV)/.runtime ## Write what commands print today into the documents that show it.

@@ -249,7 +249,7 @@ def _alone(kind: str, name: str) -> Page:
     parts = [f"[{title}](../{place}.md) · `{_file(found)}`", _also(found)]
     parts += _BODIES.get(kind, lambda found: [_values(found)])(found)
     parts += [_notes(found), _TRY.get(kind, lambda _: "")(name)]
-    return page(f"catalog/{place}/{name}.md", found["name"], *parts, searched=kind in ("hardware", "model"))
+    return page(f"catalog/{place}/{name}.md", found["name"], *parts, searched=kind in ("hardware", "model"), alone=True)
 
 
 _TRY = {
@@ -304,12 +304,11 @@ def _of_published(found: Mapping[str, Any]) -> list[str]:
             claim["metric"],
             _claimed(claim),
             found["sources"][identifier],
-            claim.get("not_expressible"),
-            claim.get("note"),
+            ". ".join(said for said in (claim.get("not_expressible"), claim.get("note")) if said),
         )
         for identifier, claim in values.items()
     ]
-    columns = ("claim", "tier", "metric", "published", "where it stands", "not expressible", "note")
+    columns = ("claim", "tier", "metric", "published", "where it stands", "not expressible since; note")
     return [f"[{markdown(source['title'])}]({source['url']}), {source['year']}", table(columns, rows)]
 
 
@@ -357,7 +356,7 @@ def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     elif isinstance(value, list | tuple):
         yield path, ", ".join(map(str, value))
     elif value is not None:
-        yield path, value
+        yield path, str(value).lower() if isinstance(value, bool) else value
 
 
 def _source(path: str, sources: Mapping[str, str]) -> str:

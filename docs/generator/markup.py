@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _ARXIV = re.compile(r"\barXiv:(\d{4}\.\d{4,5})")
+_LONG = re.compile(r"[^\s<>]{24,}(?![^<>]*>)")
+"""Words that must be broken, outside of tags."""
 _URL = re.compile(r"https?://[^\s<>,;\"')]+")
 
 
@@ -27,10 +29,11 @@ class Html:
     text: str
 
 
-def page(path: str, title: str, *parts: str, searched: bool = True) -> Page:
-    """A page of a title and parts that blank lines separate."""
-    head = "" if searched else "---\nsearch: {exclude: true}\n---\n\n"
-    return Page(path, head + "\n\n".join([f"# {markdown(title)}", *(part for part in parts if part)]) + "\n")
+def page(path: str, title: str, *parts: str, searched: bool = True, alone: bool = False) -> Page:
+    """A page of a title and parts that blank lines separate; `alone`: it has no place in the navigation."""
+    said = [*([] if searched else ["search: {exclude: true}"]), *(["hide: [navigation, toc]"] if alone else [])]
+    head = ["\n".join(["---", *said, "---"])] if said else []
+    return Page(path, "\n\n".join([*head, f"# {markdown(title)}", *(part for part in parts if part)]) + "\n")
 
 
 def cell(value: Any) -> str:
@@ -41,7 +44,12 @@ def cell(value: Any) -> str:
         return ""
     text = html.escape(str(value), quote=False)
     text = _URL.sub(lambda found: f'<a href="{found[0]}">{found[0]}</a>', text)
-    return _ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', text)
+    return breakable(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>', text))
+
+
+def breakable(text: str) -> str:
+    """HTML in which long names, paths and addresses may be broken behind a sign."""
+    return _LONG.sub(lambda found: re.sub(r"(?<=[/_.:@-])(?=\w)", "<wbr>", found[0]), text)
 
 
 def table(
@@ -60,14 +68,14 @@ def table(
             run = next((k for k, other in enumerate(found[index:]) if other[-1] != row[-1]), len(found) - index)
             begins = index == 0 or found[index - 1][-1] != row[-1]
             cells[-1] = f'<td rowspan="{run}">{row[-1]}</td>' if begins else ""
-        body.append(f"<tr>{''.join(cells)}</tr>")
+        body.append(f"<tr>{' '.join(cells)}</tr>")  # the search takes words as the spaces part them
     lines = "\n".join(body)
     return f"<table>\n<thead><tr>{heads}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>"
 
 
 def code(text: Any) -> Html:
     """Text in a fixed width."""
-    return Html(f"<code>{html.escape(str(text), quote=False)}</code>")
+    return Html(f"<code>{breakable(html.escape(str(text), quote=False))}</code>")
 
 
 def link(text: str, target: str) -> Html:

@@ -103,7 +103,7 @@ def _description(schema: Mapping[str, Any]) -> str:
     for inner in (schema, *_described(schema)):
         if "description" in inner:
             example = f", as {inner['examples'][0]}" if inner.get("examples") else ""
-            return str(inner["description"]).split("\n")[0] + example
+            return _line(inner["description"].partition("\n\n")[0]) + example
     return ""
 
 
