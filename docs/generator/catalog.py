@@ -156,18 +156,21 @@ def _constants(kind: str, lines: Sequence[Line]) -> Page:
 
 
 def _published(kind: str, lines: Sequence[Line]) -> Page:
-    rows = []
-    for line in lines:
-        source = entry(line["name"], kind)["values"]["source"]
-        name = link(line["name"], f"systems/{line['name']}.html")
-        url = Html(f'<a href="{source["url"]}">{source["title"]}</a>')
-        rows.append((name, url, line["year"], line["claims"], line["claims"] - line["not_expressible"]))
+    parts, columns = [], ("system", "publication", "year", "claims", "expressible")
+    for group, _ in Counter(str(line["category"]) for line in lines).most_common():
+        rows = [_published_row(kind, line) for line in lines if line["category"] == group]
+        parts += [f"## {group}", table(columns, rows, numbers=(2, 3, 4))]
     said = (
-        "What systems have published about themselves, and `llmperf validate` recomputes: [accuracy](../accuracy.md) "
+        "What systems have published about themselves, and `llmperf validate` recomputes: [one by one](../published.md) "
         "has the outcome, [claims](../claims.md) the format. *Expressible* is how many the present version can state."
     )
-    columns = ("system", "publication", "year", "claims", "expressible")
-    return page(_overview(kind), PLACES[kind][1], said, table(columns, rows, numbers=(2, 3, 4)))
+    return page(_overview(kind), PLACES[kind][1], said, *parts)
+
+
+def _published_row(kind: str, line: Line) -> tuple[Any, ...]:
+    source = entry(line["name"], kind)["values"]["source"]
+    name, title = link(line["name"], f"systems/{line['name']}.html"), link(source["title"], source["url"])
+    return name, title, line["year"], line["claims"], line["claims"] - line["not_expressible"]
 
 
 _OVERVIEWS: dict[str, Callable[[str, Sequence[Line]], Page]] = {
@@ -191,14 +194,15 @@ def _sections(kind: str, lines: Sequence[Line]) -> Page:
 
 
 _SAID = {
-    "weights": "Bits of an element with its share of scales, zeros and outliers. The mechanisms are those of "
-    "[`llmperf schema weights`](../reference/files/weights.md).",
+    "weights": "Bits of an element with its share of scales, zeros and outliers. [Weight formats](../weight-formats.md) "
+    "says what the keys mean.",
     "kv_cache": "By the stage of the cache's life that a method is about. *Stored* and *read* are bytes of a sequence "
     "of 131,072 tokens over those of a 16-bit cache: on the device, and in one decode step. "
     "[The vocabulary](../kv-cache.md) says what the keys mean.",
     "engine": "What the software around the kernels costs, and which kernels it runs "
     "([engines](../cost-models.md#engines)).",
-    "attention": "How a kernel of attention differs from those that a chip was calibrated with.",
+    "attention": "How a kernel of attention differs from those that a chip was calibrated with "
+    "([mechanisms](../attention.md)).",
     "link": "Links that hardware names by `links: {network: {extends: infiniband-ndr}}`. Bandwidth is that of one "
     "direction of one device.",
     "tier": "Memories that hardware names by `tiers: {cxl: {extends: micron-cz120, via: pcie}}`.",
@@ -210,6 +214,7 @@ def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -
     columns = {
         "weights": ("bits", "group", "bits_with_scales"),
         "kv_cache": ("bits_with_scales", "stored_at_128k", "read_at_128k"),
+        "attention": ("mechanisms",),
         "link": ("kind", "bandwidth"),
         "tier": ("kind", "capacity", "bandwidth"),
     }.get(kind, ())
@@ -223,7 +228,9 @@ def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -
         if line.get("stage") == group
     ]
     names = tuple(column.replace("_", " ").replace("at 128k", "") for column in columns)
-    found = table(("name", *names, "aliases"), rows, numbers=range(1, len(columns) + 1))
+    found = table(
+        ("name", *names, "aliases"), rows, numbers=range(1, len(columns) + 1) if "bits" in str(columns) else ()
+    )
     return f"**{group or 'plain'}**\n\n{found}" if several else found
 
 
@@ -309,7 +316,8 @@ def _of_published(found: Mapping[str, Any]) -> list[str]:
         for identifier, claim in values.items()
     ]
     columns = ("claim", "tier", "metric", "published", "where it stands", "not expressible since; note")
-    return [f"[{markdown(source['title'])}]({source['url']}), {source['year']}", table(columns, rows)]
+    said = f"[{markdown(source['title'])}]({source['url']}), {source['year']}. "
+    return [said + "[Predicted beside published](../../published.md).", table(columns, rows)]
 
 
 def _claimed(claim: Mapping[str, Any]) -> str:
