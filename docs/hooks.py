@@ -6,7 +6,7 @@ from typing import Any
 
 from mkdocs.structure.files import File
 
-from generator import formulas, navigation, references
+from generator import formulas, modules, navigation, references
 from generator.pages import pages
 
 
@@ -18,6 +18,8 @@ def on_files(files: Any, config: Any) -> Any:
     return files
 
 
-def on_page_content(html: str, **_: Any) -> str:
+def on_page_content(html: str, page: Any, files: Any, **_: Any) -> str:
     """Set formulas, and link what is named of the package to its reference."""
-    return references.linked(formulas.rendered(html))
+    places = {name: files.get_file_from_path(modules.path(name)) for name in modules.names()}
+    addresses = {name: place.url_relative_to(page.file) for name, place in places.items()}
+    return references.linked(formulas.rendered(html), addresses)

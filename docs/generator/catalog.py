@@ -10,7 +10,7 @@ from typing import Any
 
 from markdown.extensions.toc import slugify
 
-from generator.markup import Html, Page, code, link, markdown, page, shell, table
+from generator.markup import Page, code, link, markdown, page, shell, table
 from llmperf import units
 from llmperf.descriptors.catalog import KINDS, packaged
 from llmperf.descriptors.components import component
@@ -161,8 +161,9 @@ def _published(kind: str, lines: Sequence[Line]) -> Page:
         rows = [_published_row(kind, line) for line in lines if line["category"] == group]
         parts += [f"## {group}", table(columns, rows, numbers=(2, 3, 4))]
     said = (
-        "What systems have published about themselves, and `llmperf validate` recomputes: [one by one](../published.md) "
-        "has the outcome, [claims](../claims.md) the format. *Expressible* is how many the present version can state."
+        "What systems have published about themselves, and `llmperf validate` recomputes: "
+        "[one by one](../published.md) has the outcome, [claims](../claims.md) the format. *Expressible* is how many "
+        "the present version can state."
     )
     return page(_overview(kind), PLACES[kind][1], said, *parts)
 
@@ -194,8 +195,8 @@ def _sections(kind: str, lines: Sequence[Line]) -> Page:
 
 
 _SAID = {
-    "weights": "Bits of an element with its share of scales, zeros and outliers. [Weight formats](../weight-formats.md) "
-    "says what the keys mean.",
+    "weights": "Bits of an element with its share of scales, zeros and outliers. "
+    "[Weight formats](../weight-formats.md) says what the keys mean.",
     "kv_cache": "By the stage of the cache's life that a method is about. *Stored* and *read* are bytes of a sequence "
     "of 131,072 tokens over those of a 16-bit cache: on the device, and in one decode step. "
     "[The vocabulary](../kv-cache.md) says what the keys mean.",

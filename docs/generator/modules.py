@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 
 import llmperf
 from generator.markup import Page, page
@@ -14,6 +15,7 @@ INTERNAL = ("llmperf.interfaces.cli", "llmperf.interfaces.console", "llmperf.int
 """What has no reference: the command line has one of its own."""
 
 
+@cache
 def names() -> list[str]:
     """Modules that have a page, in the order of the stages."""
     found = [module.name for module in pkgutil.walk_packages(llmperf.__path__, "llmperf.") if not module.ispkg]
@@ -26,7 +28,12 @@ def _stage(name: str) -> int:
     return STAGES.index(part) if part in STAGES else -1
 
 
+def path(name: str) -> str:
+    """Where the page of a module lies."""
+    return f"reference/modules/{name}.md"
+
+
 def pages() -> Iterator[Page]:
     """A page for each module."""
     for name in names():
-        yield page(f"reference/modules/{name}.md", name.removeprefix("llmperf."), f"::: {name}")
+        yield page(path(name), name.removeprefix("llmperf."), f"::: {name}")
