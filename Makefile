@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint bench calibrate accuracy clean
+.PHONY: demo test lint docs transcripts bench calibrate accuracy clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -21,6 +21,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --quiet -e '.[dev]'
 	touch $@ $(VENV)/.test $(VENV)/.runtime
 
+$(VENV)/.docs: pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --quiet -e '.[docs]'
+	touch $@ $(VENV)/.runtime
+
 # An editable install compiles nothing; where Python may not write bytecode by itself, every start would compile anew.
 $(VENV)/.compiled: $(VENV)/.runtime
 	$(BIN)/python -m compileall -q llmperf
@@ -36,6 +40,13 @@ lint: $(VENV)/.dev ## Style, types and the direction of imports.
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs ## The documentation, into site/: no warning, nothing fetched from elsewhere, no dead link.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	$(BIN)/python docs/generator/offline.py site
+
+transcripts: $(VENV)/.runtime ## Write what commands print today into the documents that show it.
+	$(BIN)/python docs/generator/transcripts.py
 
 bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
 	$(BIN)/python tests/bench.py
@@ -77,4 +88,4 @@ accuracy: $(VENV)/.test ## Recompute the evidence that ships: error bands, docs/
 	$(BIN)/llmperf validate --shipped claims --markdown docs/published.md --force
 
 clean:
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) site build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -54,7 +54,8 @@ def test_the_python_of_the_readme_runs() -> None:
 @pytest.mark.parametrize("document", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
 def test_links_lead_to_files(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
-        assert "://" in target or (document.parent / target).exists(), target
+        generated = target.startswith(("catalog/", "reference/"))  # checked where the site is built
+        assert generated or "://" in target or (document.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda p: p.name)
