@@ -103,7 +103,7 @@ def test_faster_hardware_is_never_slower(scenario: dict[str, Any], what: str, fa
 def test_more_sequences_never_finish_sooner(scenario: dict[str, Any], more: int) -> None:
     few = llmperf.estimate(**scenario)
     many = llmperf.estimate(**{**scenario, "batch": scenario["batch"] + more})
-    # prompts in more, smaller steps leave weights more room on the device: what overflows may be less for more sequences
+    # prompts in more, smaller steps leave weights more room on the device: less may overflow for more sequences
     assume(not any(np.any(share.weights > 0) for share in few.evaluated[0].placed.shares))
     assert many.bound.e2e_s >= few.bound.e2e_s * (1 - 1e-9)
 

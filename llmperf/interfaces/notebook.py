@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -138,7 +138,11 @@ def plot(result: Estimate, kind: str = "roofline", phase: str = "decode") -> Any
 
     if result.shape:
         found = _sweep(result, kind)
-        drawings = {"frontier": frontier.pareto, "curves": sweep.curves, "memory": memory.memory_against}
+        drawings: dict[str, Callable[..., Any]] = {
+            "frontier": frontier.pareto,
+            "curves": sweep.curves,
+            "memory": memory.memory_against,
+        }
         return drawings[kind](found).figure
     if kind == "operators":
         if result.bottleneck.get(phase) is None:
