@@ -139,7 +139,7 @@ def plot(result: Estimate, kind: str = "roofline", phase: str = "decode") -> Any
     if result.shape:
         found = _sweep(result, kind)
         drawings: dict[str, Callable[..., Any]] = {
-            "frontier": frontier.pareto,
+            "frontier": lambda swept: frontier.pareto([swept]),
             "curves": sweep.curves,
             "memory": memory.memory_against,
         }
