@@ -13,18 +13,18 @@ def estimate(request: Request) -> None:
 
     Example: llmperf estimate --model llama-3.1-70b --hardware h100-sxm --tp 8 --weights fp8 --batch 32
     """
-    from llmperf.descriptors.resolve import resolve
     from llmperf.interfaces.results import answer
 
-    result = answer(resolve(request.scenario, request.overrides, request.catalog))
+    result = answer(request.resolved())
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(result.to_dict())
+        print_json(request.to_dict(result.to_dict()))
         return
     from llmperf.interfaces.console.estimate import show
 
     show(result)
+    request.show_findings()
 
 
 def register(application: typer.Typer) -> None:

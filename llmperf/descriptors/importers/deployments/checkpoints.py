@@ -105,9 +105,8 @@ def settle(draft: Draft) -> None:
     if exact:
         draft.settle("_model", "model", exact)
     else:
-        draft.settings["model"] = guessed
         said = f"{shown(plain)} is taken as {guessed}, by its name"
-        draft.assume(flag.written, said, "model", guessed, flag.line)
+        draft.settle("_model", "model", guessed, said, "assumed")
     _weights(draft, flag, guessed, weights)
 
 
@@ -128,10 +127,7 @@ def _unknown(draft: Draft, flag: Flag, reference: str) -> None:
     near = nearest(reference.rpartition("/")[2], known())
     hint = f" (nearest: {known()[near]})" if near else ""
     said = f"neither the catalog nor the local Hugging Face cache has the model {shown(reference)}{hint}"
-    for index, finding in enumerate(draft.findings):
-        if finding.name == flag.written and finding.line == flag.line:
-            del draft.findings[index]
-            break
+    draft.drop("_model")
     draft.note("not_understood", flag, f"{said}; give --model")
 
 
@@ -140,13 +136,15 @@ def _weights(draft: Draft, flag: Flag, model: str, said: Any) -> None:
     if said is not None:
         if "weights" not in draft.settings:
             draft.settings["weights"] = said
-            draft.assume(flag.written, "the format of the weights is taken from the checkpoint's name", "weights", said)
+            text = "the format of the weights is taken from the checkpoint's name"
+            draft.assume(flag.written, text, "weights", said, flag.line)
         return
     released = RELEASED.get(model)
     given = draft.settings.get("weights")
     if released and given in (None, "fp8") and (given is None or released == "fp8-block"):
         draft.settings["weights"] = released
-        draft.assume(flag.written, f"the weights of {model} are released in {released}", "weights", released)
+        text = f"the weights of {model} are released in {released}"
+        draft.assume(flag.written, text, "weights", released, flag.line)
 
 
 def has_experts(reference: Any) -> bool | None:

@@ -19,7 +19,7 @@ def read_script(text: str, file: str, files: Files, hardware: str | None) -> lis
 
     def known(wanted: str) -> tuple[bytes, str] | None:
         written = script.files.get(wanted)
-        return (written.encode(), file) if written is not None else files(wanted)
+        return (written.encode(), f"{file} ({wanted})") if written is not None else files(wanted)
 
     found: list[Deployment | Draft] = []
     for words, variables in script.commands:

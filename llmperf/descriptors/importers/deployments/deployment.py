@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from llmperf.errors import Problem, shown
@@ -158,7 +158,8 @@ class Draft:
         """What became of a flag."""
         hidden = kind == "ignored" or (_SECRET.search(flag.name) and not _COUNTS_TOKENS.search(flag.name))
         value = "" if hidden or not flag.values else shown(flag.value).strip("'\"")
-        self.findings.append(Finding(kind, flag.written, value, path, result, message, flag.file, flag.line))
+        file = None if flag.file == self.file else flag.file
+        self.findings.append(Finding(kind, flag.written, value, path, result, message, file, flag.line))
 
     def say(
         self, kind: Kind, name: str, message: str, path: str = "", result: Any = None, line: int | None = None
@@ -189,28 +190,24 @@ class Draft:
         """A fault of the file."""
         self.problems.append(Problem(message, flag.written, flag.file or self.file, flag.line, allowed))
 
-    def settle(self, own: str, path: str, value: Any, message: str = "") -> None:
-        """Say what a setting of the tool's own (``_dp``) became in the scenario."""
-        self.settings[path] = value
+    def settle(self, own: str, path: str, value: Any, message: str = "", kind: Kind = "understood") -> None:
+        """Say what a setting of the tool's own (``_dp``) became in the scenario; without a path nothing of its own."""
+        if path:
+            self.settings[path] = value
         flag = self.by.get(own)
         for index, finding in enumerate(self.findings):
             if flag and finding.kind == "understood" and (finding.name, finding.line) == (flag.written, flag.line):
-                self.findings[index] = Finding(
-                    "understood", finding.name, finding.value, path, value, message, finding.file, finding.line
-                )
+                self.findings[index] = replace(finding, kind=kind, path=path, result=value, message=message)
                 return
+
+    def drop(self, own: str) -> None:
+        """Forget the finding of a setting of the tool's own, which gets another."""
+        flag = self.by[own]
+        self.findings = [one for one in self.findings if (one.name, one.line) != (flag.written, flag.line)]
 
     def finished(self) -> Deployment:
         """The deployment, with a scenario of nested mappings."""
-        findings = tuple(dict.fromkeys(_hashable(finding) for finding in self.findings))
-        unique = {_hashable(finding): finding for finding in reversed(self.findings)}
-        return Deployment(
-            self.name, self.file, self.line, nested(self.settings), tuple(unique[key] for key in findings), self.format
-        )
-
-
-def _hashable(finding: Finding) -> tuple[Any, ...]:
-    return (finding.kind, finding.name, finding.value, finding.path, finding.message, finding.file, finding.line)
+        return Deployment(self.name, self.file, self.line, nested(self.settings), tuple(self.findings), self.format)
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

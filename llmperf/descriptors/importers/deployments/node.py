@@ -31,7 +31,8 @@ class Node:
     @property
     def line(self) -> int | None:
         """The line of the value or of the nearest key above it."""
-        return self.document.line(self.path)
+        line = self.document.line(self.path)
+        return min(self.document.lines.values(), default=None) if line is None and not self.path else line
 
     def __bool__(self) -> bool:
         return self.value is not None

@@ -23,11 +23,15 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How one flag is taken; a switch takes no value."""
+    """How one flag is taken: a switch takes no value, `many` all words up to the next flag.
+
+    `unknown`: it is taken even where its value depends on variables that the file does not define.
+    """
 
     take: Take
     switch: bool = False
     many: bool = False
+    unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +108,12 @@ def apply(options: Options, flags: Sequence[Flag], draft: Draft) -> None:
 
 def _apply(options: Options, flag: Flag, draft: Draft) -> None:
     name = options.canonical(flag.name)
-    if name not in options.rules and not options.reason(name):
-        name = options.canonical(flag.name.partition(".")[0])  # --json-arg.key value, of which the whole is known
+    while "." in name and name not in options.rules and not options.reason(name):
+        name = options.canonical(name.rpartition(".")[0])  # --json-arg.key value, of which the whole is known
     said = options.reason(name)
     if said is not None and said[0] == "ignored":
         draft.note("ignored", flag, said[1])
-    elif flag.missing:
+    elif flag.missing and not (name in options.rules and options.rules[name].unknown):
         draft.note("not_understood", flag, f"{', '.join(dict.fromkeys(flag.missing))} is not defined in this file")
     elif name in options.rules:
         options.rules[name].take(draft, flag)

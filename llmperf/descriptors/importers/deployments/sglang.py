@@ -152,7 +152,7 @@ RULES = {
     "page-size": whole("engine.kv_block"),
     "disable-radix-cache": switch("engine.shared_prefix_cache", on=False, off=True),
     "disable-cuda-graph": switch("engine.graphs", on=False, off=True),
-    "node-rank": Rule(vllm.part),
+    "node-rank": Rule(vllm.part, unknown=True),
 }
 
 ALIASES = {

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmperf.descriptors.importers.deployments import training
-from llmperf.descriptors.importers.deployments.deployment import Deployment, Draft, Flag
+from llmperf.descriptors.importers.deployments.deployment import Deployment, Draft, Flag, printable
 from llmperf.descriptors.importers.deployments.options import Options, Rule, apply, switch, text, whole
 
 IGNORED = {
@@ -102,7 +102,8 @@ def read(flags: list[Flag], name: str, file: str, hardware: str | None) -> list[
     model, flavor, assets = (str(settings.get(key, "")) for key in ("_name", "_flavor", "_assets"))
     names = [NAMES.get((model.lower(), flavor.lower()), ""), f"{model}-{flavor}", assets]
     by = draft.by.get("_flavor") or draft.by.get("_name")
-    training.named(draft, "model", *[one for one in names if one.strip("-")] or ["no name"], line=by.line if by else 1)
+    label = printable(f"{model} {flavor}".strip() or "a model without a name")
+    training.named(draft, label, [one for one in names if one.strip("-")], by.line if by else 1)
     shards, copies = settings.get("training.dp_shard", 1), settings.get("training.dp_replicate", 1)
     if isinstance(shards, int):
         settings["parallelism.dp"] = shards * copies

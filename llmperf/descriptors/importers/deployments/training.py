@@ -27,15 +27,15 @@ def refused(draft: Draft, tool: str, hardware: str | None) -> Deployment:
     return draft.finished()
 
 
-def named(draft: Draft, flag_name: str, *names: str, line: int | None = None) -> None:
-    """The model of the catalog that one of the names stands for."""
+def named(draft: Draft, label: str, names: list[str], line: int | None = None) -> None:
+    """The model of the catalog that one of the names stands for; `label` is what the file says."""
     for name in names:
         found = checkpoints.in_catalog(name) or checkpoints.by_its_name(name)[0]
         if found is not None:
             draft.settings["model"] = found
-            draft.assume(flag_name, f"{name} is taken as {found}", "model", found, line)
+            draft.assume("model", f"{label} is taken as {found}", "model", found, line)
             return
-    draft.say("not_understood", flag_name, f"{names[0]} is no model of the catalog; give --model", line=line)
+    draft.say("not_understood", "model", f"{label} is no model of the catalog; give --model", line=line)
 
 
 def shaped(draft: Draft, shape: dict[str, Any], line: int | None) -> None:

@@ -164,14 +164,14 @@ def _load_format(draft: Draft, flag: Flag) -> None:
 
 def part(draft: Draft, flag: Flag) -> None:
     """A process that belongs to a server which another command starts."""
-    if flag.value.strip().lower() not in ("0", "false"):
+    if not flag.missing and flag.value.strip().lower() not in ("0", "false"):
         draft.settings["_part"] = True
     draft.note("ignored", flag, PLACES)
 
 
 RULES = {
     "model": text("_model"),
-    "served-model-name": Rule(_served, many=True),
+    "served-model-name": Rule(_served, many=True, unknown=True),
     "tensor-parallel-size": whole("parallelism.tp"),
     "pipeline-parallel-size": whole("parallelism.pp"),
     "data-parallel-size": whole("_dp"),
@@ -190,9 +190,9 @@ RULES = {
     "enforce-eager": switch("engine.graphs", on=False, off=True),
     "cpu-offload-gb": number("_offloaded"),
     "headless": Rule(part, switch=True),
-    "node-rank": Rule(part),
-    "data-parallel-start-rank": Rule(part),
-    "data-parallel-rank": Rule(part),
+    "node-rank": Rule(part, unknown=True),
+    "data-parallel-start-rank": Rule(part, unknown=True),
+    "data-parallel-rank": Rule(part, unknown=True),
 }
 
 ALIASES = {
@@ -238,7 +238,7 @@ def of_checkpoint(draft: Draft) -> None:
     if "weights" in draft.settings or checkpoints.is_cached(draft.settings.get("model")):
         return
     said = f"{method}: the checkpoint's own configuration, which is not here, says which format; give --weights"
-    draft.findings = [one for one in draft.findings if (one.name, one.line) != (flag.written, flag.line)]
+    draft.drop("_of_the_checkpoint")
     draft.note("not_understood", flag, said)
 
 
@@ -283,7 +283,7 @@ def _offload(draft: Draft) -> None:
     if size is None:
         return
     flag = draft.by["_offloaded"]
-    draft.findings = [one for one in draft.findings if (one.name, one.line) != (flag.written, flag.line)]
+    draft.drop("_offloaded")
     if size == 0:
         draft.note("understood", flag, "nothing is offloaded")
         return
