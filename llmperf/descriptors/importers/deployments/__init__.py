@@ -57,6 +57,8 @@ SUPPORTED = (
     "Hugging Face config.json and safetensors index",
 )
 
+MAX_DEPLOYMENTS = 200
+"""Most deployments of one file."""
 SCRIPTS = (".sh", ".bash", ".cmd", ".txt", ".args")
 _STARTS = re.compile(
     rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
@@ -87,7 +89,10 @@ def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
     """
     file = Path(path)
     content = read_bytes(file)
-    found = _found(content, file, hardware)
+    try:
+        found = _found(content, file, hardware)
+    except InputError as error:
+        raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
     if not found:
         text = "is no deployment file that is known here, or deploys no model"
         raise InputError(Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}"))
@@ -144,6 +149,8 @@ def _of_documents(roots: list[Node], file: Path, hardware: str | None) -> list[D
         else:
             module = next((one for one in FORMATS if one.recognizes(root)), None)
             found += module.read(root, roots, files, hardware) if module else []
+        if len(found) > MAX_DEPLOYMENTS:
+            raise InputError(Problem(f"holds more than {MAX_DEPLOYMENTS} deployments", file=str(file)))
     return found
 
 

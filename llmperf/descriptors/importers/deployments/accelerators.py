@@ -135,6 +135,19 @@ def settle(draft: Draft, labels: Mapping[str, list[str]], hardware: str | None, 
         return
 
 
+def side_by_side(draft: Draft, used: int) -> None:
+    """Several of the machine that a label names, where the deployment uses more devices than one has."""
+    by_label = any(one.path == "hardware" and one.kind == "assumed" for one in draft.findings)
+    name = draft.settings.get("hardware")
+    if not by_label or not isinstance(name, str):
+        return
+    held = catalog.load("hardware", name).data.get("devices")
+    if isinstance(held, int) and used > held:
+        draft.settings["hardware.devices"] = None
+        said = f"{-(-used // held)} or more machines of {held} devices hold the {used} that are used"
+        draft.assume("hardware", said, "hardware.devices")
+
+
 def sliced(draft: Draft, profile: str, resource: str) -> None:
     """The slice of a chip that a resource asks for (multi-instance GPU)."""
     chip = draft.settings.get("hardware")

@@ -18,7 +18,7 @@ PARTS = ("prefill", "decode", "encode")
 
 def recognizes(root: Node) -> bool:
     """Whether a document is such a graph."""
-    return root.mapping().get("kind") == KIND
+    return root.kind() == KIND
 
 
 def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:  # noqa: ARG001

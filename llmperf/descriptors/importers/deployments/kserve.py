@@ -33,12 +33,12 @@ FOLDERS = ("--model-dir", "--model_dir")
 
 def recognizes(root: Node) -> bool:
     """Whether a document is such a service."""
-    return root.mapping().get("kind") in KINDS
+    return root.kind() in KINDS
 
 
 def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:
     """The servers of a service."""
-    kind, name = root.at("kind").text(), root.at("metadata", "name").text() or "unnamed"
+    kind, name = root.kind(), root.at("metadata", "name").text() or "unnamed"
     place = Place(name, root.file, f"KServe {kind}", root.line, files, hardware)
     return _llm(root, place) if kind == KINDS[1] else _predictor(root, others, place)
 
@@ -66,7 +66,7 @@ def _runtime(model: Node, others: list[Node]) -> Node | None:
     """The serving runtime that a model names, where the file has it."""
     name = model.at("runtime").text()
     for other in others:
-        is_runtime = other.mapping().get("kind") in ("ServingRuntime", "ClusterServingRuntime")
+        is_runtime = other.kind() in ("ServingRuntime", "ClusterServingRuntime")
         if is_runtime and name and other.at("metadata", "name").text() == name:
             return other
     return None

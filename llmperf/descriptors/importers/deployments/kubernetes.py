@@ -26,13 +26,12 @@ SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 
 def recognizes(root: Node) -> bool:
     """Whether a document is such a workload."""
-    kind = root.mapping().get("kind")
-    return isinstance(kind, str) and (kind in TEMPLATES or kind == LEADER_WORKERS)
+    return root.kind() in (*TEMPLATES, LEADER_WORKERS)
 
 
 def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:
     """The servers of one workload."""
-    kind, name = root.at("kind").text(), root.at("metadata", "name").text() or "unnamed"
+    kind, name = root.kind(), root.at("metadata", "name").text() or "unnamed"
     count = root.at("spec", "replicas")
     replicas = count.whole(1)
     place = Place(name, root.file, f"Kubernetes {kind}", count.line or root.line, files, hardware, replicas)
@@ -58,6 +57,6 @@ def _leader_workers(root: Node, place: Place) -> list[Draft]:
 def _scaled(draft: Draft, name: str, others: list[Node]) -> None:
     """Say that something changes the number of copies."""
     for other in others:
-        if other.mapping().get("kind") in SCALERS and other.at("spec", "scaleTargetRef", "name").text() == name:
+        if other.kind() in SCALERS and other.at("spec", "scaleTargetRef", "name").text() == name:
             kind = other.at("kind").text()
             draft.assume(kind, "changes the number of copies; those that are written are taken", line=other.line)

@@ -57,6 +57,11 @@ class Node:
         """The values of a mapping by key."""
         return {key: self.at(key) for key in self.mapping()}
 
+    def kind(self) -> str:
+        """The ``kind`` of an object, empty where the value is none."""
+        kind = self.value.get("kind") if isinstance(self.value, Mapping) else None
+        return kind if isinstance(kind, str) else ""
+
     def items(self) -> list[Node]:
         """The elements of a list."""
         if self.value is None:

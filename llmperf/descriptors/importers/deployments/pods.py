@@ -14,6 +14,8 @@ from llmperf.descriptors.importers.deployments.launch import Files, Launch, draf
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.words import KUBERNETES, Word, expanded
 
+MAX_CONTAINERS = 100
+"""Most containers of one pod."""
 SHELLS = ("sh", "bash", "dash", "ash", "zsh")
 _COMMAND = re.compile(r"-[a-z]*c")
 _SLICE = re.compile(r"nvidia\.com/mig-(\d+g\.\d+gb)")
@@ -171,12 +173,15 @@ def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft:
         copies = place.replicas * layout.get("parallelism.replicas", 1)
         layout["parallelism.replicas"] = copies
         draft.say("understood", "replicas", f"{place.replicas} copies", "parallelism.replicas", copies, place.line)
+    accelerators.side_by_side(draft, inner * max(place.replicas, 1))
     return draft
 
 
 def served(pod: Node, place: Place) -> list[Draft]:
     """Every server of a pod."""
     place = replace(place, labels={**place.labels, **labels_of(pod)}, labels_line=place.labels_line or pod.line)
+    if len(containers(pod)) > MAX_CONTAINERS:
+        raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
     found = [
         (launch, devices(container))
         for container in [*containers(pod), *pod.at("initContainers").items()]

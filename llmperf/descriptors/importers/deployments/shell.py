@@ -12,11 +12,14 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Any
 
-from llmperf.descriptors.importers.deployments.words import MAX_WORDS, OUTPUT, SHELL, Word, expanded
+from llmperf.descriptors.importers.deployments.words import MAX_EXPANDED, MAX_WORDS, OUTPUT, SHELL, Word, expanded
 from llmperf.errors import InputError, Problem
 
 MAX_TEXT = 2**20
 """Longest script that is split into words [characters]."""
+MAX_SIZE = 1_000_000
+"""Most words and variables of all commands together, once variables are put in."""
+TOO_LONG = "grows too long where its variables are put in"
 _ENDS = re.compile(r"[;&|()<>\n]+")
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.ASCII | re.DOTALL)
 _HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1", re.ASCII)
@@ -31,6 +34,8 @@ class Script:
 
     commands: list[tuple[list[Word], dict[str, str]]] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
+    size: int = 0
+    """Words and variables of all commands."""
 
 
 def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = None) -> Script:
@@ -91,6 +96,8 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
 
 def _take(command: list[Word], variables: dict[str, str], arrays: dict[str, list[Word]], script: Script) -> None:
     """One simple command: assignments before it, its words expanded."""
+    if sum(len(_array(given, arrays)) for given in command) > MAX_WORDS:
+        raise InputError(Problem(TOO_LONG, line=command[0].line))
     words = [word for given in command for word in _array(given, arrays)]
     own: dict[str, str] = {}
     declares = bool(words) and words[0].text in _DECLARES
@@ -99,7 +106,7 @@ def _take(command: list[Word], variables: dict[str, str], arrays: dict[str, list
         value = expanded([Word(match[3])], {**variables, **own}, SHELL)
         if not any(word.missing for word in value):
             joined = " ".join(word.text for word in value)
-            own[match[1]] = variables.get(match[1], "") + joined if match[2] else joined
+            own[match[1]] = (variables.get(match[1], "") + joined if match[2] else joined)[:MAX_EXPANDED]
         else:
             own.pop(match[1], None)
         rest = rest[1:]
@@ -107,7 +114,11 @@ def _take(command: list[Word], variables: dict[str, str], arrays: dict[str, list
         variables.update(own)
         return
     seen = {**variables, **own}
-    script.commands.append((expanded(rest, seen, SHELL), seen))
+    found = expanded(rest, seen, SHELL)
+    script.size += len(found) + len(seen)
+    if script.size > MAX_SIZE:
+        raise InputError(Problem(TOO_LONG, line=rest[0].line))
+    script.commands.append((found, seen))
 
 
 def _array(word: Word, arrays: dict[str, list[Word]]) -> list[Word]:

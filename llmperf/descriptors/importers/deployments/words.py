@@ -15,8 +15,12 @@ from llmperf.errors import InputError, Problem
 
 MAX_WORDS = 20_000
 """Most words of one file's commands."""
+MAX_FLAGS = 1_000
+"""Most flags of one command or configuration; the longest real ones have some fifty."""
 MAX_EXPANDED = 10_000
 """Longest text of a word after its variables are put in."""
+MAX_TEXT = 2**20
+"""Most characters of all words of a command after that."""
 
 KUBERNETES = re.compile(r"\$\((?P<plain>[A-Za-z_]\w*)\)", re.ASCII)
 """Variables of Kubernetes arguments."""
@@ -46,6 +50,7 @@ class Word:
 def expanded(words: Sequence[Word], known: Mapping[str, str], pattern: re.Pattern[str]) -> list[Word]:
     """Words with the variables put in that the file defines; a word that is one variable may become several."""
     out: list[Word] = []
+    size = 0
     for word in words:
         if "$" not in word.text and "`" not in word.text:
             out.append(word)
@@ -56,13 +61,21 @@ def expanded(words: Sequence[Word], known: Mapping[str, str], pattern: re.Patter
             out += [Word(part, word.line) for part in _split(text)]
         else:
             out.append(Word(text, word.line, (*word.missing, *missing)))
-        if len(out) > MAX_WORDS:
-            raise InputError(Problem(f"a command has more than {MAX_WORDS} words", line=word.line))
+        size += len(text)
+        if len(out) > MAX_WORDS or size > MAX_TEXT:
+            raise InputError(Problem("a command grows too long where its variables are put in", line=word.line))
     return out
 
 
 def _filled(text: str, known: Mapping[str, str], pattern: re.Pattern[str]) -> tuple[str, list[str]]:
     missing: list[str] = []
+    left = MAX_EXPANDED
+
+    def limited(value: str) -> str:
+        nonlocal left
+        cut = value[: max(left, 0)]
+        left -= len(value)
+        return cut
 
     def put(match: re.Match[str]) -> str:
         groups = match.groupdict()
@@ -71,9 +84,9 @@ def _filled(text: str, known: Mapping[str, str], pattern: re.Pattern[str]) -> tu
             missing.append(OUTPUT)
             return match[0]
         if name in known:
-            return known[name]
+            return limited(known[name])
         if groups.get("default"):
-            return str(groups["default"])
+            return limited(str(groups["default"]))
         missing.append(f"${name}")
         return match[0]
 
@@ -121,6 +134,8 @@ def flags(
             index += 1
         missing = tuple(variable for one in (word, *taken) for variable in one.missing)
         found.append(Flag(name, written, tuple(one.text for one in taken), missing, None, word.line))
+        if len(found) > MAX_FLAGS:
+            raise InputError(Problem(f"a command has more than {MAX_FLAGS} flags", line=word.line))
     return found, others
 
 
@@ -145,6 +160,8 @@ def from_mapping(node: Node, *, prefix: str = "") -> list[Flag]:
             values = (_scalar(inner.value),)
         written = f"{prefix.replace('-', '_')}{key}" if prefix else key
         found.append(Flag(name, written, values, (), node.document.file, inner.line))
+        if len(found) > MAX_FLAGS:
+            raise InputError(Problem(f"has more than {MAX_FLAGS} settings", inner.path, node.document.file, inner.line))
     return found
 
 
