@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -98,12 +99,17 @@ def located(error: InputError, deployment: Deployment) -> InputError:
     return InputError([at(problem) for problem in error.problems])
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than the system allows, or with a NUL in it
+        return False
+
+
 def _deployment(scenario: str | None, name: str | None, overrides: dict[str, Any]) -> Deployment | None:
     """The deployment that the scenario argument names, where it is the file of one."""
-    from pathlib import Path
-
     path = Path(scenario) if scenario else None
-    if path is None or (path.suffix == "" and "/" not in str(scenario)) or not path.is_file():
+    if path is None or (path.suffix == "" and "/" not in str(scenario)) or not _is_file(path):
         if name is not None:
             raise InputError(Problem("needs a deployment file as the scenario", "--deployment"))
         return None

@@ -116,7 +116,10 @@ def is_deployment(path: str | Path) -> bool:
             return False
         if huggingface.recognizes(data) or deepspeed.recognizes(data) or any(f.recognizes(root) for f in FORMATS):
             return True
-    return any(isinstance(root.value, list | str) for root in roots)
+        words = data if isinstance(data, list) else [data]
+        if _STARTS.search(" ".join(word for word in words if isinstance(word, str)).encode()):
+            return True
+    return False
 
 
 def _found(content: bytes, file: Path, hardware: str | None) -> Sequence[Deployment | Draft]:

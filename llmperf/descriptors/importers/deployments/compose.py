@@ -8,9 +8,9 @@ from __future__ import annotations
 import shlex
 
 from llmperf.descriptors.importers.deployments.deployment import Draft
-from llmperf.descriptors.importers.deployments.launch import Files, Launch, find, in_image
+from llmperf.descriptors.importers.deployments.launch import Files, Launch, argument, find, in_image
 from llmperf.descriptors.importers.deployments.node import Node
-from llmperf.descriptors.importers.deployments.pods import SHELLS, Place, deployed
+from llmperf.descriptors.importers.deployments.pods import Place, deployed
 from llmperf.descriptors.importers.deployments.shell import parse
 from llmperf.descriptors.importers.deployments.words import SHELL, Word, expanded
 from llmperf.errors import InputError, Problem
@@ -40,10 +40,11 @@ def _launches(service: Node) -> list[Launch]:
     image = service.at("image")
     entry, command = _words(service.at("entrypoint")), _words(service.at("command"))
     words = expanded([*entry, *command], {}, SHELL)  # Compose knows the host's variables, which no file of ours tells
-    if any(part and part[0].text in SHELLS for part in (entry, command)):
-        text = next((words[i + 1].text for i, word in enumerate(words[:-1]) if word.text == "-c"), "")
+    index = argument(words)
+    if index is not None:
         known = {name: value for name, (value, _) in variables.items()}
-        found = [find(words) for words, _ in parse(text, service.file, service.line or 1, known).commands]
+        parsed = parse(words[index].text.replace("$$", "$"), service.file, words[index].line or 1, known)
+        found = [find(words) for words, _ in parsed.commands]
         return [Launch(one.tool, one.words, one.module, image.text(), image.line, variables) for one in found if one]
     single = find(words) if entry else in_image(image.text(), image.line, tuple(words), variables)
     if single is None:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from llmperf.descriptors.documents import parse_yaml_stream
-from llmperf.descriptors.importers.deployments import images, sglang, tensorrt_llm, vllm, wrappers
+from llmperf.descriptors.importers.deployments import images, sglang, shell, tensorrt_llm, vllm, wrappers
 from llmperf.descriptors.importers.deployments.deployment import Draft, Flag, printable
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.options import Options, apply
@@ -39,6 +39,10 @@ SERVERS = {"vllm": ("vllm", "serve"), "sglang": ("sglang", "serve"), "trtllm-ser
 """Programs: the tool, and the subcommand that serves."""
 
 NO_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "mm_embedding_serve", "grpc")
+SHELLS = ("sh", "bash", "dash", "ash", "zsh")
+MAX_SHELLS = 3
+"""Most shells that call each other."""
+_COMMAND = re.compile(r"-[a-z]*c")
 _TALK = ("echo", "printf", "pip", "curl", "wait-for-it")
 _DOCKER_SWITCHES = {"-d", "-i", "-t", "-it", "-ti", "-dit", "-itd", "--rm", "--privileged", "--init", "--detach", "-P"}
 _NCCL = re.compile(r"(NCCL|RCCL|NVSHMEM|UCX)_(?!DEBUG|SOCKET_|IB_HCA|IB_TC|IB_SL|IB_GID|IB_TIMEOUT|IB_RETRY)\w*")
@@ -75,10 +79,31 @@ class Launch:
         return wrappers.extended(options, self.module)
 
 
-def find(words: Sequence[Word]) -> Launch | None:
+def argument(words: Sequence[Word]) -> int | None:
+    """Where the script stands that a command gives to a shell (``bash -c``); None where it calls none."""
+    if not words or PurePosixPath(words[0].text).name not in SHELLS:
+        return None
+    index = next((i for i, word in enumerate(words[1:], 1) if _COMMAND.fullmatch(word.text)), None)
+    return index + 1 if index is not None and index + 1 < len(words) else None
+
+
+def _in_script(script: Word, depth: int) -> Launch | None:
+    """The first server that a script within a command starts."""
+    for command, variables in shell.parse(script.text, "", script.line or 1).commands:
+        found = find(command, depth + 1)
+        if found is not None:
+            own = {name: (value, script.line) for name, value in variables.items()}
+            return replace(found, environment={**own, **found.environment})
+    return None
+
+
+def find(words: Sequence[Word], depth: int = 0) -> Launch | None:
     """The server that a command starts; None where it starts none."""
     if not words or words[0].text in _TALK:
         return None
+    index = argument(words)
+    if index is not None:
+        return _in_script(words[index], depth) if depth < MAX_SHELLS else None
     if PurePosixPath(words[0].text).name in ("docker", "podman", "nerdctl") or words[0].text == "sudo":
         container = _docker(words)
         if container is not None:

@@ -17,6 +17,7 @@ Take = Callable[[Draft, Flag], None]
 OFF = ("false", "0", "none", "null", "off", "no", "0.0", "disabled")
 """Values that switch off what a flag asks for."""
 _ON = ("true", "1", "on", "yes")
+_PLAIN = re.compile(r"[\w.-]+")
 _HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kmgKMG]?)", re.ASCII)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -95,7 +96,7 @@ class Options:
         """Why a flag sets nothing: (``ignored`` or ``not_modelled``, reason)."""
         for kind, table in (("ignored", self.ignored), ("not_modelled", self.unmodelled)):
             for why, names in table.items():
-                if name in names or any("*" in one and fnmatchcase(name, one) for one in names):
+                if name in names or any(not _PLAIN.fullmatch(one) and fnmatchcase(name, one) for one in names):
                     return kind, why
         return None
 

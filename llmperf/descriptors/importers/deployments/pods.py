@@ -6,18 +6,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from pathlib import PurePosixPath
 
 from llmperf.descriptors.importers.deployments import accelerators, images, shell
 from llmperf.descriptors.importers.deployments.deployment import Draft
-from llmperf.descriptors.importers.deployments.launch import Files, Launch, drafted, find, finish, in_image
+from llmperf.descriptors.importers.deployments.launch import Files, Launch, argument, drafted, find, finish, in_image
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.words import KUBERNETES, Word, expanded
 
 MAX_CONTAINERS = 100
 """Most containers of one pod."""
-SHELLS = ("sh", "bash", "dash", "ash", "zsh")
-_COMMAND = re.compile(r"-[a-z]*c")
 _SLICE = re.compile(r"nvidia\.com/mig-(\d+g\.\d+gb)")
 
 
@@ -126,13 +123,11 @@ def _script(
     words: list[Word], container: Node, known: Mapping[str, str]
 ) -> list[tuple[Launch, dict[str, tuple[str, int | None]]]] | None:
     """The servers that a shell starts whose script is an argument; None where no shell is called."""
-    if not words or PurePosixPath(words[0].text).name not in SHELLS:
+    index = argument(words)
+    if index is None:
         return None
-    index = next((i for i, word in enumerate(words[1:], 1) if _COMMAND.fullmatch(word.text)), None)
-    if index is None or index + 1 >= len(words):
-        return []
-    text, line = words[index + 1].text, words[index + 1].line or 1
-    rest = words[index + 3 :] if len(words) > index + 2 else []
+    text, line = words[index].text, words[index].line or 1
+    rest = words[index + 2 :]
     parsed = shell.parse(text, container.file, line + 1 if "\n" in text.strip() else line, dict(known))
     found: list[tuple[Launch, dict[str, tuple[str, int | None]]]] = []
     for command, variables in parsed.commands:

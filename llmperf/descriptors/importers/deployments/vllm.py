@@ -79,7 +79,7 @@ UNMODELLED = {
     ),
     "all batches are taken to replay captured graphs, compiled as the engine was when it was measured": (
         "compilation-config", "cuda-graph-sizes", "cudagraph-capture-sizes", "max-cudagraph-capture-size",
-        "max-seq-len-to-capture", "optimization-level", "o", "enable-flashinfer-autotune",
+        "max-seq-len-to-capture", "optimization-level", "o[0-3]", "enable-flashinfer-autotune",
     ),
     "the kernels are those that the engine was measured with": (
         "attention-backend", "attention-config", "all2all-backend", "moe-backend", "kernel-config", "use-*-kernel",
