@@ -120,7 +120,16 @@ def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], 
         return document, [], {}
     from llmperf.descriptors.importers.models import from_configuration
 
-    return from_configuration(document)
+    limit = {key: value[key] for key in _OF_OURS if key in value} if isinstance(value, Mapping) else {}
+    if not limit:
+        return from_configuration(document)
+    config = {key: item for key, item in document.data.items() if key not in _OF_OURS}
+    found, warnings, implied = from_configuration(Document(config, document.file, document.lines))
+    return Document({**found.data, **limit}, found.file, found.lines), warnings, implied
+
+
+_OF_OURS = ("max_context",)
+"""Keys of a model descriptor that may stand on top of a Hugging Face configuration, which knows them by other names."""
 
 
 def _prefix(name: str, document: Document) -> str:

@@ -23,6 +23,8 @@ MAX_DEPTH = 24
 """Deepest nesting of mappings and lists."""
 MAX_NODES = 50_000
 """Most values in a document, counted after aliases are expanded."""
+MAX_DOCUMENTS = 1_000
+"""Most documents of one file."""
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp", "value")}
@@ -177,7 +179,23 @@ def parse_yaml(content: bytes, file: str) -> Document:
         With file and line: on a syntax error, a tag, a duplicate or nested key, or more than `MAX_DEPTH` levels or
         `MAX_NODES` values.
     """
-    builder = _Builder(file)
+    return _built(_Builder(file), content)[-1]
+
+
+def parse_yaml_stream(content: bytes, file: str) -> list[Document]:
+    """YAML text of other tools to its documents: there may be several, and keys may be merged (``<<``).
+
+    Raises
+    ------
+    InputError
+        As `parse_yaml`; the limits hold for all documents together, merged values counted as often as they are used.
+    """
+    return _built(_Builder(file, foreign=True), content)
+
+
+def _built(builder: _Builder, content: bytes) -> list[Document]:
+    """The documents of a text, as the builder takes its events."""
+    file = builder.file
     try:
         for event in yaml.parse(decoded(content, file), Loader=_Loader):
             builder.take(event)
@@ -188,7 +206,7 @@ def parse_yaml(content: bytes, file: str) -> Document:
         ) from None
     except yaml.YAMLError as error:
         raise InputError(Problem(f"is not YAML: {shown(str(error))}", file=file)) from None
-    return Document(builder.root, file, builder.lines)
+    return [*builder.finished, Document(builder.root, file, builder.lines)]
 
 
 @dataclass(slots=True)
@@ -203,10 +221,12 @@ class _Open:
 
 
 class _Builder:
-    """Builds plain data from parser events without recursion."""
+    """Builds plain data from parser events without recursion; `foreign`: of several documents, with merged keys."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, foreign: bool = False) -> None:
         self.file = file
+        self.foreign = foreign
+        self.finished: list[Document] = []
         self.root: Any = None
         self.lines: dict[str, int] = {}
         self.nodes = 0
@@ -226,6 +246,8 @@ class _Builder:
             self.open(event)
         elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
             done = self.stack.pop()
+            if self.foreign and isinstance(done.value, dict) and "<<" in done.value:
+                self.merge(done.value, event)
             if done.anchor:
                 self.anchors[done.anchor] = (done.value, self.nodes - done.first)
         elif isinstance(event, yaml.AliasEvent):
@@ -233,7 +255,25 @@ class _Builder:
         elif isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                raise self.fail("holds more than one YAML document", event)
+                self.next(event)
+
+    def next(self, event: Any) -> None:
+        """Begin a further document."""
+        if not self.foreign:
+            raise self.fail("holds more than one YAML document", event)
+        self.finished.append(Document(self.root, self.file, self.lines))
+        self.root, self.lines, self.anchors = None, {}, {}
+        if len(self.finished) >= MAX_DOCUMENTS:
+            raise self.fail(f"holds more than {MAX_DOCUMENTS} documents", event)
+
+    def merge(self, value: dict[str, Any], event: Any) -> None:
+        """Give a mapping what its merge key names; its own keys and the first named win."""
+        named = value.pop("<<")
+        for base in named if isinstance(named, list) else [named]:
+            if not isinstance(base, dict):
+                raise self.fail("<< must name mappings", event)
+            for key, item in base.items():
+                value.setdefault(key, item)
 
     def count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes
@@ -265,7 +305,7 @@ class _Builder:
             path = f"{parent.path}.{event.value}" if parent.path else event.value
             if event.value in parent.value:
                 raise self.fail("this key stands twice", event, path)
-            if event.value == "<<":
+            if event.value == "<<" and not self.foreign:
                 raise self.fail("merge keys are not allowed; use extends", event, parent.path)
             parent.key = event.value
             self.lines[path] = event.start_mark.line + 1

@@ -121,11 +121,12 @@ def _measured(request: Request, measured: Path, max_error: float | None) -> None
         from llmperf.interfaces.cli import print_json
         from llmperf.interfaces.compared import plain
 
-        print_json(plain(found))
+        print_json(request.to_dict(plain(found)))
     else:
         from llmperf.interfaces.console.compare import show
 
         show(found)
+        request.show_findings()
     errors = [abs(row.error) for item in found for row in item.rows]
     if max_error is not None and (not errors or max(errors) > max_error):
         raise typer.Exit(1)

@@ -19,24 +19,25 @@ def estimate(request: Request, explain: Annotated[bool, EXPLAIN] = False) -> Non
 
     In sentences, with what would help: llmperf estimate --model llama-3.1-8b --hardware l40s --batch 16 --explain
     """
-    from llmperf.descriptors.resolve import resolve
     from llmperf.interfaces.results import answer, plain
 
-    result = answer(resolve(request.scenario, request.overrides, request.catalog))
+    result = answer(request.resolved())
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
         more = {"explanation": plain(result.explain().to_list())} if explain else {}
-        print_json({**result.to_dict(), **more})
+        print_json(request.to_dict({**result.to_dict(), **more}))
         return
     if explain:
         from llmperf.interfaces.console.explain import show as show_explanation
 
         show_explanation(result)
+        request.show_findings()
         return
     from llmperf.interfaces.console.estimate import show
 
     show(result)
+    request.show_findings()
 
 
 def register(application: typer.Typer) -> None:

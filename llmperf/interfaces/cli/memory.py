@@ -13,18 +13,18 @@ def memory(request: Request) -> None:
 
     Example: llmperf memory --model llama-3.1-405b --hardware h100-sxm --tp 8 --weights fp8 --input 8000
     """
-    from llmperf.descriptors.resolve import resolve
     from llmperf.interfaces.results import answer, memory_dict
 
-    result = answer(resolve(request.scenario, request.overrides, request.catalog))
+    result = answer(request.resolved())
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(memory_dict(result))
+        print_json(request.to_dict(memory_dict(result)))
         return
     from llmperf.interfaces.console.memory import show
 
     show(result)
+    request.show_findings()
 
 
 def register(application: typer.Typer) -> None:

@@ -30,19 +30,18 @@ def ops(
 
     Example: llmperf ops --model mixtral-8x7b --hardware h100-sxm --tp 2 --batch 16 --phase decode
     """
-    from llmperf.descriptors.resolve import resolve
     from llmperf.interfaces.results import operators_dict
 
-    resolved = resolve(request.scenario, request.overrides, request.catalog)
-    data = operators_dict(resolved, [phase.value] if phase else ["prefill", "decode"])
+    data = operators_dict(request.resolved(), [phase.value] if phase else ["prefill", "decode"])
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(data)
+        print_json(request.to_dict(data))
         return
     from llmperf.interfaces.console.ops import show
 
     show(data)
+    request.show_findings()
 
 
 def register(application: typer.Typer) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, cast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from llmperf.errors import InputError, Problem
+from llmperf.errors import InputError, Problem, nearest, shown
+
+if TYPE_CHECKING:
+    from llmperf.descriptors.importers.deployments import Deployment
+    from llmperf.descriptors.resolve import Resolved
 
 LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "Output and catalog"
 
@@ -43,12 +48,91 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
 class Request:
     """What the user asked for: the scenario, overrides, and how to answer."""
 
-    scenario: str | None
+    scenario: str | dict[str, Any] | None
     overrides: dict[str, Any]
     catalog: tuple[str, ...]
     as_json: bool
     others: tuple[str, ...] = ()
     """Further scenarios, where a command takes several."""
+    deployment: Deployment | None = None
+
+    def resolved(self) -> Resolved:
+        """The scenario, or that of the deployment, with everything on top.
+
+        Raises
+        ------
+        InputError
+            With all faults; those of what a deployment file says have its lines.
+        """
+        from llmperf.descriptors.resolve import resolve
+
+        try:
+            return resolve(self.scenario, self.overrides, self.catalog)
+        except InputError as error:
+            if self.deployment is None:
+                raise
+            raise located(error, self.deployment) from None
+
+    def to_dict(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Plain data of an answer, with what became of the deployment file."""
+        return data if self.deployment is None else {**data, "deployment": self.deployment.to_dict()}
+
+    def show_findings(self) -> None:
+        """Print what became of the deployment file, where there is one."""
+        if self.deployment is not None:
+            from llmperf.interfaces.console.deployment import show
+
+            show(self.deployment)
+
+
+def located(error: InputError, deployment: Deployment) -> InputError:
+    """The faults of a deployment's scenario with the lines of the file that say it."""
+    lines = {one.path: one for one in deployment.findings if one.path}
+
+    def at(problem: Problem) -> Problem:
+        inside = (found for path, found in lines.items() if problem.path and path.startswith(problem.path))
+        one = lines.get(problem.path) or next(inside, None)
+        if problem.file is not None:
+            return problem
+        if one is None:
+            return replace(problem, file=deployment.file)
+        return replace(problem, file=one.file or deployment.file, line=one.line)
+
+    return InputError([at(problem) for problem in error.problems])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # longer than the system allows, or with a NUL in it
+        return False
+
+
+def _deployment(scenario: str | None, name: str | None, overrides: dict[str, Any]) -> Deployment | None:
+    """The deployment that the scenario argument names, where it is the file of one."""
+    path = Path(scenario) if scenario else None
+    if path is None or (path.suffix == "" and "/" not in str(scenario)) or not _is_file(path):
+        if name is not None:
+            raise InputError(Problem("needs a deployment file as the scenario", "--deployment"))
+        return None
+    from llmperf.descriptors.importers.deployments import is_deployment, read
+
+    if not is_deployment(path):
+        return None
+    hardware = overrides.get("hardware")
+    found = read(path, hardware=str(hardware) if hardware is not None else None)
+    if name is None and len(found) == 1:
+        return found[0]
+    names = tuple(one.name for one in found)
+    for one in found:
+        if one.name == name:
+            return one
+    if name is None:
+        text = f"holds {len(found)} deployments: choose one with --deployment"
+        raise InputError(Problem(text, "", str(path), None, names, names[0]))
+    raise InputError(
+        Problem(f"{shown(name)} is not in the file", "--deployment", str(path), None, names, nearest(name, names))
+    )
 
 
 def number(text: str) -> Any:
@@ -105,12 +189,16 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
             overrides["model"] = _fetched(model)
         named = given.pop("scenario")
         scenarios = [named] if isinstance(named, str) else named or [None]
+        chosen = given.pop("deployment")
+        deployment = _deployment(scenarios[0], chosen, overrides) if len(scenarios) == 1 or chosen else None
+        scenario: Any = scenarios[0] if deployment is None else deployment.scenario
         catalog, as_json = tuple(given.pop("catalog") or ()), given.pop("as_json")
-        function(Request(scenarios[0], overrides, catalog, as_json, tuple(scenarios[1:])), **given)
+        function(Request(scenario, overrides, catalog, as_json, tuple(scenarios[1:]), deployment), **given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     argument: Any = typer.Argument(
-        help="Scenario: a file, or a name of the catalog.", metavar="SCENARIO" if several else "[SCENARIO]"
+        help="Scenario: a file, a name of the catalog, or a deployment file (vLLM, Kubernetes, ...).",
+        metavar="SCENARIO" if several else "[SCENARIO]",
     )
     parameters = [
         _parameter("scenario", Annotated[list[str] | None if several else str | None, argument]),
@@ -139,6 +227,7 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
                 ),
             ],
         ),
+        _parameter("deployment", Annotated[str | None, DEPLOYMENT]),
         _parameter("download", Annotated[bool, DOWNLOAD], default=False),
         _parameter("catalog", Annotated[list[str] | None, CATALOG]),
         _parameter("as_json", Annotated[bool, JSON], default=False),
@@ -187,6 +276,12 @@ def _fetched(model: str) -> str:
     return str(local_config(model) or download_config(model))
 
 
+DEPLOYMENT = typer.Option(
+    "--deployment",
+    help="Which of the deployments of a file with several.",
+    metavar="NAME",
+    rich_help_panel=OTHER,
+)
 DOWNLOAD = typer.Option(
     "--download",
     help="Fetch the configuration of a Hugging Face --model id that is not in the local cache (needs the extra: hub).",
