@@ -24,6 +24,7 @@ COMMANDS = {
     "ops": "ops",
     "memory": "memory",
     "compare": "compare",
+    "check": "check",
     "list": "list_",
     "show": "show",
     "schema": "schema",
