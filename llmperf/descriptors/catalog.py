@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ MAX_EXTENDS = 8
 """Longest chain of ``extends``."""
 
 
+@cache
 def packaged() -> Path:
     """The directory that holds ``hardware/`` and ``workloads/``: inside a wheel, or beside a checkout's package."""
     package = Path(__file__).resolve().parents[1]

@@ -241,8 +241,10 @@ def _value(output: Output, side: str, written: Any) -> Any:
         allowed = tuple(RESOURCES) if output is BOUND_BY else ("true", "false")
         fine = written in RESOURCES if isinstance(written, str) else False
         fine = fine if output is BOUND_BY else isinstance(written, bool)
+        if fine:
+            return written
         near = nearest(str(written), allowed)
-        return written if fine else Problem(f"{shown(written)} is not allowed", allowed=allowed, suggestion=near)
+        return Problem(f"{shown(written)} is not allowed", allowed=allowed, suggestion=near)
     dimension = DIMENSIONS.get(output.unit, "fraction")
     if output.unit == "1" and isinstance(written, str) and "%" in written:
         return Problem(f"{shown(written)} is no count")

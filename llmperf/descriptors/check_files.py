@@ -232,17 +232,17 @@ class _File:
             self.problems.append(Stack(self.common).located(Problem(text, prefix)))
             return
         layers = self.stacked(index, ())
-        if layers is None:
-            return
-        stack = Stack(layers)
+        stack = Stack(layers or self.common)
         name = entry.get("name")
-        if name is None:
-            self.problems.append(stack.located(Problem("is missing: a check of several has a name", "name")))
-            return
-        if isinstance(name, str) and self.names[name] != index:
-            self.problems.append(stack.located(Problem(f"{shown(name)} stands twice", "name")))
-            return
-        self.expand(stack, str(name))
+        if layers is None:
+            alone = Stack((self.layer(self.document, entry, prefix, True),))
+            self.problems += self.check(alone, str(name), Place()).problems
+        elif name is None or (isinstance(name, str) and self.names[name] != index):
+            text = "is missing: a check of several has a name" if name is None else f"{shown(name)} stands twice"
+            self.problems.append(stack.located(Problem(text, "name")))
+            self.problems += self.check(stack, str(name), Place()).problems
+        else:
+            self.expand(stack, str(name))
 
     def stacked(self, index: int, seen: tuple[int, ...]) -> tuple[Layer, ...] | None:
         """The layers of an entry: the file's, those of what it extends, its own; None if that goes wrong."""
@@ -285,27 +285,25 @@ class _File:
             self.found.append(self.check(stack, name, top))
             return
         variables = keys.get("variables")
+        variables = variables if isinstance(variables, Mapping) else {}
         choices = []
-        for axis, values in axes.items():
-            problem = self.axis(axis, values, variables if isinstance(variables, Mapping) else {})
-            if problem is not None:
-                self.problems.append(stack.located(problem))
-                continue
+        faults = [one for axis, values in axes.items() if (one := self.axis(axis, values, variables))]
+        for axis, values in axes.items() if not faults else ():
             named = values.items() if isinstance(values, Mapping) else ((_label(one), one) for one in values)
             written = values if isinstance(values, Mapping) else range(len(values))
             choices.append([(axis, label, at, one) for at, (label, one) in zip(written, named, strict=True)])
-        if len(choices) < len(axes):
-            return
         if (count := math.prod(len(one) for one in choices)) > MAX_COMBINATIONS:
-            text = f"has {count:,} combinations, more than {MAX_COMBINATIONS:,}"
-            self.problems.append(stack.located(Problem(text, "matrix")))
+            faults.append(Problem(f"has {count:,} combinations, more than {MAX_COMBINATIONS:,}", "matrix"))
+        if faults:
+            self.problems += [stack.located(one) for one in faults]
+            self.problems += self.check(stack, name, top).problems
             return
         taken: dict[str, int] = {}
         for combination in itertools.product(*choices):
             label = f"{name}[{','.join(f'{axis}={said}' for axis, said, _, _ in combination)}]"
             taken[label] = taken.get(label, 0) + 1
             label += f" #{taken[label]}" if taken[label] > 1 else ""
-            chosen = self.chosen(stack, combination, variables or {})
+            chosen = self.chosen(stack, combination, variables)
             self.found.append(self.check(Stack((*stack.layers, chosen)), label, top))
 
     def axis(self, axis: str, values: Any, variables: Mapping[str, Any]) -> Problem | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
@@ -55,6 +56,14 @@ class Answered:
     warnings: tuple[str, ...]
     files: tuple[str, ...]
     extrapolated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Scenarios of one array call, and whether a limit is on an end of their error bands."""
+
+    scenarios: tuple[dict[str, Any], ...]
+    pessimistic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +159,23 @@ def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answe
     extra : tuple of str
         The caller's catalog directories.
     """
+    from llmperf.interfaces.check.parallel import spread
+
     groups: dict[str, list[int]] = {}
     for index, check in enumerate(checks):
         groups.setdefault(_key(check.scenario, index), []).append(index)
+    tasks = [
+        Task(
+            tuple(checks[index].scenario for index in group),
+            any(limit.pessimistic for index in group for limit in checks[index].limits),
+        )
+        for group in groups.values()
+    ]
     out: list[Answered | list[Problem]] = [[] for _ in checks]
-    for group in groups.values():
-        for index, found in zip(group, _group([checks[index] for index in group], extra), strict=True):
-            out[index] = found
+    for group, answers in zip(groups.values(), spread(tasks, extra), strict=True):
+        for index, found in zip(group, answers, strict=True):
+            wrong = isinstance(found, list)
+            out[index] = [_located(checks[index], problem) for problem in found] if wrong else found
     return out
 
 
@@ -174,26 +193,29 @@ def _plain(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _group(checks: Sequence[Check], extra: tuple[str, ...]) -> list[Answered | list[Problem]]:
-    """Checks of one array call; where that is refused, their halves, until the wrong ones stand alone."""
-    scenario = checks[0].scenario
-    if len(checks) > 1:
-        works = [check.scenario["workload"] for check in checks]
+def answered(task: Task, extra: tuple[str, ...]) -> list[Answered | list[Problem]]:
+    """The scenarios of one array call; where that is refused, their halves, until the wrong ones stand alone."""
+    scenarios = task.scenarios
+    scenario = scenarios[0]
+    if len(scenarios) > 1:
+        works = [one["workload"] for one in scenarios]
         columns = {name: [work[name] for work in works] for name in works[0] if _plain(works[0][name])}
         arrays = {name: np.array(column) for name, column in columns.items() if len(set(column)) > 1}
         scenario = {**scenario, "workload": {**works[0], **arrays}}
     try:
         with catalog.touching() as touched:
-            resolved = resolve(scenario, {}, extra)
-            result = answer(resolved)
+            result = answer(resolve(scenario, {}, extra))
     except InputError as error:
-        if len(checks) == 1:
-            return [[_located(checks[0], problem) for problem in error.problems]]
-        half = len(checks) // 2
-        return [*_group(checks[:half], extra), *_group(checks[half:], extra)]
+        if len(scenarios) == 1:
+            return [list(error.problems)]
+        half = len(scenarios) // 2
+        halves = (replace(task, scenarios=part) for part in (scenarios[:half], scenarios[half:]))
+        return [one for part in halves for one in answered(part, extra)]
     files = tuple(dict.fromkeys(touched))
-    extrapolated = tuple(result.extrapolated) if any(one.pessimistic for c in checks for one in c.limits) else ()
-    return [Answered(one, result.scenario, result.warnings, files, extrapolated) for one in values(result, len(checks))]
+    extrapolated = tuple(result.extrapolated) if task.pessimistic else ()
+    return [
+        Answered(one, result.scenario, result.warnings, files, extrapolated) for one in values(result, len(scenarios))
+    ]
 
 
 def _located(check: Check, problem: Problem) -> Problem:
@@ -205,14 +227,15 @@ def _located(check: Check, problem: Problem) -> Problem:
 
 def values(result: Estimate, size: int) -> Iterator[dict[str, Any]]:
     """The outputs of each configuration of an estimate by path; None where one does not exist."""
-    columns = {}
-    for path, output in by_path().items():
-        found = np.broadcast_to(np.asarray(column(result, path), dtype=object), (size,)).tolist()
-        if output is not BOUND_BY:
-            found = [one if isinstance(one, bool) or np.isfinite(one) else None for one in found]
-        columns[path] = found
+    columns = {path: _listed(column(result, path), size) for path in by_path()}
     for index in range(size):
         yield {path: found[index] for path, found in columns.items()}
+
+
+def _listed(found: Any, size: int) -> list[Any]:
+    """One output of each configuration; None for what is no number."""
+    many = found.reshape(-1).tolist() if isinstance(found, np.ndarray) else [found] * size
+    return [None if isinstance(one, float) and not math.isfinite(one) else one for one in many]
 
 
 def column(result: Estimate, path: str) -> Any:

@@ -12,8 +12,8 @@ from llmperf.interfaces.check.evaluation import Result
 from llmperf.interfaces.check.words import changed, expected, margin, printable, value
 from llmperf.interfaces.console.style import WIDTH, console, table, text
 
-MOST = 200
-"""Most checks that hold and are shown one by one; what fails is always shown."""
+MOST = 100
+"""Most checks that are shown one by one, those that do not hold first."""
 COLORS = {"passed": "green", "failed": "red", "error": "red", "skipped": "yellow"}
 
 
@@ -30,9 +30,10 @@ def plain(checks: Checks) -> str:
 
 
 def _print(out: Console, checks: Checks) -> None:
-    held = [result for result in checks.results if result.status == "passed"]
-    hidden = {id(result) for result in held[MOST:]}
-    shown = [result for result in checks.results if id(result) not in hidden]
+    bad = [result for result in checks.results if result.status != "passed"]
+    kept = {id(result) for result in bad[:MOST]}
+    kept |= {id(result) for result in [one for one in checks.results if id(one) not in kept][: MOST - len(kept)]}
+    shown = [result for result in checks.results if id(result) in kept]
     if shown:
         made = table("check", "status", "output", "value", "limit", "margin", left=3)
         made.columns[1].no_wrap = True
@@ -46,8 +47,8 @@ def _print(out: Console, checks: Checks) -> None:
             out.print(f"{_safe(result.check.name)}: {_safe(said)}")
         for note in result.check.notes:
             out.print(f"  note: {_safe(note)}")
-    if hidden:
-        out.print(f"and {len(hidden):,} more that hold")
+    if len(shown) < len(checks.results):
+        out.print(f"and {len(checks.results) - len(shown):,} more checks; --format json shows all")
     for note in checks.notes:
         out.print(f"note: {_safe(note)}")
     counts = [f"[{COLORS[status]}]{number:,} {status}[/]" for status, number in checks.counts.items() if number]
