@@ -174,8 +174,9 @@ def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answe
     out: list[Answered | list[Problem]] = [[] for _ in checks]
     for group, answers in zip(groups.values(), spread(tasks, extra), strict=True):
         for index, found in zip(group, answers, strict=True):
-            wrong = isinstance(found, list)
-            out[index] = [_located(checks[index], problem) for problem in found] if wrong else found
+            if isinstance(found, list):
+                found = [_located(checks[index], problem) for problem in found]
+            out[index] = found
     return out
 
 

@@ -21,11 +21,12 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.check.discovery import LOCK
 from llmperf.interfaces.check.evaluation import Result
+from llmperf.outputs import by_path
 
 SCHEMA_VERSION = 1
 """Version of lock files; it grows when an entry changes its meaning."""
 DIGITS = 6
-SAME = 2e-6
+SAME = 5.1e-6
 """Relative difference that rounding to `DIGITS` can make: such a number is not written anew. [1]"""
 MAX_BYTES, MAX_NODES = 64 * 2**20, 2_000_000
 """Largest lock file, and most values in it: some 70,000 checks."""
@@ -191,7 +192,9 @@ def baseline(entry: Mapping[str, Any], result: Result) -> Baseline:
             drifts.append(drift)
     drifts.sort(key=lambda one: -abs(one.relative if one.relative is not None else float("inf")))
     now = facts(result)
-    return Baseline(tuple(drifts), causes(entry, now) if drifts else (), entry["outputs"])
+    return Baseline(
+        tuple(drifts), causes(entry, now, [one.output for one in drifts]) if drifts else (), entry["outputs"]
+    )
 
 
 def _beyond(drift: Drift, tolerance: float) -> bool:
@@ -205,13 +208,14 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def causes(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """What two entries are made of that differs, in words."""
+def causes(before: Mapping[str, Any], after: Mapping[str, Any], outputs: Iterable[str]) -> tuple[str, ...]:
+    """What two entries are made of that differs, in words; a price only where one of the outputs is money."""
     out = []
+    money = any(output.unit.startswith("USD") for path in outputs if (output := by_path().get(path)))
     old, new = before.get("components", {}), after["components"]
     for name in {**old, **new}:
         was, now = str(old.get(name, "none")), str(new.get(name, "none"))
-        if was == now:
+        if was == now or (name == "price" and not money):
             continue
         (label, _, _), (other, _, _) = was.rpartition(" "), now.rpartition(" ")
         out.append(f"{name}: {label} -> {other}" if label != other else f"{name} {label}".rstrip())
@@ -388,13 +392,13 @@ def written(entries: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [HEAD + f"schema_version: {SCHEMA_VERSION}", "checks:" if any(entries.values()) else "checks: {}"]
     for file, checks in sorted(entries.items()):
         if checks:
-            lines.append(f"  {_scalar(file)}:")
+            lines.append(f"  {scalar(file)}:")
         for name, entry in sorted(checks.items()):
-            lines.append(f"    {_scalar(name)}:")
-            lines += [f"      {key}: {_scalar(entry.get(key))}" for key in ("inputs", "catalog", "llmperf")]
+            lines.append(f"    {scalar(name)}:")
+            lines += [f"      {key}: {scalar(entry.get(key))}" for key in ("inputs", "catalog", "llmperf")]
             for part in ("components", "outputs"):
                 lines.append(f"      {part}:")
-                lines += [f"        {_scalar(key)}: {_scalar(value)}" for key, value in entry.get(part, {}).items()]
+                lines += [f"        {scalar(key)}: {scalar(value)}" for key, value in entry.get(part, {}).items()]
     return "\n".join(lines) + "\n"
 
 
@@ -402,7 +406,7 @@ _SAFE = re.compile(r"[A-Za-z][\w./+-]*(?: [\w./+-]+)*")
 _WORDS = ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
 
 
-def _scalar(value: Any) -> str:
+def scalar(value: Any) -> str:
     """A value in YAML: a text plain where that is safe, else quoted."""
     if value is None:
         return "null"

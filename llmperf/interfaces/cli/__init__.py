@@ -25,6 +25,7 @@ COMMANDS = {
     "memory": "memory",
     "compare": "compare",
     "check": "check",
+    "diff": "diff",
     "list": "list_",
     "show": "show",
     "schema": "schema",
