@@ -77,10 +77,15 @@ def failure(verdict: Verdict) -> str:
 
 
 def expected(verdict: Verdict) -> str:
-    """A limit: ``max 300 ms``."""
+    """A limit as it is written, with its unit: ``max 300 ms``."""
     limit = verdict.limit
-    side = "" if limit.side == "equals" else f"{limit.side} "
-    return f"{side}{value(limit.about, limit.value)}"
+    if limit.about.unit != "1" and any(c.isalpha() or c in "%$" for c in limit.written.partition(" ")[2]):
+        return limit.written.removeprefix("equals ") if not isinstance(limit.value, bool) else _said(limit.value)
+    return " ".join(part for part in (limit.side.replace("equals", ""), value(limit.about, limit.value)) if part)
+
+
+def _said(number: bool) -> str:
+    return "yes" if number else "no"
 
 
 def margin(verdict: Verdict) -> str:
@@ -97,7 +102,7 @@ def value(output: Output, number: Any) -> str:
     if number is None:
         return "does not exist"
     if isinstance(number, bool):
-        return "yes" if number else "no"
+        return _said(number)
     if output is BOUND_BY or isinstance(number, str):
         return str(number)
     if not math.isfinite(number):
