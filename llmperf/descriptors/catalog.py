@@ -134,10 +134,13 @@ def touching() -> Iterator[list[str]]:
     """Collect the files and directories outside the package that are read within."""
     global _touched
     before, _touched = _touched, []
+    inside = _touched
     try:
-        yield _touched
+        yield inside
     finally:
         _touched = before
+        if before is not None:
+            before += inside
 
 
 def touch(path: str | Path) -> None:

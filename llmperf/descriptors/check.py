@@ -210,7 +210,7 @@ def _limits(
         yield Problem(text, f"{where}.confidence")
         return
     sides = [side for side in SIDES if side in written]
-    if not sides:
+    if not sides and all(key in allowed for key in written):
         yield Problem("limits nothing", where, allowed=SIDES)
     for side in sides:
         value = _value(output, side, written[side])

@@ -136,8 +136,12 @@ def read(
     """
     try:
         if isinstance(path, Mapping):
-            return _File(Document(dict(path)), [Document(dict(path))], extra, hardware).checks()
-        chain = catalog.chain("scenario", str(path), extra)
+            document, base = Document(dict(path)), path.get("extends")
+            chain = [document]
+            if base is not None:
+                chain += catalog.chain("scenario", str(base), extra, "extends")
+        else:
+            chain = catalog.chain("scenario", str(path), extra)
         return _File(chain[0], chain, extra, hardware).checks()
     except InputError as error:
         return [], [replace(one, file=one.file or _named(path)) for one in error.problems]

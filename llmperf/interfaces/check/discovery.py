@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from llmperf.descriptors.catalog import packaged
@@ -75,8 +75,8 @@ def _expects(path: Path) -> bool:
         return False
 
 
-def changed_since(reference: str, beside: Path | None = None) -> set[Path]:
-    """The files that differ from a commit of git, those that git does not know yet included.
+def changed_since(reference: str, beside: Path | None = None) -> dict[Path, bool]:
+    """The files that differ from a commit of git, and whether each has come or gone since; unknown ones have come.
 
     Raises
     ------
@@ -86,9 +86,11 @@ def changed_since(reference: str, beside: Path | None = None) -> set[Path]:
     if not reference or reference.startswith("-"):
         raise InputError(Problem(f"{shown(reference)} is no commit", "--changed-since", suggestion="origin/main"))
     root = Path(_git(["rev-parse", "--show-toplevel"], beside).rstrip("\n"))
-    names = _git(["diff", "--name-only", "-z", reference, "--"], root).split("\0")
-    names += _git(["ls-files", "--others", "--exclude-standard", "-z"], root).split("\0")
-    return {(root / name).resolve() for name in names if name}
+    diff = ["diff", "--name-only", "--no-renames", "-z"]
+    names = _git([*diff, reference, "--"], root).split("\0")
+    moved = _git([*diff, "--diff-filter=AD", reference, "--"], root).split("\0")
+    moved += _git(["ls-files", "--others", "--exclude-standard", "-z"], root).split("\0")
+    return {(root / name).resolve(): name in moved for name in (*names, *moved) if name}
 
 
 def _git(arguments: list[str], folder: Path | None) -> str:
@@ -104,14 +106,14 @@ def _git(arguments: list[str], folder: Path | None) -> str:
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def touched(files: Iterable[str], changed: set[Path]) -> bool:
-    """Whether a check that rests on these files, or on the catalog that ships, can be another after a change."""
-    catalog = packaged().resolve()
-    inside = [path for path in changed if catalog in (path.parents)]
-    if any(path.relative_to(catalog).parts[0] in ("hardware", "workloads", "llmperf") for path in inside):
+def touched(files: Iterable[str], changed: Mapping[Path, bool]) -> bool:
+    """Whether a check that rests on these files and directories, or on what ships, can be another after a change.
+
+    A directory of descriptors matters where a file came or went: it may take a name from another.
+    """
+    home = packaged().resolve()
+    parts = [path.relative_to(home).parts[0] for path in changed if path.is_relative_to(home)]
+    if {"hardware", "workloads", "llmperf"} & set(parts):
         return True
-    return any(Path(file).resolve() in changed or _holds(Path(file), changed) for file in files)
-
-
-def _holds(folder: Path, changed: set[Path]) -> bool:
-    return folder.is_dir() and folder.resolve() in {path.parent for path in changed}
+    moved = {path.parent for path, come_or_gone in changed.items() if come_or_gone}
+    return any((path := Path(file).resolve()) in changed or path in moved for file in files)

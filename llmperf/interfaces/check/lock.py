@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import llmperf
-from llmperf.descriptors.catalog import remembered, write_atomically
+from llmperf.descriptors.catalog import is_path, remembered, write_atomically
 from llmperf.descriptors.documents import Document, parse_yaml, raw_bytes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
@@ -214,10 +214,9 @@ def causes(before: Mapping[str, Any], after: Mapping[str, Any], outputs: Iterabl
     money = any(output.unit.startswith("USD") for path in outputs if (output := by_path().get(path)))
     old, new = before.get("components", {}), after["components"]
     for name in {**old, **new}:
-        was, now = str(old.get(name, "none")), str(new.get(name, "none"))
-        if was == now or (name == "price" and not money):
+        (label, _, digest), (other, _, current) = (str(part.get(name, "none")).rpartition(" ") for part in (old, new))
+        if digest == current or (name == "price" and not money):
             continue
-        (label, _, _), (other, _, _) = was.rpartition(" "), now.rpartition(" ")
         out.append(f"{name}: {label} -> {other}" if label != other else f"{name} {label}".rstrip())
     tool, current = str(before.get("llmperf")), str(after["llmperf"])
     if tool != current:
@@ -262,8 +261,8 @@ def components(one: Scenario, scenario: Mapping[str, Any]) -> dict[str, str]:
     hardware = one.hardware
     formats = " ".join(dict.fromkeys((one.weights.name, one.kv_cache.name)))
     parts = {
-        "model": (one.model.name, (one.model,)),
-        "hardware": (hardware.name, (hardware,)),
+        "model": (_label(scenario, "model", one.model.name), (one.model,)),
+        "hardware": (_label(scenario, "hardware", hardware.name), (hardware,)),
         "price": ("", tuple(getattr(hardware, name) for name in _PRICE)),
         "calibration": (hardware.achieved.name, (hardware.achieved,)),
         "formats": (formats, (one.weights, one.kv_cache, one.activations)),
@@ -272,6 +271,12 @@ def components(one: Scenario, scenario: Mapping[str, Any]) -> dict[str, str]:
     }
     out = {name: f"{label} {_digest(name, found)}".lstrip() for name, (label, found) in parts.items()}
     return {**out, "workload": _hash(scenario.get("workload"))}
+
+
+def _label(scenario: Mapping[str, Any], key: str, name: str) -> str:
+    """What a component is called: its file where the scenario names one, for that is what a change is made in."""
+    reference = scenario.get(key)
+    return Path(reference).name if isinstance(reference, str) and is_path(reference) else name
 
 
 _digests: dict[tuple[Any, ...], tuple[tuple[Any, ...], str]] = {}
@@ -292,7 +297,9 @@ def _digest(name: str, found: tuple[Any, ...]) -> str:
 def _stripped(value: Any, without: Sequence[str]) -> Any:
     if isinstance(value, Mapping):
         return {key: _stripped(item, without) for key, item in value.items() if key not in without}
-    return [_stripped(item, without) for item in value] if isinstance(value, list | tuple) else value
+    if isinstance(value, list | tuple):
+        return [_stripped(item, without) for item in value]
+    return float(value) if _number(value) else value  # 16 and 16.0 are the same number
 
 
 def _hash(value: Any) -> str:
@@ -397,7 +404,7 @@ def written(entries: Mapping[str, Mapping[str, Any]]) -> str:
             lines.append(f"    {scalar(name)}:")
             lines += [f"      {key}: {scalar(entry.get(key))}" for key in ("inputs", "catalog", "llmperf")]
             for part in ("components", "outputs"):
-                lines.append(f"      {part}:")
+                lines.append(f"      {part}:" + ("" if entry.get(part) else " {}"))
                 lines += [f"        {scalar(key)}: {scalar(value)}" for key, value in entry.get(part, {}).items()]
     return "\n".join(lines) + "\n"
 
