@@ -12,6 +12,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from subprocess import CompletedProcess
+from types import SimpleNamespace
 from typing import Any
 
 import jsonschema
@@ -476,7 +477,7 @@ def valid(texts: dict[str, str]) -> None:
     assert len(set(fingerprints)) == len(fingerprints)
     json.loads(texts["json"], parse_constant=lambda constant: pytest.fail(f"{constant} in JSON"))
     for line in texts["github"].split("\n"):
-        assert line.startswith(("::error ", "::notice ")) or line == "" or line[0].isdigit()
+        assert line.startswith(("::error ", "::warning ", "::notice ")) or line == "" or line[0].isdigit()
 
 
 def all_reports(found: Checks) -> dict[str, str]:
@@ -581,6 +582,30 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, mon
         reports.write(found, "junit", report)
     assert [path.name for path in tmp_path.iterdir()] == ["report.xml"]
     assert report.read_text() == "old"
+
+
+def test_each_model_that_a_file_deploys_must_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one(name: str, scenario: dict[str, Any]) -> Any:
+        flag = SimpleNamespace(kind="not_understood", name="--frobnicate", value="7", message="no flag that is known")
+        return SimpleNamespace(name=name, line=7, scenario=scenario, findings=(flag,))
+
+    found = [one("small", SMALL), one("large", {**SMALL, "model": "llama-3.1-405b"})]
+    reader = SimpleNamespace(read=lambda *_, **__: found)
+    monkeypatch.setitem(sys.modules, "llmperf.descriptors.importers.deployments", reader)
+    file = written(tmp_path, "kind: Deployment\n", "deploy.yaml")
+    done = check(deployment=file)
+    assert [result.status for result in done.results] == ["passed", "failed"]
+    texts = all_reports(done)
+    valid(texts)
+    assert "::warning" in texts["github"]
+    for name in ("text", "json", "junit", "markdown", "github"):
+        assert "frobnicate" in texts[name], name
+    entry = {"deployment": "deploy.yaml#small", "batch": 2, "expect": {"fits": True}}
+    path = written(tmp_path, yaml.safe_dump(entry))
+    (result,) = check(path).results
+    assert (result.status, result.check.scenario["workload"]) == ("passed", {"batch": 2})
+    written(tmp_path, yaml.safe_dump({**entry, "deployment": "deploy.yaml"}))
+    assert "name one" in str(check(path).problems[0])
 
 
 def test_the_scaffold_of_a_check_holds_today(tmp_path: Path, run: Run) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def github(checks: Checks) -> str:
-    """One ``::error`` a finding, one ``::notice`` a check that is skipped, and how many there are of each status.
+    """One ``::error`` a finding, ``::warning`` a flag that is not understood, ``::notice`` a skip; and the counts.
 
     References
     ----------
@@ -24,8 +24,11 @@ def github(checks: Checks) -> str:
         place = finding.place
         lines.append(_command("error", finding.message, title, place.file, place.line, place.column))
     for result in checks.results:
+        place = result.check.place
+        title = f"llmperf: {result.check.name}"
+        notes = [note for note in result.check.notes if not note.startswith("assumed")]
+        lines += [_command("warning", note, title, place.file, place.line, None) for note in notes]
         if result.status == "skipped":
-            place = result.check.place
             text = f"{result.check.name} is skipped: {result.reason}"
             lines.append(_command("notice", text, "llmperf skipped", place.file, place.line, None))
     lines += [f"{number} {status}" for status, number in checks.counts.items() if number]

@@ -78,6 +78,7 @@ def _log(result: Result) -> str:
     ]
     if change := changed(result):
         lines.append(change)
+    lines += result.check.notes
     return f"      <system-out>{_text(chr(10).join(lines))}</system-out>\n" if lines else ""
 
 

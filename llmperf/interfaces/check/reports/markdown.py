@@ -35,6 +35,7 @@ def markdown(checks: Checks) -> str:
             place = f"{one.place.file}:{one.place.line or 1}: " if one.place.file else ""
             lines.append(f"- {_text(place + one.message)}")
         lines.append("")
+    lines += [f"- {_text(f'{one.check.name}: {note}')}" for one in checks.results for note in one.check.notes][:MOST]
     lines += [f"- {_text(note)}" for note in checks.notes]
     return "\n".join(lines).rstrip("\n") + "\n"
 
