@@ -15,14 +15,19 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from llmperf.descriptors.resolve import resolve as load
     from llmperf.errors import InputError, Problem
+    from llmperf.interfaces.check import Checks, check
     from llmperf.interfaces.comparison import Comparison, compare
+    from llmperf.interfaces.difference import diff
     from llmperf.interfaces.results import Estimate, estimate
 
-__all__ = ["Comparison", "Estimate", "InputError", "Problem", "compare", "estimate", "load"]
+__all__ = ["Checks", "Comparison", "Estimate", "InputError", "Problem", "check", "compare", "diff", "estimate", "load"]
 
 _HOMES = {
+    "Checks": ("llmperf.interfaces.check", "Checks"),
+    "check": ("llmperf.interfaces.check", "check"),
     "Comparison": ("llmperf.interfaces.comparison", "Comparison"),
     "compare": ("llmperf.interfaces.comparison", "compare"),
+    "diff": ("llmperf.interfaces.difference", "diff"),
     "Estimate": ("llmperf.interfaces.results", "Estimate"),
     "estimate": ("llmperf.interfaces.results", "estimate"),
     "load": ("llmperf.descriptors.resolve", "resolve"),

@@ -27,6 +27,8 @@ class Problem:
         Dotted path of the key, empty when the whole document is meant.
     file, line : str or None, int or None
         Where it was read; None when it came from flags or Python.
+    column : int or None
+        Where on the line, as far as it is known; the first is 1.
     allowed : tuple of str
         What may stand there instead.
     suggestion : str or None
@@ -39,12 +41,13 @@ class Problem:
     line: int | None = None
     allowed: tuple[str, ...] = field(default=())
     suggestion: str | None = None
+    column: int | None = None
 
     def __str__(self) -> str:
         said = self.to_dict()
         where: str = said["file"] or ""
         if self.line is not None:
-            where += f":{self.line}"
+            where += f":{self.line}" if self.column is None else f":{self.line}:{self.column}"
         parts = [part for part in (where, said["path"]) if part]
         text: str = (": ".join(parts) + ": " if parts else "") + said["message"]
         if self.suggestion:
@@ -55,8 +58,10 @@ class Problem:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``; foreign text is printable and cut."""
+        column = {} if self.column is None else {"column": self.column}
         return {
-            **asdict(self),
+            **{key: value for key, value in asdict(self).items() if key != "column"},
+            **column,
             "message": _clean(self.message, 1000),
             "path": _clean(self.path, 200),
             # of a long path the end says which file is meant

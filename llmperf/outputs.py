@@ -6,6 +6,7 @@ JSON output, terminal tables, the schema and everything that names a result read
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 
@@ -56,6 +57,13 @@ CAPACITY = (
     Output("required", "B", "lower", "required", "what the workload needs on the fullest device, in all tiers"),
     Output("missing", "B", "lower", "missing", "what found no place; 0 where it fits"),
     Output("fits", "", "higher", "fits", "whether the requested workload has a place"),
+    Output(
+        "kv_headroom",
+        "",
+        "higher",
+        "KV headroom",
+        "share of the KV pool that the requested workload leaves free; below 0 where it needs more",
+    ),
     Output("kv_pool_tokens", "1", "higher", "KV pool, tokens", "tokens whose KV cache the whole system can hold"),
     Output(
         "max_batch",
@@ -108,6 +116,61 @@ RESOURCES = {
 """What can limit a phase."""
 
 
+BOUND_BY = Output("bottleneck", "", "", "bottleneck", "the resource that a phase waits for most; of `RESOURCES`")
+"""What limits a phase: a name, not a number."""
+
+BOOLEANS = ("fits",)
+"""Outputs that are true or false."""
+
+DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
+"""Unit of an output -> its dimension in `llmperf.units`; of the others, numbers and fractions, there is none."""
+
+PHASES = ("prefill", "decode")
+
+LATER = {
+    "goodput": "output_tokens_per_s",
+    "requests_per_s": "output_tokens_per_s",
+    "request_rate": "output_tokens_per_s",
+    "concurrency": "max_batch",
+    "queue_s": "ttft_s",
+    "ttft_p50_s": "ttft_mean_s",
+    "ttft_p90_s": "ttft_s",
+    "ttft_p95_s": "ttft_s",
+    "ttft_p99_s": "ttft_s",
+    "tpot_p99_s": "tpot_s",
+    "e2e_p99_s": "e2e_s",
+    "cost_per_mtok": "energy_per_output_token_j",
+    "cost": "energy_j",
+    "cost_per_hour": "energy_j",
+    "mfu": "bound.ttft_s",
+    "hfu": "bound.ttft_s",
+    "mbu": "bound.tpot_s",
+    "step_time_s": "tpot_s",
+    "samples_per_s": "total_tokens_per_s",
+}
+"""Outputs that users ask for and this version does not compute -> what it has that comes nearest."""
+
+
 def projected() -> tuple[Output, ...]:
     """Every scalar output that a user may name without a prefix."""
     return (*TIMES, *CAPACITY)
+
+
+@cache
+def by_path() -> dict[str, Output]:
+    """Every output of a scenario by the path that names it: ``tpot_s``, ``bound.tpot_s``, ``memory.weights``."""
+    found = {output.name: output for output in projected()}
+    for definition in ("bound", "roofline"):
+        found |= {f"{definition}.{output.name}": output for output in TIMES}
+    found |= {f"memory.{output.name}": output for output in MEMORY_CLASSES}
+    return found | {f"bottleneck.{phase}": BOUND_BY for phase in PHASES}
+
+
+def canonical(path: str) -> str:
+    """The path of `by_path` that another spelling means, as in JSON: ``projection.``, ``memory_bytes_per_device.``."""
+    head, _, name = path.partition(".")
+    if head == "projection":
+        return name
+    if head in ("memory", "memory_bytes_per_device"):
+        return name if name in {output.name for output in CAPACITY} else f"memory.{name}"
+    return path

@@ -5,6 +5,7 @@ Not a test: figures depend on the machine, so they are printed, with the budget 
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -90,12 +91,31 @@ def report_s(environment: dict[str, str], folder: Path) -> tuple[float, float]:
     return min(float(spent) for spent, _ in done), max(float(peak) for _, peak in done)
 
 
+def checks_s(distinct: bool) -> tuple[float, str]:
+    """Time of ``llmperf check`` on 1,000 checks: one array of workloads, or all of different scenarios. [s]"""
+    models = ("llama-3.1-8b", "llama-3.1-70b", "llama-2-7b", "llama-2-13b", "gemma-2-9b")
+    chips = ("h100-sxm", "h200-sxm", "a100-sxm-80gb", "b200-sxm", "mi300x", "l40s", "a40", "gb200", "h20", "a10")
+    axes = {"tp": [1, 2, 4, 8], "weights": ["bf16", "fp8", "w8a8-int8", "w4a16-g128", "nvfp4"]}
+    matrix = {"model": [*models], "hardware": [*chips], **axes} if distinct else {"tp": [8], "batch": [*range(1, 1001)]}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "bench.llmperf.yaml"
+        data = {"model": "llama-3.1-70b", "hardware": "h100-sxm", "matrix": matrix, "expect": {"ttft_s": {"max": 1e4}}}
+        file.write_text(json.dumps(data))
+        begin = time.perf_counter()
+        command = [sys.executable, "-c", COLD, "check", str(file)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        return time.perf_counter() - begin, done.stdout.strip().splitlines()[-1]
+
+
 def main() -> None:
     """Print every figure beside its budget."""
     print(f"one warm estimate             {warm_ms():8.2f} ms       (budget 1 ms)")
     for model in ("llama-3.1-70b", "mixtral-8x7b", "gemma-2-9b"):
         rate = configurations_per_second(model)
         print(f"configurations, {model:14s}{rate:8,.0f} /s       (budget 300,000 /s)")
+    for name, distinct in (("one array", False), ("all different", True)):
+        seconds, said = checks_s(distinct)
+        print(f"1,000 checks, {name:14s}  {seconds:8.2f} s        (budget 3 s; {said})")
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "XDG_CACHE_HOME": cache, "PYTHONPATH": str(Path(__file__).parents[1])}
         for name, flags in (("tables", FLAGS), ("--json", [*FLAGS, "--json"])):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -33,6 +34,7 @@ def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run
     shown = run(command, "--help", COLUMNS="200", NO_COLOR="1", TERM="dumb").stdout
     example = re.search(r"Example: llmperf (.*?)(?:  |\n|│)", shown)
     assert example, shown
+    shutil.copytree(ROOT / "examples/checks", tmp_path / "sizing")
     (tmp_path / "result.json").write_text((ROOT / "tests/data/runs/vllm-serve.json").read_text())
     done = run(*shlex.split(example.group(1)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr

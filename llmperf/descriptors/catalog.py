@@ -15,7 +15,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,12 @@ KINDS: dict[str, tuple[str, ...]] = {
 _SUFFIXES = (".yaml", ".yml", ".json")
 _FILES = (*_SUFFIXES, ".gguf")
 """How references to files end."""
-_CACHE_VERSION = "1"
+_CACHE_VERSION = "2"
 MAX_EXTENDS = 8
 """Longest chain of ``extends``."""
 
 
+@cache
 def packaged() -> Path:
     """The directory that holds ``hardware/`` and ``workloads/``: inside a wheel, or beside a checkout's package."""
     package = Path(__file__).resolve().parents[1]
@@ -133,10 +134,13 @@ def touching() -> Iterator[list[str]]:
     """Collect the files and directories outside the package that are read within."""
     global _touched
     before, _touched = _touched, []
+    inside = _touched
     try:
-        yield _touched
+        yield inside
     finally:
         _touched = before
+        if before is not None:
+            before += inside
 
 
 def touch(path: str | Path) -> None:
@@ -166,12 +170,14 @@ def _load_file(path: str, version: tuple[int, int]) -> Document:  # noqa: ARG001
     cached = _cache_directory() / f"{key}.json"
     try:
         stored = json.loads(cached.read_bytes())
-        return Document(stored["data"], path, {str(k): int(v) for k, v in stored["lines"].items()})
+        lines, columns = ({str(k): int(v) for k, v in stored[name].items()} for name in ("lines", "columns"))
+        return Document(stored["data"], path, lines, columns)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass  # absent or damaged: parse the file, which is the truth, and store it again
     document = parse_yaml(content, path)
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # a read-only home costs time, not answers
-        write_atomically(cached, json.dumps({"data": document.data, "lines": document.lines}))
+        stored = {"data": document.data, "lines": document.lines, "columns": document.columns}
+        write_atomically(cached, json.dumps(stored))
     return document
 
 
@@ -279,45 +285,51 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
     path : str
         Path of the reference in the scenario, for messages.
     """
-    chain: list[Document] = []
+    found = chain(kind, reference, extra, path)
+    if kind == "achieved":  # how well the fits of a class hold says nothing of a chip
+        found[1:] = [replace(d, data={k: v for k, v in d.data.items() if k != "fitted"}) for d in found[1:]]
+    data = _own(found[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
+    for document in reversed(found[:-1]):
+        own = _own(document)
+        for key, value in own.items():  # values on top of what the base names (achieved: some-class)
+            if isinstance(value, Mapping) and isinstance(data.get(key), str) and "extends" not in value:
+                own[key] = {"extends": data[key], **value}
+        data = merge(data, own)
+    if "aliases" in found[0].data:
+        data["aliases"] = found[0].data["aliases"]
+    if kind != "scenario":
+        data.setdefault("name", Path(found[0].file or "").stem)
+    return Document(data, found[0].file, found[0].lines, found[0].columns)
+
+
+def chain(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> list[Document]:
+    """The document of a descriptor and those that it ``extends``, the strongest first (see `load`)."""
+    found: list[Document] = []
     seen: set[str] = set()
     while True:
         try:
             file = str(_locate(kind, reference, extra, path))
         except InputError as error:
-            if not chain:
+            if not found:
                 raise
-            last = chain[-1]
+            last = found[-1]
             raise InputError(
                 [replace(p, file=p.file or last.file, line=last.line("extends")) for p in error.problems]
             ) from None
-        if file in seen or len(chain) >= MAX_EXTENDS:
+        if file in seen or len(found) >= MAX_EXTENDS:
             raise InputError(Problem("extends itself, or too many others", "extends", file))
         seen.add(file)
         document = load_file(file)
         if not isinstance(document.data, Mapping):
             raise InputError(Problem(f"must be a mapping, not {shown(document.data)}", file=file))
-        chain.append(document)
+        found.append(document)
         base = document.data.get("extends")
         if base is None:
             break
         if not isinstance(base, str):
             raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
         reference, path = beside(base, file), "extends"
-    if kind == "achieved":  # how well the fits of a class hold says nothing of a chip
-        chain[1:] = [replace(d, data={k: v for k, v in d.data.items() if k != "fitted"}) for d in chain[1:]]
-    data = _own(chain[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
-    for document in reversed(chain[:-1]):
-        own = _own(document)
-        for key, value in own.items():  # values on top of what the base names (achieved: some-class)
-            if isinstance(value, Mapping) and isinstance(data.get(key), str) and "extends" not in value:
-                own[key] = {"extends": data[key], **value}
-        data = merge(data, own)
-    if "aliases" in chain[0].data:
-        data["aliases"] = chain[0].data["aliases"]
-    if kind != "scenario":
-        data.setdefault("name", Path(chain[0].file or "").stem)
-    return Document(data, chain[0].file, chain[0].lines)
+    return found
 
 
 def _own(document: Document) -> dict[str, Any]:

@@ -88,6 +88,8 @@ def built(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     state = (name, key, extra, os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
     known = _built.get(state)
     if known is not None and all(catalog.state(path) == before for path, before in known[1]):
+        for path, _ in known[1]:
+            catalog.touch(path)
         return known[0]
     with catalog.touching() as touched:
         found = _build(name, key, extra)

@@ -32,11 +32,12 @@ _PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data of one file, and the line on which each dotted path stands (an empty path: the whole)."""
+    """Data of one file, and the line and column at which each dotted path stands (an empty path: the whole)."""
 
     data: Any
     file: str | None = None
     lines: dict[str, int] = field(default_factory=dict)
+    columns: dict[str, int] = field(default_factory=dict)
 
     def line(self, path: str) -> int | None:
         """The line of `path`, or of the nearest key above it."""
@@ -170,16 +171,16 @@ def deeper_than(data: Any, depth: int) -> bool:
     return any(deeper_than(value, depth - 1) for value in (data.values() if isinstance(data, Mapping) else data))
 
 
-def parse_yaml(content: bytes, file: str) -> Document:
+def parse_yaml(content: bytes, file: str, most: int = MAX_NODES) -> Document:
     """YAML text to a `Document`.
 
     Raises
     ------
     InputError
         With file and line: on a syntax error, a tag, a duplicate or nested key, or more than `MAX_DEPTH` levels or
-        `MAX_NODES` values.
+        `most` values.
     """
-    return _built(_Builder(file), content)[-1]
+    return _built(_Builder(file, most), content)[-1]
 
 
 def parse_yaml_stream(content: bytes, file: str) -> list[Document]:
@@ -190,7 +191,7 @@ def parse_yaml_stream(content: bytes, file: str) -> list[Document]:
     InputError
         As `parse_yaml`; the limits hold for all documents together, merged values counted as often as they are used.
     """
-    return _built(_Builder(file, foreign=True), content)
+    return _built(_Builder(file, MAX_NODES, foreign=True), content)
 
 
 def _built(builder: _Builder, content: bytes) -> list[Document]:
@@ -206,7 +207,7 @@ def _built(builder: _Builder, content: bytes) -> list[Document]:
         ) from None
     except yaml.YAMLError as error:
         raise InputError(Problem(f"is not YAML: {shown(str(error))}", file=file)) from None
-    return [*builder.finished, Document(builder.root, file, builder.lines)]
+    return [*builder.finished, Document(builder.root, file, builder.lines, builder.columns)]
 
 
 @dataclass(slots=True)
@@ -223,12 +224,13 @@ class _Open:
 class _Builder:
     """Builds plain data from parser events without recursion; `foreign`: of several documents, with merged keys."""
 
-    def __init__(self, file: str, foreign: bool = False) -> None:
-        self.file = file
+    def __init__(self, file: str, most: int, foreign: bool = False) -> None:
+        self.file, self.most = file, most
         self.foreign = foreign
         self.finished: list[Document] = []
         self.root: Any = None
         self.lines: dict[str, int] = {}
+        self.columns: dict[str, int] = {}
         self.nodes = 0
         self.stack: list[_Open] = []
         self.anchors: dict[str, tuple[Any, int]] = {}
@@ -277,8 +279,8 @@ class _Builder:
 
     def count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes
-        if self.nodes > MAX_NODES:
-            raise self.fail(f"holds more than {MAX_NODES} values", event)
+        if self.nodes > self.most:
+            raise self.fail(f"holds more than {self.most} values", event)
 
     def open(self, event: Any) -> None:
         if event.tag is not None and not event.implicit:
@@ -308,7 +310,7 @@ class _Builder:
             if event.value == "<<" and not self.foreign:
                 raise self.fail("merge keys are not allowed; use extends", event, parent.path)
             parent.key = event.value
-            self.lines[path] = event.start_mark.line + 1
+            self.mark(path, event)
             return
         value = self.plain(event)
         self.place(value, event)
@@ -328,6 +330,10 @@ class _Builder:
         except (ValueError, OverflowError):
             raise self.fail(f"{shown(event.value)} is not a value", event) from None
 
+    def mark(self, path: str, event: Any) -> None:
+        self.lines[path] = event.start_mark.line + 1
+        self.columns[path] = event.start_mark.column + 1
+
     def place(self, value: Any, event: Any) -> str:
         self.count(1, event)
         if not self.stack:
@@ -337,7 +343,7 @@ class _Builder:
         if isinstance(parent.value, list):
             path = f"{parent.path}.{len(parent.value)}" if parent.path else str(len(parent.value))
             parent.value.append(value)
-            self.lines[path] = event.start_mark.line + 1
+            self.mark(path, event)
             return path
         key = parent.key or ""
         parent.value[key], parent.key = value, None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -158,6 +159,20 @@ class Flag(_Marker):
         return {"type": "boolean"}
 
 
+@dataclass(frozen=True, slots=True)
+class Day(_Marker):
+    """A calendar date, written 2026-12-31."""
+
+    def check(self, value: Any) -> date:
+        try:
+            return value if isinstance(value, date) else date.fromisoformat(value)
+        except (TypeError, ValueError):
+            raise ValueError(f"{shown(value)} is not a date, written like 2026-12-31") from None
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string", "format": "date"}
+
+
 Text = Annotated[str, Name()]
 Switch = Annotated[bool, Flag()]
 Whole = Annotated[float, Count(1)]
@@ -167,6 +182,7 @@ Share = Annotated[float, Number(1e-6, 1.0)]
 """A fraction that something is divided by."""
 Bits = Annotated[float, Number(0.01, 64.0)]
 Positive = Annotated[float, Number(1e-12)]
+Date = Annotated[date, Day()]
 NonNegative = Annotated[float, Number(0.0)]
 Bytes = Annotated[float, Quantity("bytes")]
 BytesOrZero = Annotated[float, Quantity("bytes", zero=True)]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors import catalog
+from llmperf.descriptors.check import JUDGED, SEVERAL
 from llmperf.descriptors.components import COMPONENTS, DEFAULTS, built, frozen
 from llmperf.descriptors.consistency import check_together
 from llmperf.descriptors.documents import MAX_DEPTH, Document, deeper_than
@@ -35,7 +36,7 @@ FLAT: dict[str, str] = {
 }
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
 
-NOT_YET = {"training": "training", "expect": "checks", "traffic": "serving traffic"}
+NOT_YET = {"training": "training", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
 
 MAX_CONFIGURATIONS = 20_000_000
@@ -77,23 +78,45 @@ def written(
     if reference is None:
         data: dict[str, Any] = {}
     elif isinstance(reference, Mapping):
-        data = _flattened(reference)
+        data = flattened(without_checks(reference))
         if isinstance(base := data.pop("extends", None), str):
-            data = _over(catalog.load("scenario", base, extra, "extends").data, data)
+            below = catalog.load("scenario", base, extra, "extends")
+            data = over(without_checks(below.data, below), data)
     else:
         document = catalog.load("scenario", str(reference), extra)
         data = {
             key: catalog.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
-            for key, value in document.data.items()
+            for key, value in without_checks(document.data, document).items()
         }
-    return _over(data, _flattened(overrides)) if overrides else data, document
+    return over(data, flattened(overrides)) if overrides else data, document
 
 
-def _over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def without_checks(data: Mapping[str, Any], document: Document | None = None) -> dict[str, Any]:
+    """A scenario without what only ``llmperf check`` reads.
+
+    Raises
+    ------
+    InputError
+        If it holds keys that make several scenarios of it.
+    """
+    several = [key for key in data if key in SEVERAL]
+    if several:
+        text = "makes checks of many scenarios, not one scenario"
+        file = document.file if document else None
+        raise InputError(
+            [
+                Problem(text, key, file, document.line(key) if document else None, suggestion="llmperf check runs them")
+                for key in several
+            ]
+        )
+    return {key: value for key, value in data.items() if key not in JUDGED}
+
+
+def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """A scenario with another on top; the name of a component and values of it, one in each, come together."""
-    out = catalog.merge(base, over)
+    out = catalog.merge(base, top)
     for name in COMPONENTS:
-        below, above = base.get(name), over.get(name)
+        below, above = base.get(name), top.get(name)
         if isinstance(below, str) and isinstance(above, Mapping) and not {"extends", "name"} & set(above):
             out[name] = {"extends": below, **above}
         elif isinstance(above, str) and isinstance(below, Mapping) and not {"extends", "name"} & set(below):
@@ -101,7 +124,7 @@ def _over(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
-def _flattened(given: Mapping[str, Any]) -> dict[str, Any]:
+def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
     """Short names and dotted paths to nested mappings."""
     out: dict[str, Any] = {}
     wrong = []

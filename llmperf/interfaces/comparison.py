@@ -90,7 +90,7 @@ class Comparison:
             del data["schema_version"], data["llmperf_version"]
             known: dict[str, Any] = {"label": label, **data}
             known["speedup"] = {name: self.speedup(index, name) for name in ("bound", "roofline", "projection")}
-            known["difference"] = _difference(self.difference(index)) if index else None
+            known["difference"] = difference_dict(self.difference(index)) if index else None
             known["explanation"] = self.explanation(index) if index else None
             configurations.append(known)
         plain: dict[str, Any] = finite(
@@ -108,7 +108,8 @@ def _ratio(base: float, other: float, less_is_better: bool) -> float:
     return above / below if below else float("nan")
 
 
-def _difference(found: Difference) -> dict[str, Any]:
+def difference_dict(found: Difference) -> dict[str, Any]:
+    """What differs between two configurations as plain data."""
     return {
         "workload": [asdict(change) for change in found.workload],
         "phases": [_phase(phase) for phase in found.phases],

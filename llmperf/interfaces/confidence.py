@@ -13,9 +13,12 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band
 from llmperf.evidence.classes import band
+from llmperf.outputs import Output
 
 METRICS = {"prefill": "ttft_s", "decode": "tpot_s", "e2e": "e2e_s"}
 """Phase of a band -> the projected time that it belongs to."""
+_PHASES = {"ttft_s": "prefill", "ttft_mean_s": "prefill", "tpot_s": "decode", "itl_s": "decode"}
+"""Output -> the phase whose band it has; the others have that of the end-to-end time."""
 LONGEST = 131_072
 """Longest context of the kernel measurements that ship. [1]"""
 
@@ -24,6 +27,18 @@ def error_bands(scenario: Scenario) -> dict[str, Band]:
     """The band of each phase that the evidence has one for."""
     found = {phase: bands.of(band(phase, scenario)) for phase in METRICS}
     return {phase: one for phase, one in found.items() if one is not None}
+
+
+def unfavourable(scenario: Scenario, output: Output) -> float | None:
+    """What a projected time, rate or energy is multiplied by for the unfavourable end of its error band. [1]
+
+    The upper end of measured over projected time, of rates its reciprocal. A mean time to the first token has the band
+    of prefill, what counts whole requests that of the end-to-end time. None where the evidence has no band.
+    """
+    one = bands.of(band(_PHASES.get(output.name, "e2e"), scenario))
+    if one is None:
+        return None
+    return one.high if output.better == "lower" else 1.0 / one.high
 
 
 def to_dict(scenario: Scenario, projected: Any) -> dict[str, Any] | None:

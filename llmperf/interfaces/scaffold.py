@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llmperf.descriptors.catalog import write_atomically
 from llmperf.errors import InputError, Problem, nearest
+
+if TYPE_CHECKING:
+    from llmperf.interfaces.results import Estimate
 
 SCAFFOLDS = {
     "model": """\
@@ -56,6 +63,11 @@ workload: {batch: 32, input: 2048, output: 256}
 }
 """Kind -> a valid document with what one usually changes."""
 
+ROOM = 0.10
+"""Room of a scaffolded limit over today's value. [1]"""
+PROMISED = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s")
+"""Outputs that a scaffolded check limits."""
+
 
 def scaffold(kind: str, path: Path, force: bool = False) -> Path:
     """Write a scaffold.
@@ -76,13 +88,79 @@ def scaffold(kind: str, path: Path, force: bool = False) -> Path:
     """
     if kind not in SCAFFOLDS:
         text = f"there is no scaffold of {kind!r}"
-        raise InputError(Problem(text, "kind", allowed=tuple(SCAFFOLDS), suggestion=nearest(kind, SCAFFOLDS)))
+        allowed = (*SCAFFOLDS, "check")
+        raise InputError(Problem(text, "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
+    return _written(path, SCAFFOLDS[kind], force)
+
+
+def check_scaffold(scenario: str, path: Path | None = None, force: bool = False, extra: tuple[str, ...] = ()) -> Path:
+    """Write a check of a scenario: today's values with room, as limits.
+
+    Parameters
+    ----------
+    scenario : str
+        The name or file of a scenario.
+    path : Path, optional
+        The file; by default beside the scenario, or here where the scenario is one of the catalog.
+    force : bool
+        Whether a file that exists may be replaced.
+    extra : tuple of str
+        Catalog directories that go before all others.
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong, does not fit, or the file exists or cannot be written.
+    """
+    from llmperf.descriptors.catalog import is_path
+    from llmperf.interfaces.check.lock import scalar
+    from llmperf.interfaces.results import estimate
+
+    result = estimate(scenario, catalog=extra)
+    if not result.memory.fits:
+        raise InputError(Problem("does not fit: there is nothing to promise", file=scenario))
+    source = Path(scenario)
+    path = path or (source.parent if is_path(scenario) else Path()) / f"{source.stem}.llmperf.yaml"
+    base = os.path.relpath(source, path.parent) if is_path(scenario) else scenario
+    lines = [
+        f"# What a sizing promises: values of today with room of {ROOM:.0%}. `llmperf check {path.name}` evaluates it.",
+        f"extends: {scalar(Path(base).as_posix() if is_path(scenario) else base)}",
+        "expect:",
+        "  fits: true",
+        *(f"  {f'{name}: {limit}':<48}# {today} today" for name, limit, today in _promises(result)),
+    ]
+    return _written(path, "\n".join(lines) + "\n", force)
+
+
+def _promises(result: Estimate) -> Iterator[tuple[str, str, str]]:
+    """Outputs with a limit that leaves room, and their value today."""
+    from llmperf import units
+    from llmperf.interfaces.check.words import value
+    from llmperf.outputs import by_path
+
+    outputs = by_path()
+    headroom = float(result.memory.kv_headroom)
+    if headroom > 0:
+        kept = min(0.10, 0.5 * headroom)
+        yield "kv_headroom", f"{{min: {100 * kept:.2g} %}}", value(outputs["kv_headroom"], headroom)
+    for name in PROMISED:
+        today = float(getattr(result, name))
+        if not math.isfinite(today):
+            continue
+        if outputs[name].better == "lower":
+            limit = f"{{max: {units.scaled((1 + ROOM) * today, 'time', 3)}}}"
+        else:
+            limit = f"{{min: {float(f'{today / (1 + ROOM):.3g}'):g} tokens/s}}"
+        yield name, limit, value(outputs[name], today)
+
+
+def _written(path: Path, text: str, force: bool) -> Path:
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(Problem("must end in .yaml", file=str(path)))
     if path.exists() and not force:
         raise InputError(Problem("exists already", file=str(path), suggestion="--force replaces it"))
     try:
-        write_atomically(path, SCAFFOLDS[kind])
+        write_atomically(path, text)
     except OSError as error:
         raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
     return path

@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from llmperf.descriptors.check import GROUPS, JUDGED, SIDES, CheckKeys
+from llmperf.descriptors.check import SCHEMA_VERSION as CHECK_VERSION
 from llmperf.descriptors.components import COMPONENTS, ENTRIES
 from llmperf.descriptors.published import Published
-from llmperf.descriptors.resolve import SECTIONS
+from llmperf.descriptors.resolve import FLAT, SECTIONS
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES, by_path
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -31,8 +33,10 @@ def schema_of(kind: str) -> dict[str, Any]:
         return {"$schema": DIALECT, **adapter(Published).json_schema()}
     if kind == "comparison":
         return _comparison()
+    if kind == "check":
+        return _check()
     if kind not in known:
-        allowed = ("scenario", *known, "published", "outputs", "comparison")
+        allowed = ("scenario", *known, "check", "published", "outputs", "comparison")
         raise InputError(Problem(f"unknown kind {kind!r}", "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
     return {"$schema": DIALECT, **_written(kind, adapter(known[kind]).json_schema())}
 
@@ -85,6 +89,7 @@ def _scenario() -> dict[str, Any]:
         definitions.update(inner.pop("$defs", {}))
         properties[name] = inner
     properties |= adapter(Plain).json_schema()["properties"]
+    properties |= {key: value for key, value in _check_keys(definitions).items() if key in JUDGED}
     return {
         "$schema": DIALECT,
         "title": "Scenario",
@@ -92,6 +97,46 @@ def _scenario() -> dict[str, Any]:
         "properties": properties,
         "additionalProperties": False,
         "$defs": definitions,
+    }
+
+
+def _check_keys(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The keys of a check beside its scenario; what they refer to goes into `definitions`."""
+    schema = adapter(CheckKeys).json_schema()
+    definitions.update(schema.pop("$defs", {}))
+    limit: dict[str, Any] = {"anyOf": [{"type": "string"}, {"type": "number"}]}
+    limits = {
+        "type": "object",
+        "properties": {"min": limit, "max": limit, "equals": {}, "confidence": schema["properties"]["confidence"]},
+        "additionalProperties": False,
+        "anyOf": [{"required": [side]} for side in SIDES],
+    }
+    definitions["Limits"] = {"anyOf": [limits, {"type": ["boolean", "string", "null"]}]}
+    of = {"$ref": "#/$defs/Limits"}
+    outputs = {path: {**of, "description": output.description} for path, output in by_path().items()}
+    grouped = {group: {"type": "object", "additionalProperties": of} for group in GROUPS}
+    spelled = {f"^({'|'.join(GROUPS)})\\.": of}
+    expect = {"type": "object", "properties": {**outputs, **grouped}, "patternProperties": spelled}
+    schema["properties"]["expect"] = {**expect, "additionalProperties": False}
+    version = {"type": "integer", "minimum": 1, "maximum": CHECK_VERSION}
+    properties: dict[str, Any] = {**schema["properties"], "schema_version": version}
+    return {key: _or_null(value) if key != "schema_version" else value for key, value in properties.items()}
+
+
+def _check() -> dict[str, Any]:
+    """A check file: a scenario with limits, or what its checks have in common and the list of them."""
+    schema = _scenario()
+    short: dict[str, Any] = {key.rpartition(".")[2]: {} for key in FLAT.values()}
+    entry = {**schema["properties"], **short, **_check_keys(schema["$defs"])}
+    dotted: dict[str, Any] = {r"^\w+\..": {}}
+    of = {"type": "object", "properties": entry, "patternProperties": dotted, "additionalProperties": False}
+    schema["$defs"]["Check"] = of
+    many = {"type": "array", "items": {"$ref": "#/$defs/Check"}, "minItems": 1}
+    return {
+        **schema,
+        "title": "Checks",
+        "properties": {**entry, "checks": many},
+        "patternProperties": dotted,
     }
 
 

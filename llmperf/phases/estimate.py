@@ -62,6 +62,7 @@ class Footprint:
     required: Real
     missing: Real
     fits: Any
+    kv_headroom: Real
     kv_pool_tokens: Real
     max_batch: Real
     max_context: Real
@@ -164,6 +165,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
         weights + kv + need.fixed,
         placed.missing,
         placed.missing <= 0.0,
+        choose(np.asarray(room > 0.0), 1.0 - kv / most(room, TINY), np.nan),
         choose(np.asarray(token > 0.0), pool // 1.0 * copies, np.nan),
         most_sequences(prepared, need, room, padded) * copies,
         longest_context(prepared, need, room),

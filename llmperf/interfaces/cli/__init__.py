@@ -27,6 +27,8 @@ COMMANDS = {
     "compare": "compare",
     "roofline": "roofline",
     "report": "report",
+    "check": "check",
+    "diff": "diff",
     "list": "list_",
     "show": "show",
     "schema": "schema",

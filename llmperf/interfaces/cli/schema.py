@@ -11,7 +11,7 @@ from llmperf.interfaces.cli.options import JSON
 
 def schema(
     kind: Annotated[
-        str, typer.Argument(help="scenario, a kind of descriptor, outputs, or comparison.", metavar="[KIND]")
+        str, typer.Argument(help="scenario, check, a kind of descriptor, outputs, or comparison.", metavar="[KIND]")
     ] = "scenario",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:

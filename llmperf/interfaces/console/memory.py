@@ -56,7 +56,9 @@ def show(result: Estimate) -> None:
         shown = (
             ("yes" if value else "no")
             if output.name == "fits"
-            else (quantity(value, "bytes") if output.unit == "B" else count(value))
+            else quantity(value, {"B": "bytes", "": "fraction"}[output.unit])
+            if output.unit in ("B", "")
+            else count(value)
         )
         made.add_row(output.label, shown, output.description)
     out.print(made)

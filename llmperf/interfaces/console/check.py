@@ -1,0 +1,74 @@
+"""Checks on a terminal: every limit with its value and margin, and what changed."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+from rich.console import Console
+from rich.table import Table
+
+from llmperf.interfaces.check import Checks
+from llmperf.interfaces.check.evaluation import Result
+from llmperf.interfaces.check.words import changed, expected, margin, printable, value
+from llmperf.interfaces.console.style import WIDTH, console, table, text
+
+MOST = 100
+"""Most checks that are shown one by one, those that do not hold first."""
+COLORS = {"passed": "green", "failed": "red", "error": "red", "skipped": "yellow"}
+
+
+def show(checks: Checks) -> None:
+    """Print all checks."""
+    _print(console(), checks)
+
+
+def plain(checks: Checks) -> str:
+    """The same as text, for a file."""
+    stream = StringIO()
+    _print(Console(file=stream, width=WIDTH, highlight=False, no_color=True), checks)
+    return stream.getvalue()
+
+
+def _print(out: Console, checks: Checks) -> None:
+    bad = [result for result in checks.results if result.status != "passed"]
+    kept = {id(result) for result in bad[:MOST]}
+    kept |= {id(result) for result in [one for one in checks.results if id(one) not in kept][: MOST - len(kept)]}
+    shown = [result for result in checks.results if id(result) in kept]
+    if shown:
+        made = table("check", "status", "output", "value", "limit", "margin", left=3)
+        made.columns[1].no_wrap = True
+        for result in shown:
+            _rows(made, result)
+        out.print(made)
+        out.print()
+    for result in shown:
+        said = "; ".join(part for part in (result.reason, changed(result)) if part and part != "as locked")
+        if said:
+            out.print(f"{_safe(result.check.name)}: {_safe(said)}")
+        for note in result.check.notes:
+            out.print(f"  note: {_safe(note)}")
+    if len(shown) < len(checks.results):
+        out.print(f"and {len(checks.results) - len(shown):,} more checks; --format json shows all")
+    for note in checks.notes:
+        out.print(f"note: {_safe(note)}")
+    counts = [f"[{COLORS[status]}]{number:,} {status}[/]" for status, number in checks.counts.items() if number]
+    out.print(", ".join(counts) or "no checks")
+
+
+def _rows(made: Table, result: Result) -> None:
+    status = f"[{COLORS[result.status]}]{result.status}[/]"
+    head = [_safe(result.check.name), status]
+    if not result.verdicts:
+        made.add_row(*head, "", "", "", "")
+    for verdict in result.verdicts:
+        color = "" if verdict.holds else "red"
+        cells = [value(verdict.limit.about, verdict.value), expected(verdict), margin(verdict)]
+        cells = [f"[{color}]{text(cell)}[/]" if color else text(cell) for cell in cells]
+        name = verdict.limit.output + (" (pessimistic)" if verdict.limit.pessimistic else "")
+        made.add_row(*head, name, *cells)
+        head = ["", ""]
+
+
+def _safe(foreign: str) -> str:
+    """Foreign text that is no markup, and no command to a runner that reads what is printed (``::error::``)."""
+    return text(printable(foreign).replace("::", ": :").replace("##[", "## ["))
