@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -39,6 +40,7 @@ def test_every_command_of_the_readme_runs(
     line: str, tmp_path: Path, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     (tmp_path / "config.json").write_text((ROOT / "tests/data/huggingface/Llama-3.1-8B.json").read_text())
+    shutil.copytree(ROOT / "examples" / "checks", tmp_path / "examples" / "checks")
     done = run(*shlex.split(line), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 

@@ -29,5 +29,5 @@ def linked(page: str, modules: Mapping[str, str]) -> str:
 
 
 def named(text: str) -> list[str]:
-    """Names of the package in a Markdown text."""
-    return re.findall(r"`(llmperf(?:\.\w+)+)`", text)
+    """Names of the package in a Markdown text; ``llmperf.lock.yaml`` is a file."""
+    return [name for name in re.findall(r"`(llmperf(?:\.\w+)+)`", text) if not name.endswith(".yaml")]
