@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,10 @@ class Sequence:
     state : tuple of number or array
         Bytes of recurrent states, and of keys and values of an encoder's output, in each stage, however long the
         sequence. [B]
+    token : number or array
+        Bytes of one token in one layer. [B]
+    even : bool
+        Whether every token takes the same bytes.
     """
 
     cache: Cache | None
@@ -48,21 +52,19 @@ class Sequence:
     windowed: tuple[Real, ...]
     window: Real
     state: tuple[Real, ...]
+    token: Real = field(init=False)
+    even: bool = field(init=False)
 
-    @property
-    def token(self) -> Real:
-        """Bytes of one token in one layer. [B]"""
-        return 0.0 if self.cache is None else (self.cache.token + self.cache.index) / self.sharers
-
-    @property
-    def _grows_evenly(self) -> bool:
-        return self.cache is None or self.cache.method.linear
+    def __post_init__(self) -> None:
+        own = self.cache
+        object.__setattr__(self, "token", 0.0 if own is None else (own.token + own.index) / self.sharers)
+        object.__setattr__(self, "even", own is None or own.method.linear)
 
     def _layer(self, tokens: Real) -> tuple[Real, Real]:
         """Bytes of `tokens` tokens in a layer that keeps all: on the device, and where the method puts others. [B]"""
         if self.cache is None:
             return 0.0, 0.0
-        if self._grows_evenly:
+        if self.even:
             return self.token * tokens, 0.0
         here, away = self.cache.stored(tokens, most(tokens - self.generated, 1.0), tokens)
         return here / self.sharers, away / self.sharers
@@ -94,7 +96,7 @@ class Sequence:
 
         A prompt that fits into one step of `budget` tokens is cut layer by layer.
         """
-        if self.cache is None or self._grows_evenly:
+        if self.cache is None or self.even:
             return 0.0
         whole = self.cache.prompt(tokens) / self.sharers * _largest(self.full)
         return choose(tokens > budget, whole, 0.0)
@@ -109,7 +111,7 @@ class Sequence:
         beside : callable
             Bytes that computing a prompt takes beside them, as a function of its tokens. [B]
         """
-        return self._evenly(room) if self._grows_evenly else self._searched(room, elsewhere, beside)
+        return self._evenly(room) if self.even else self._searched(room, elsewhere, beside)
 
     def _evenly(self, room: Real) -> Real:
         found: Real = np.inf
