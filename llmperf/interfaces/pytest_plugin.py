@@ -185,14 +185,14 @@ def _near(source: Any, test: Path) -> Any:
 
 def _why(results: Iterable[Result], config: pytest.Config) -> str:
     """What does not hold, each at its line."""
-    from llmperf.interfaces.check.words import of
+    from llmperf.interfaces.check.words import of, printable
 
     lines = []
     for result in results:
         for finding in of(result):
             place = finding.place
             where = f"{_shown(place.file, config)}:{place.line or 1}: " if place.file else ""
-            lines.append(where + finding.message)
+            lines.append(printable(where + finding.message))
         if result.problems:
             lines.append(_listed(result.problems, config))
     return "\n".join(lines)
