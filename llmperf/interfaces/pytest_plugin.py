@@ -17,7 +17,8 @@ import pytest
 if TYPE_CHECKING:
     from llmperf.descriptors.check import Check
     from llmperf.errors import Problem
-    from llmperf.interfaces.check import Checks, Result
+    from llmperf.interfaces.check import Checks
+    from llmperf.interfaces.check.evaluation import Result
 
 ENDINGS = (".llmperf.yaml", ".llmperf.yml")
 """As `llmperf.descriptors.check_files.ENDINGS`, which is not cheap to import."""
@@ -74,7 +75,8 @@ class CheckFile(pytest.File):
     def result(self, check: Check) -> Result:
         """What became of a check."""
         if check.name not in self.results:
-            from llmperf.interfaces.check import evaluate, judge, lock
+            from llmperf.interfaces.check import lock
+            from llmperf.interfaces.check.evaluation import evaluate, judge
 
             items = [item for item in self.session.items if isinstance(item, CheckItem) and item.parent is self]
             wanted = [item.check for item in items]
@@ -94,7 +96,7 @@ class CheckItem(pytest.Item):
     @classmethod
     def of(cls, file: CheckFile, check: Check) -> CheckItem:
         """The test of a check: its tags are keywords of ``-k``, its skip is one of pytest."""
-        from llmperf.interfaces.check import judge
+        from llmperf.interfaces.check.evaluation import judge
         from llmperf.interfaces.check.words import printable
 
         item: CheckItem = cls.from_parent(file, name=printable(check.name))
