@@ -18,6 +18,10 @@ import pytest
 import xmlschema
 import yaml
 
+from llmperf.descriptors import check as check_files
+from llmperf.interfaces import check as interfaces
+from llmperf.interfaces.check import lock
+
 ROOT = Path(__file__).parents[1]
 SCHEMAS = Path(__file__).parent / "data/schemas"
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -329,6 +333,47 @@ def test_no_variable_of_gitlab_is_a_command_or_an_option(name: str, work: Path, 
     for text in texts:
         assert job(work, PATH=programs, **{name: text}).returncode == 2, text
     untouched(work)
+
+
+# --- The documentation -----------------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs/how-to/gate-ci.md").read_text("utf-8")
+FILES = dict(re.findall(r'(?ms)^```\w+ title="([^"]+)"\n(.*?)^```$', PAGE))
+
+
+def test_what_the_documentation_tells_pytest_holds(tmp_path: Path) -> None:
+    for name in ("sizing/chat.llmperf.yaml", "sizing/test_sizing.py", "pyproject.toml"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(FILES[name])
+    (tmp_path / "descriptors").mkdir()
+    plugin = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
+    call = [sys.executable, "-m", "pytest", "-p", "llmperf.interfaces.pytest_plugin"]
+    found = done(*call, cwd=tmp_path, **plugin)
+    assert "4 passed" in found.stdout, found.stdout + found.stderr
+
+
+def test_the_documentation_names_hooks_inputs_and_variables_that_exist() -> None:
+    (repository,) = yaml.safe_load(FILES[".pre-commit-config.yaml"])["repos"]
+    hooks = {hook["id"] for hook in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))}
+    assert {hook["id"] for hook in repository["hooks"]} == hooks
+    steps = yaml.safe_load(FILES[".github/workflows/sizing.yml"])["jobs"]["check"]["steps"]
+    (step,) = (one for one in steps if "llmperf" in one["uses"])
+    assert set(step["with"]) <= set(ACTION["inputs"])
+    for name in (*ACTION["inputs"], *ACTION["outputs"]):
+        assert f"`{name}`" in PAGE, name
+    job = yaml.safe_load(FILES[".gitlab-ci.yml"])["llmperf-check"]
+    assert set(job["variables"]) <= set(GITLAB["llmperf-check"]["variables"])
+
+
+def test_the_versions_that_the_documentation_names_are_those_of_the_code() -> None:
+    page = (ROOT / "docs/checks.md").read_text("utf-8")
+    versions = (check_files.SCHEMA_VERSION, interfaces.SCHEMA_VERSION, lock.SCHEMA_VERSION)
+    said = re.findall(r"schema_version\"?: (\d+)", page.partition("| | version |")[2])
+    assert [int(one) for one in said] == list(versions)
+
+
+# --- Shells ----------------------------------------------------------------------------------------------------------
 
 
 def scripts() -> dict[str, tuple[str, str]]:
