@@ -19,7 +19,8 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
 def schema_of(kind: str) -> dict[str, Any]:
-    """JSON Schema of a scenario, of one kind of descriptor, or of what ``llmperf compare --json`` prints.
+    """JSON Schema of a scenario, of one kind of descriptor, of checks, their results and lock files, or of what
+    ``llmperf compare --json`` prints.
 
     Raises
     ------
@@ -35,8 +36,12 @@ def schema_of(kind: str) -> dict[str, Any]:
         return _comparison()
     if kind == "check":
         return _check()
+    if kind in ("check-results", "check-lock"):
+        from llmperf.interfaces.check import schema
+
+        return {"$schema": DIALECT, **(schema.results() if kind == "check-results" else schema.lock_file())}
     if kind not in known:
-        allowed = ("scenario", *known, "check", "published", "outputs", "comparison")
+        allowed = ("scenario", *known, "check", "check-results", "check-lock", "published", "outputs", "comparison")
         raise InputError(Problem(f"unknown kind {kind!r}", "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
     return {"$schema": DIALECT, **_written(kind, adapter(known[kind]).json_schema())}
 

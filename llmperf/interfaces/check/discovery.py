@@ -56,7 +56,7 @@ def _inside(top: Path) -> Iterator[Path]:
         )
         for name in sorted(names):
             path = Path(folder) / name
-            if name != LOCK and (name.endswith(ENDINGS) or (name.endswith((".yaml", ".yml")) and _expects(path))):
+            if name != LOCK and (name.endswith(ENDINGS) or (name.endswith((".yaml", ".yml")) and expects(path))):
                 yield path
 
 
@@ -65,7 +65,7 @@ def _environment(folder: str, name: str) -> bool:
     return Path(folder, name, "pyvenv.cfg").is_file()
 
 
-def _expects(path: Path) -> bool:
+def expects(path: Path) -> bool:
     """Whether a file looks like a scenario with limits; one that cannot be read is none."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:

@@ -11,7 +11,11 @@ from llmperf.interfaces.cli.options import JSON
 
 def schema(
     kind: Annotated[
-        str, typer.Argument(help="scenario, check, a kind of descriptor, outputs, or comparison.", metavar="[KIND]")
+        str,
+        typer.Argument(
+            help="scenario, check, check-results, check-lock, a kind of descriptor, outputs, or comparison.",
+            metavar="[KIND]",
+        ),
     ] = "scenario",
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
