@@ -33,8 +33,8 @@ $(VENV)/.compiled: $(VENV)/.runtime
 demo: $(VENV)/.compiled ## One answer in the terminal: Llama-3.1-70B in FP8 on eight H100.
 	$(BIN)/llmperf estimate --model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256
 
-test: $(VENV)/.test ## The tests.
-	$(BIN)/python -m pytest
+test: $(VENV)/.test ## The tests, on all cores.
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: $(VENV)/.dev ## Style, types and the direction of imports.
 	$(BIN)/ruff check .

@@ -24,6 +24,7 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Parsed files go to a directory of the tests, not to the user's."""
     before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    os.environ.pop("COLUMNS", None)  # of the terminal that the tests run in, or of their workers
     yield
     if before is None:
         del os.environ["XDG_CACHE_HOME"]

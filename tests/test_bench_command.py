@@ -144,6 +144,8 @@ def test_an_interrupted_measurement_leaves_nothing(tmp_path: Path) -> None:
         env=ENVIRONMENT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # what runs in the background of a shell ignores the signal
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         time.sleep(4.0)
         process.send_signal(signal.SIGINT)
