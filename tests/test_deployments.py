@@ -704,3 +704,47 @@ def test_scenarios_are_no_deployments() -> None:
     root = Path(__file__).parents[1]
     assert not any(is_deployment(path) for path in (root / "workloads/scenarios").iterdir())
     assert all(is_deployment(path) for path in DATA.iterdir())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"devices": 8},
+        {"tp": 8},
+        {"batch": 4},
+        {"kv_cache": "fp8"},
+        {"attention": "flash-attention-3"},
+        {"activations": "bf16"},
+        {"engine": "vllm"},
+        {"workload": {"batch": 4}},
+        {"hardware": H100},
+        {"name": "mine"},
+        {"expect": {"fits": True}},
+        {"devices": 8, "max-model-len": 4096},
+        {},
+    ],
+)
+def test_what_a_scenario_may_say_makes_no_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert not is_deployment(path)
+
+
+def test_a_scenario_of_a_model_and_devices_is_one(run: Run, answer: Callable[..., Any], tmp_path: Path) -> None:
+    path = written(tmp_path, "mine.yaml", "model: llama-3.1-8b\ndevices: 8\n")
+    data = answer("estimate", str(path), "--hardware", H100)
+    assert data["scenario"]["parallelism"]["tp"] == 8
+    assert "deployment" not in data
+    for key, full in (("tp", "parallelism.tp"), ("batch", "workload.batch")):
+        path = written(tmp_path, "mine.yaml", f"model: llama-3.1-8b\n{key}: 8\n")
+        done = run("estimate", str(path), "--hardware", H100)
+        assert done.returncode == 2
+        assert full in done.stderr
+
+
+@pytest.mark.parametrize("keys", [{"tensor-parallel-size": 4}, {"max_model_len": 4096}, {"tp": 4, "max-num-seqs": 8}])
+def test_a_flag_that_is_a_tools_alone_makes_a_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert is_deployment(path)
+    assert "vllm" in read(path)[0].format
