@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import llmperf
 from llmperf.descriptors import catalog
-from llmperf.descriptors.importers.deployments import Deployment, is_deployment, read
+from llmperf.descriptors.importers.deployments import Deployment, Finding, is_deployment, read
 from llmperf.descriptors.importers.deployments.accelerators import PRODUCTS, product
 from llmperf.descriptors.importers.deployments.formats import KV_CACHE, WEIGHTS
 from llmperf.descriptors.importers.deployments.images import ENGINES, tool_of, version_of
@@ -748,3 +748,63 @@ def test_a_flag_that_is_a_tools_alone_makes_a_file_of_flags(keys: dict[str, Any]
     path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
     assert is_deployment(path)
     assert "vllm" in read(path)[0].format
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("compare", ["--with", "kv_cache=bf16"]),
+        ("roofline", []),
+        ("report", ["-o", "page.html"]),
+        ("compare", [str(DATA / "sglang.sh")]),
+        ("report", [str(DATA / "k8s.yaml"), "--deployment", "llama", "-o", "page.html"]),
+    ],
+)
+def test_every_command_says_what_became_of_each_deployment_file(
+    command: str, arguments: list[str], run: Run, answer: Callable[..., Any], tmp_path: Path
+) -> None:
+    if command == "report":
+        pytest.importorskip("plotly")
+    arguments = [str(tmp_path / one) if one == "page.html" else one for one in arguments]
+    common = [command, str(DATA / "vllm-serve.sh"), *arguments, "--hardware", "h200-sxm", "--batch", "4"]
+    common += ["--force"] if command == "report" else []
+    shown = run(*common)
+    assert shown.returncode == 0, shown.stderr
+    assert "not modelled" in shown.stdout
+    assert "--speculative-config" in shown.stdout
+    data = answer(*common)
+    found = data["deployments"] if arguments[:1] and arguments[0].startswith("/") else [data["deployment"]]
+    assert found[0]["name"] == "vllm-serve"
+    assert len(found) == (2 if "deployments" in data else 1)
+    assert all(len(one["findings"]) > 2 for one in found)
+    if command == "report":
+        page = (tmp_path / "page.html").read_text()
+        assert "--speculative-config" in page
+        assert all(one["name"] in page for one in found)
+
+
+def test_findings_are_escaped_in_a_report() -> None:
+    from llmperf.interfaces.report.sections.scenario import _findings, table
+
+    (row,) = _findings([Finding("assumed", "<script>", "<b>", message="&lt;").to_dict()])
+    made = table(("a",) * 5, [row], text=5)
+    assert "<script>" not in made
+    assert "<b>" not in made
+
+
+def test_deployments_are_compared_by_their_names(answer: Callable[..., Any]) -> None:
+    files = (str(DATA / "vllm-serve.sh"), str(DATA / "k8s.yaml"))
+    data = answer("compare", *files, "--deployment", "llama", "--hardware", H100, "--batch", "4")
+    assert [one["label"] for one in data["configurations"]] == ["vllm-serve", "llama"]
+    assert [one["scenario"]["parallelism"]["tp"] for one in data["configurations"]] == [8, 4]
+
+
+@pytest.mark.parametrize("command", ["estimate", "roofline"])
+def test_a_wrong_flag_is_no_fault_of_the_deployment_file(command: str, run: Run) -> None:
+    done = run(command, str(DATA / "k8s.yaml"), "--deployment", "llama", "--hardware", "h100-sx")
+    assert done.returncode == 2
+    assert "--hardware: unknown hardware 'h100-sx' (did you mean h100-sxm?)" in done.stderr
+    assert "k8s.yaml" not in done.stderr
+    done = run("estimate", str(DATA / "vllm-serve.sh"), "--hardware", H100, "--tp", "-1")
+    assert "--tp" in done.stderr
+    assert "vllm-serve.sh" not in done.stderr
