@@ -808,3 +808,61 @@ def test_a_wrong_flag_is_no_fault_of_the_deployment_file(command: str, run: Run)
     done = run("estimate", str(DATA / "vllm-serve.sh"), "--hardware", H100, "--tp", "-1")
     assert "--tp" in done.stderr
     assert "vllm-serve.sh" not in done.stderr
+
+
+# --- Checks ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_that_was_read_is_named(tmp_path: Path) -> None:
+    config = written(tmp_path, "flags.yaml", "max-num-seqs: 9\n")
+    one = served(tmp_path, "--config flags.yaml --tensor-parallel-size 2")
+    assert one.files == (str(tmp_path / "run.sh"), str(config))
+    assert one.to_dict()["files"] == list(one.files)
+    assert served(tmp_path, "").files == (str(tmp_path / "run.sh"),)
+    check = llmperf.check({"deployment": str(tmp_path / "run.sh"), "hardware": H100, "expect": {"fits": True}})
+    assert str(config) not in check.results[0].check.files
+    served(tmp_path, "--config flags.yaml")
+    check = llmperf.check({"deployment": str(tmp_path / "run.sh"), "hardware": H100, "expect": {"fits": True}})
+    assert str(config) in check.results[0].check.files
+    assert str(config) in llmperf.check(deployment=tmp_path / "run.sh", hardware=H100).results[0].check.files
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    away, here = tmp_path / "away", tmp_path / "here"
+    away.mkdir()
+    here.mkdir()
+    written(away, "secret.yaml", "root-of-all: hidden\n")
+    (here / "link.yaml").symlink_to(away / "secret.yaml")
+    (here / "loop.yaml").symlink_to(here / "loop.yaml")
+    written(here, "real.yaml", "max-num-seqs: 9\n")
+    (here / "near.yaml").symlink_to(here / "real.yaml")
+    for name in ("link.yaml", "loop.yaml"):
+        one = served(here, f"--config {name}")
+        assert kinds(one)["--config"] == "not_understood"
+        assert "hidden" not in json.dumps(one.to_dict())
+        assert one.files == (str(here / "run.sh"),)
+    assert served(here, "--config near.yaml").max_sequences == 9
+    (tmp_path / "linked").symlink_to(here)
+    assert served(tmp_path / "linked", "--config real.yaml").max_sequences == 9
+
+
+def test_a_deployment_says_the_longest_context_and_most_sequences_that_it_accepts(tmp_path: Path) -> None:
+    one = served(tmp_path, "--max-model-len 4k --max-num-seqs 9")
+    assert (one.tool, one.max_context, one.max_sequences) == ("vllm", 4000, 9)
+    one = served(tmp_path, "")
+    assert (one.max_context, one.max_sequences) == (None, None)
+    assert read(DATA / "torchtitan.toml")[0].tool == ""
+
+
+def test_a_server_must_hold_one_sequence_of_its_longest_context(tmp_path: Path) -> None:
+    for length, status in ((131072, "failed"), (8192, "passed")):
+        text = f"vllm serve meta-llama/Llama-3.1-8B-Instruct \\\n  --max-model-len {length}\n"
+        (result,) = llmperf.check(deployment=written(tmp_path, "run.sh", text), hardware="l4").results
+        assert result.status == status
+        fits, longest = result.verdicts
+        assert fits.holds
+        assert longest.limit.output == "max_concurrency_at_max_context"
+        assert longest.limit.place.line == 2
+        assert longest.holds == (status == "passed")
+        assert any("1024 prompt and 128 output tokens" in note for note in result.check.notes)
+        assert any(str(length) in note for note in result.check.notes)

@@ -165,7 +165,7 @@ def in_image(
 
 def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, files: Files) -> Draft:
     """The flags of a launch as a draft, of which `finish` of its tool is still to be called."""
-    draft = Draft(name, file, line, form)
+    draft = Draft(name, file, line, form, launch.tool)
     draft.settings["_image"], draft.settings["_image_line"] = launch.image or None, launch.image_line
     options = launch.options
     found, others = flags(launch.words, options.is_switch, options.is_list)
