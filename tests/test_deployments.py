@@ -421,6 +421,11 @@ def test_checkpoints_tell_their_format_by_name_or_as_their_makers_release_them(t
         "Qwen/Qwen2.5-7B-Instruct-AWQ": ("qwen2.5-7b", "w4a16-g128"),
         "deepseek-ai/DeepSeek-R1-0528": ("deepseek-r1", "fp8-block"),
         "openai/gpt-oss-20b": ("gpt-oss-20b", "mxfp4"),
+        "moonshotai/Kimi-K2-Instruct-0905": ("kimi-k2", "fp8-block"),
+        "deepseek-ai/DeepSeek-V3.1-Base": ("deepseek-v3", "fp8-block"),
+        "unsloth/DeepSeek-V3-bf16": ("deepseek-v3", "bf16"),
+        "unsloth/gpt-oss-20b-BF16": ("gpt-oss-20b", "bf16"),
+        "moonshotai/Kimi-K2-Thinking": ("kimi-k2", None),
         "meta-llama/Llama-3.1-8B-Instruct": ("llama-3.1-8b", None),
         "/models/Meta-Llama-3.1-8B-Instruct/": ("llama-3.1-8b", None),
     }
@@ -866,3 +871,23 @@ def test_a_server_must_hold_one_sequence_of_its_longest_context(tmp_path: Path) 
         assert longest.holds == (status == "passed")
         assert any("1024 prompt and 128 output tokens" in note for note in result.check.notes)
         assert any(str(length) in note for note in result.check.notes)
+
+
+@pytest.mark.parametrize("flags", ["", "--quantization gptq", "--quantization gptq_marlin"])
+def test_gptq_of_eight_bits_has_weights_of_eight_bits_and_computes_in_sixteen(flags: str, tmp_path: Path) -> None:
+    one = served(tmp_path, flags, "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8")
+    found = resolve(one.scenario, {"hardware": H100, "tp": 2}).scenario
+    assert (found.weights.bits, found.activations, found.weights.group) == (8, "bf16", 128)
+    assert [finding.kind for finding in one.findings if finding.path == "weights"] == ["assumed"]
+    four = served(tmp_path, flags, "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4")
+    assert four.scenario["weights"] == "w4a16-g128"
+
+
+def test_a_flag_goes_before_the_name_of_the_checkpoint(tmp_path: Path) -> None:
+    assert served(tmp_path, "-q fp8", "unsloth/DeepSeek-V3-bf16").scenario["weights"] == "fp8"
+    assert served(tmp_path, "-q fp8", "deepseek-ai/DeepSeek-V3").scenario["weights"] == "fp8-block"
+
+
+def test_a_checkpoint_of_a_format_that_is_not_known_is_said(tmp_path: Path) -> None:
+    one = served(tmp_path, "", "moonshotai/Kimi-K2-Thinking")
+    assert any(finding.kind == "not_understood" and "4-bit integers" in finding.message for finding in one.findings)
