@@ -891,3 +891,50 @@ def test_a_flag_goes_before_the_name_of_the_checkpoint(tmp_path: Path) -> None:
 def test_a_checkpoint_of_a_format_that_is_not_known_is_said(tmp_path: Path) -> None:
     one = served(tmp_path, "", "moonshotai/Kimi-K2-Thinking")
     assert any(finding.kind == "not_understood" and "4-bit integers" in finding.message for finding in one.findings)
+
+
+def test_a_dtype_beside_a_narrow_format_says_that_it_sets_nothing(tmp_path: Path) -> None:
+    one = served(tmp_path, "--dtype float32 --quantization fp8")
+    assert kinds(one)["--dtype"] == "not_modelled"
+    assert "activations" not in one.scenario
+    one = served(tmp_path, "--dtype half --quantization fp8")
+    (finding,) = (finding for finding in one.findings if finding.name == "--dtype")
+    assert (finding.kind, finding.path) == ("understood", "")
+    assert "products are those of fp8" in finding.message
+    assert served(tmp_path, "--dtype half").scenario["activations"] == "fp16"
+
+
+@pytest.mark.parametrize(
+    "form", ["{script}", "bash -c '{script}'", "kind: Pod\nspec: {{containers: [{{image: a, {c}}}]}}\n"]
+)
+def test_a_loop_may_start_several_servers_and_says_so(form: str, tmp_path: Path) -> None:
+    script = "for i in 0 1 2 3; do vllm serve m --port 800$i & done; vllm serve n"
+    text = form.format(script=script, c=f'command: [sh, -c, "{script}"]')
+    found = read(written(tmp_path, "run.yaml" if "kind" in form else "run.sh", text))
+    assert kinds(found[0])["for"] == "not_understood"
+    assert "--replicas" in next(one.message for one in found[0].findings if one.name == "for")
+    assert all("for" not in kinds(one) for one in found[1:])
+
+
+def test_every_branch_of_a_condition_is_a_deployment_and_says_so(tmp_path: Path) -> None:
+    text = """
+        if [ "$BIG" = 1 ]; then
+          vllm serve llama-3.1-70b --tensor-parallel-size 4
+        else
+          vllm serve llama-3.1-8b
+        fi
+        case $A in
+          x) vllm serve mistral-7b-v0.3 ;;
+        esac
+        while true; do if true; then vllm serve qwen3-32b; fi; done
+        vllm serve llama-3.2-1b
+    """
+    found = read(written(tmp_path, "run.sh", text))
+    words = [[one.name for one in each.findings if one.name in ("if", "case", "while")] for each in found]
+    assert words == [["if"], ["if"], ["case"], ["while", "if"], []]
+    assert [kinds(found[0])["if"], kinds(found[3])["while"]] == ["assumed", "not_understood"]
+
+
+def test_what_stands_before_a_command_is_no_part_of_it(tmp_path: Path) -> None:
+    text = "if true; then TP=2 docker run vllm/vllm-openai --model m; else ! time vllm serve n; fi\n"
+    assert len(read(written(tmp_path, "run.sh", text))) == 2
