@@ -585,14 +585,16 @@ def test_a_report_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, mon
 
 
 def test_each_model_that_a_file_deploys_must_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, "kind: Deployment\n", "deploy.yaml")
+
     def one(name: str, scenario: dict[str, Any]) -> Any:
-        flag = SimpleNamespace(kind="not_understood", name="--frobnicate", value="7", message="no flag that is known")
-        return SimpleNamespace(name=name, line=7, scenario=scenario, findings=(flag,))
+        text = "no flag that is known"
+        flag = SimpleNamespace(kind="not_understood", name="--frobnicate", value="7", message=text, path="", line=7)
+        return SimpleNamespace(name=name, line=7, scenario=scenario, findings=(flag,), files=(str(file),), tool="")
 
     found = [one("small", SMALL), one("large", {**SMALL, "model": "llama-3.1-405b"})]
     reader = SimpleNamespace(read=lambda *_, **__: found)
     monkeypatch.setitem(sys.modules, "llmperf.descriptors.importers.deployments", reader)
-    file = written(tmp_path, "kind: Deployment\n", "deploy.yaml")
     done = check(deployment=file)
     assert [result.status for result in done.results] == ["passed", "failed"]
     texts = all_reports(done)

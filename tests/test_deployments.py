@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import llmperf
 from llmperf.descriptors import catalog
-from llmperf.descriptors.importers.deployments import Deployment, is_deployment, read
+from llmperf.descriptors.importers.deployments import Deployment, Finding, is_deployment, read
 from llmperf.descriptors.importers.deployments.accelerators import PRODUCTS, product
 from llmperf.descriptors.importers.deployments.formats import KV_CACHE, WEIGHTS
 from llmperf.descriptors.importers.deployments.images import ENGINES, tool_of, version_of
@@ -421,6 +421,11 @@ def test_checkpoints_tell_their_format_by_name_or_as_their_makers_release_them(t
         "Qwen/Qwen2.5-7B-Instruct-AWQ": ("qwen2.5-7b", "w4a16-g128"),
         "deepseek-ai/DeepSeek-R1-0528": ("deepseek-r1", "fp8-block"),
         "openai/gpt-oss-20b": ("gpt-oss-20b", "mxfp4"),
+        "moonshotai/Kimi-K2-Instruct-0905": ("kimi-k2", "fp8-block"),
+        "deepseek-ai/DeepSeek-V3.1-Base": ("deepseek-v3", "fp8-block"),
+        "unsloth/DeepSeek-V3-bf16": ("deepseek-v3", "bf16"),
+        "unsloth/gpt-oss-20b-BF16": ("gpt-oss-20b", "bf16"),
+        "moonshotai/Kimi-K2-Thinking": ("kimi-k2", None),
         "meta-llama/Llama-3.1-8B-Instruct": ("llama-3.1-8b", None),
         "/models/Meta-Llama-3.1-8B-Instruct/": ("llama-3.1-8b", None),
     }
@@ -704,3 +709,232 @@ def test_scenarios_are_no_deployments() -> None:
     root = Path(__file__).parents[1]
     assert not any(is_deployment(path) for path in (root / "workloads/scenarios").iterdir())
     assert all(is_deployment(path) for path in DATA.iterdir())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"devices": 8},
+        {"tp": 8},
+        {"batch": 4},
+        {"kv_cache": "fp8"},
+        {"attention": "flash-attention-3"},
+        {"activations": "bf16"},
+        {"engine": "vllm"},
+        {"workload": {"batch": 4}},
+        {"hardware": H100},
+        {"name": "mine"},
+        {"expect": {"fits": True}},
+        {"devices": 8, "max-model-len": 4096},
+        {},
+    ],
+)
+def test_what_a_scenario_may_say_makes_no_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert not is_deployment(path)
+
+
+def test_a_scenario_of_a_model_and_devices_is_one(run: Run, answer: Callable[..., Any], tmp_path: Path) -> None:
+    path = written(tmp_path, "mine.yaml", "model: llama-3.1-8b\ndevices: 8\n")
+    data = answer("estimate", str(path), "--hardware", H100)
+    assert data["scenario"]["parallelism"]["tp"] == 8
+    assert "deployment" not in data
+    for key, full in (("tp", "parallelism.tp"), ("batch", "workload.batch")):
+        path = written(tmp_path, "mine.yaml", f"model: llama-3.1-8b\n{key}: 8\n")
+        done = run("estimate", str(path), "--hardware", H100)
+        assert done.returncode == 2
+        assert full in done.stderr
+
+
+@pytest.mark.parametrize("keys", [{"tensor-parallel-size": 4}, {"max_model_len": 4096}, {"tp": 4, "max-num-seqs": 8}])
+def test_a_flag_that_is_a_tools_alone_makes_a_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert is_deployment(path)
+    assert "vllm" in read(path)[0].format
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("compare", ["--with", "kv_cache=bf16"]),
+        ("roofline", []),
+        ("report", ["-o", "page.html"]),
+        ("compare", [str(DATA / "sglang.sh")]),
+        ("report", [str(DATA / "k8s.yaml"), "--deployment", "llama", "-o", "page.html"]),
+    ],
+)
+def test_every_command_says_what_became_of_each_deployment_file(
+    command: str, arguments: list[str], run: Run, answer: Callable[..., Any], tmp_path: Path
+) -> None:
+    if command == "report":
+        pytest.importorskip("plotly")
+    arguments = [str(tmp_path / one) if one == "page.html" else one for one in arguments]
+    common = [command, str(DATA / "vllm-serve.sh"), *arguments, "--hardware", "h200-sxm", "--batch", "4"]
+    common += ["--force"] if command == "report" else []
+    shown = run(*common)
+    assert shown.returncode == 0, shown.stderr
+    assert "not modelled" in shown.stdout
+    assert "--speculative-config" in shown.stdout
+    data = answer(*common)
+    found = data["deployments"] if arguments[:1] and arguments[0].startswith("/") else [data["deployment"]]
+    assert found[0]["name"] == "vllm-serve"
+    assert len(found) == (2 if "deployments" in data else 1)
+    assert all(len(one["findings"]) > 2 for one in found)
+    if command == "report":
+        page = (tmp_path / "page.html").read_text()
+        assert "--speculative-config" in page
+        assert all(one["name"] in page for one in found)
+
+
+def test_findings_are_escaped_in_a_report() -> None:
+    from llmperf.interfaces.report.sections.scenario import _findings, table
+
+    (row,) = _findings([Finding("assumed", "<script>", "<b>", message="&lt;").to_dict()])
+    made = table(("a",) * 5, [row], text=5)
+    assert "<script>" not in made
+    assert "<b>" not in made
+
+
+def test_deployments_are_compared_by_their_names(answer: Callable[..., Any]) -> None:
+    files = (str(DATA / "vllm-serve.sh"), str(DATA / "k8s.yaml"))
+    data = answer("compare", *files, "--deployment", "llama", "--hardware", H100, "--batch", "4")
+    assert [one["label"] for one in data["configurations"]] == ["vllm-serve", "llama"]
+    assert [one["scenario"]["parallelism"]["tp"] for one in data["configurations"]] == [8, 4]
+
+
+@pytest.mark.parametrize("command", ["estimate", "roofline"])
+def test_a_wrong_flag_is_no_fault_of_the_deployment_file(command: str, run: Run) -> None:
+    done = run(command, str(DATA / "k8s.yaml"), "--deployment", "llama", "--hardware", "h100-sx")
+    assert done.returncode == 2
+    assert "--hardware: unknown hardware 'h100-sx' (did you mean h100-sxm?)" in done.stderr
+    assert "k8s.yaml" not in done.stderr
+    done = run("estimate", str(DATA / "vllm-serve.sh"), "--hardware", H100, "--tp", "-1")
+    assert "--tp" in done.stderr
+    assert "vllm-serve.sh" not in done.stderr
+
+
+# --- Checks ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_file_that_was_read_is_named(tmp_path: Path) -> None:
+    config = written(tmp_path, "flags.yaml", "max-num-seqs: 9\n")
+    one = served(tmp_path, "--config flags.yaml --tensor-parallel-size 2")
+    assert one.files == (str(tmp_path / "run.sh"), str(config))
+    assert one.to_dict()["files"] == list(one.files)
+    assert served(tmp_path, "").files == (str(tmp_path / "run.sh"),)
+    check = llmperf.check({"deployment": str(tmp_path / "run.sh"), "hardware": H100, "expect": {"fits": True}})
+    assert str(config) not in check.results[0].check.files
+    served(tmp_path, "--config flags.yaml")
+    check = llmperf.check({"deployment": str(tmp_path / "run.sh"), "hardware": H100, "expect": {"fits": True}})
+    assert str(config) in check.results[0].check.files
+    assert str(config) in llmperf.check(deployment=tmp_path / "run.sh", hardware=H100).results[0].check.files
+
+
+def test_links_out_of_the_folder_are_not_followed(tmp_path: Path) -> None:
+    away, here = tmp_path / "away", tmp_path / "here"
+    away.mkdir()
+    here.mkdir()
+    written(away, "secret.yaml", "root-of-all: hidden\n")
+    (here / "link.yaml").symlink_to(away / "secret.yaml")
+    (here / "loop.yaml").symlink_to(here / "loop.yaml")
+    written(here, "real.yaml", "max-num-seqs: 9\n")
+    (here / "near.yaml").symlink_to(here / "real.yaml")
+    for name in ("link.yaml", "loop.yaml"):
+        one = served(here, f"--config {name}")
+        assert kinds(one)["--config"] == "not_understood"
+        assert "hidden" not in json.dumps(one.to_dict())
+        assert one.files == (str(here / "run.sh"),)
+    assert served(here, "--config near.yaml").max_sequences == 9
+    (tmp_path / "linked").symlink_to(here)
+    assert served(tmp_path / "linked", "--config real.yaml").max_sequences == 9
+
+
+def test_a_deployment_says_the_longest_context_and_most_sequences_that_it_accepts(tmp_path: Path) -> None:
+    one = served(tmp_path, "--max-model-len 4k --max-num-seqs 9")
+    assert (one.tool, one.max_context, one.max_sequences) == ("vllm", 4000, 9)
+    one = served(tmp_path, "")
+    assert (one.max_context, one.max_sequences) == (None, None)
+    assert read(DATA / "torchtitan.toml")[0].tool == ""
+
+
+def test_a_server_must_hold_one_sequence_of_its_longest_context(tmp_path: Path) -> None:
+    for length, status in ((131072, "failed"), (8192, "passed")):
+        text = f"vllm serve meta-llama/Llama-3.1-8B-Instruct \\\n  --max-model-len {length}\n"
+        (result,) = llmperf.check(deployment=written(tmp_path, "run.sh", text), hardware="l4").results
+        assert result.status == status
+        fits, longest = result.verdicts
+        assert fits.holds
+        assert longest.limit.output == "max_concurrency_at_max_context"
+        assert longest.limit.place.line == 2
+        assert longest.holds == (status == "passed")
+        assert any("1024 prompt and 128 output tokens" in note for note in result.check.notes)
+        assert any(str(length) in note for note in result.check.notes)
+
+
+@pytest.mark.parametrize("flags", ["", "--quantization gptq", "--quantization gptq_marlin"])
+def test_gptq_of_eight_bits_has_weights_of_eight_bits_and_computes_in_sixteen(flags: str, tmp_path: Path) -> None:
+    one = served(tmp_path, flags, "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8")
+    found = resolve(one.scenario, {"hardware": H100, "tp": 2}).scenario
+    assert (found.weights.bits, found.activations, found.weights.group) == (8, "bf16", 128)
+    assert [finding.kind for finding in one.findings if finding.path == "weights"] == ["assumed"]
+    four = served(tmp_path, flags, "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4")
+    assert four.scenario["weights"] == "w4a16-g128"
+
+
+def test_a_flag_goes_before_the_name_of_the_checkpoint(tmp_path: Path) -> None:
+    assert served(tmp_path, "-q fp8", "unsloth/DeepSeek-V3-bf16").scenario["weights"] == "fp8"
+    assert served(tmp_path, "-q fp8", "deepseek-ai/DeepSeek-V3").scenario["weights"] == "fp8-block"
+
+
+def test_a_checkpoint_of_a_format_that_is_not_known_is_said(tmp_path: Path) -> None:
+    one = served(tmp_path, "", "moonshotai/Kimi-K2-Thinking")
+    assert any(finding.kind == "not_understood" and "4-bit integers" in finding.message for finding in one.findings)
+
+
+def test_a_dtype_beside_a_narrow_format_says_that_it_sets_nothing(tmp_path: Path) -> None:
+    one = served(tmp_path, "--dtype float32 --quantization fp8")
+    assert kinds(one)["--dtype"] == "not_modelled"
+    assert "activations" not in one.scenario
+    one = served(tmp_path, "--dtype half --quantization fp8")
+    (finding,) = (finding for finding in one.findings if finding.name == "--dtype")
+    assert (finding.kind, finding.path) == ("understood", "")
+    assert "products are those of fp8" in finding.message
+    assert served(tmp_path, "--dtype half").scenario["activations"] == "fp16"
+
+
+@pytest.mark.parametrize(
+    "form", ["{script}", "bash -c '{script}'", "kind: Pod\nspec: {{containers: [{{image: a, {c}}}]}}\n"]
+)
+def test_a_loop_may_start_several_servers_and_says_so(form: str, tmp_path: Path) -> None:
+    script = "for i in 0 1 2 3; do vllm serve m --port 800$i & done; vllm serve n"
+    text = form.format(script=script, c=f'command: [sh, -c, "{script}"]')
+    found = read(written(tmp_path, "run.yaml" if "kind" in form else "run.sh", text))
+    assert kinds(found[0])["for"] == "not_understood"
+    assert "--replicas" in next(one.message for one in found[0].findings if one.name == "for")
+    assert all("for" not in kinds(one) for one in found[1:])
+
+
+def test_every_branch_of_a_condition_is_a_deployment_and_says_so(tmp_path: Path) -> None:
+    text = """
+        if [ "$BIG" = 1 ]; then
+          vllm serve llama-3.1-70b --tensor-parallel-size 4
+        else
+          vllm serve llama-3.1-8b
+        fi
+        case $A in
+          x) vllm serve mistral-7b-v0.3 ;;
+        esac
+        while true; do if true; then vllm serve qwen3-32b; fi; done
+        vllm serve llama-3.2-1b
+    """
+    found = read(written(tmp_path, "run.sh", text))
+    words = [[one.name for one in each.findings if one.name in ("if", "case", "while")] for each in found]
+    assert words == [["if"], ["if"], ["case"], ["while", "if"], []]
+    assert [kinds(found[0])["if"], kinds(found[3])["while"]] == ["assumed", "not_understood"]
+
+
+def test_what_stands_before_a_command_is_no_part_of_it(tmp_path: Path) -> None:
+    text = "if true; then TP=2 docker run vllm/vllm-openai --model m; else ! time vllm serve n; fi\n"
+    assert len(read(written(tmp_path, "run.sh", text))) == 2

@@ -351,11 +351,11 @@ class _File:
             scenario = {key: _filled(value, values, key, faults) for key, value in scenario.items()}
         if isinstance(raw.get("deployment"), str):
             try:
-                base, notes, file = deployed(
+                base, notes, read = deployed(
                     raw["deployment"], stack.locate("deployment").file, scenario, self.hardware
                 )
                 scenario = over(base, scenario)
-                files.append(file)
+                files += read
             except InputError as error:
                 faults += [replace(one, path=one.path or "deployment") for one in error.problems]
         keys = CheckKeys()
@@ -447,8 +447,8 @@ def _filled(value: Any, variables: Mapping[str, Any], path: str, faults: list[Pr
 
 def deployed(
     reference: str, beside: str | None, scenario: Mapping[str, Any], hardware: str | None
-) -> tuple[dict[str, Any], tuple[str, ...], str]:
-    """The scenario that a deployment file describes, what its reader has to say, and the file.
+) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
+    """The scenario that a deployment file describes, what its reader has to say, and all files that were read.
 
     Raises
     ------
@@ -464,7 +464,7 @@ def deployed(
         names = tuple(one.name for one in found)
         text = f"deploys no {shown(name)}" if name else f"deploys {len(found)} models: name one, as {file}#NAME"
         raise InputError(Problem(text, "deployment", allowed=names, suggestion=nearest(name, names)))
-    return chosen[0].scenario, said(chosen[0]), file
+    return chosen[0].scenario, said(chosen[0]), chosen[0].files
 
 
 def deployments(file: str, hardware: str | None) -> list[Any]:

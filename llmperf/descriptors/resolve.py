@@ -150,7 +150,8 @@ def _unknown(key: str) -> Problem:
     if key in NOT_YET:
         return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
     allowed = (*_KEYS, *FLAT)
-    return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=nearest(key, allowed))
+    meant = FLAT.get(key) or nearest(key, allowed)  # in a file, short names stand for paths that must be written
+    return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)
 
 
 def _put(out: dict[str, Any], keys: list[str], value: Any) -> None:

@@ -19,6 +19,10 @@ from llmperf.phases.differences import Change, Difference, Part, PartChange, Pha
 Reference = Mapping[str, Any] | str | Path | None
 
 
+class Whole(dict[str, Any]):
+    """A scenario of its own as data, where any other mapping says what differs from the first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """Configurations side by side; the first is what the others are compared with.
@@ -155,7 +159,8 @@ def compare(
     base : mapping, str or Path
         A scenario as data, or the name or file of one: what the others are compared with.
     *others : mapping, str or Path
-        The name or file of a scenario of its own, or a mapping of what differs from `base` (keys as in `overrides`).
+        The name or file of a scenario of its own, one as data (`Whole`), or a mapping of what differs from `base` (keys
+        as in `overrides`).
     catalog : tuple of str
         Directories whose descriptors go before the packaged ones.
     **overrides
@@ -175,10 +180,10 @@ def compare(
         raise InputError(Problem("needs at least two configurations", "compare"))
     given: list[tuple[Reference, dict[str, Any], str]] = [(base, overrides, named(base) or "base")]
     for index, other in enumerate(others, 2):
-        if isinstance(other, Mapping):
+        if isinstance(other, Mapping) and not isinstance(other, Whole):
             given.append((base, {**overrides, **other}, changed(other) or f"configuration {index}"))
         else:
-            given.append((other, overrides, named(other)))
+            given.append((other, overrides, named(other) or f"configuration {index}"))
     labels = distinct([label for _, _, label in given])
     problems: list[Problem] = []
     results = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from functools import partial
@@ -14,11 +14,13 @@ import llmperf
 from llmperf.descriptors.check import Check, CheckKeys, Limit, Place
 from llmperf.descriptors.check_files import deployments, read, said
 from llmperf.descriptors.documents import finite
+from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.interfaces.check import lock
 from llmperf.interfaces.check.discovery import changed_since as files_changed_since
 from llmperf.interfaces.check.discovery import discover, touched
 from llmperf.interfaces.check.evaluation import Result, Verdict, evaluate, judge
+from llmperf.outputs import canonical
 
 SCHEMA_VERSION = 1
 """Version of ``llmperf check --json``; it grows when a name changes its meaning or goes."""
@@ -95,7 +97,7 @@ def check(
     paths : path, mapping, or several of them
         Files, directories that are searched for them, or check files as data; by default the current directory.
     deployment : path or several
-        Deployment files; each model that they deploy must fit.
+        Deployment files; each model that they deploy must fit, with one sequence as long as its server accepts.
     hardware : str, optional
         Of deployments whose files do not say it.
     tags : iterable of str
@@ -170,14 +172,45 @@ def collect(
 
 
 def _deployed(file: str, hardware: str | None) -> list[Check]:
-    """One check for each model that a file deploys: that it fits."""
+    """One check for each model that a file deploys: that it fits, and if it is served, so does its longest sequence."""
     out = []
     for one in deployments(file, hardware):
         place = Place(file, one.line or 1)
-        keys = CheckKeys(expect={"fits": True}, deployment=f"{file}#{one.name}")
-        limit = Limit("fits", "equals", True, "equals True", False, place)
-        out.append(Check(one.name, place, one.scenario, (limit,), keys, partial(_at, place), (file,), said(one)))
+        limits = [Limit("fits", "equals", True, "equals True", False, place)]
+        expect: dict[str, Any] = {"fits": True}
+        if one.tool:
+            longest = canonical("max_concurrency_at_max_context")
+            expect[longest] = {"min": 1}
+            limits.append(Limit(longest, "min", 1.0, "min 1", False, _written(one, "model.max_context", place)))
+        keys = CheckKeys(expect=expect, deployment=f"{file}#{one.name}")
+        notes = (*said(one), *_assumed(one))
+        out.append(Check(one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, notes))
     return out
+
+
+def _written(deployment: Any, path: str, otherwise: Place) -> Place:
+    """Where a deployment file says a value of the scenario."""
+    found = next((one for one in deployment.findings if one.path == path and one.line), None)
+    return Place(found.file or otherwise.file, found.line) if found else otherwise
+
+
+def _assumed(deployment: Any) -> Iterator[str]:
+    """What a deployment is judged under, of which its file says nothing: traffic."""
+    work = Workload()
+    yield (
+        f"assumed: the workload is {work.batch} sequence of {work.input} prompt and {work.output} output tokens, "
+        "or of what the model takes, as the file says none"
+    )
+    if deployment.tool:
+        longest, at_once = deployment.max_context, deployment.max_sequences
+        yield (
+            f"assumed: {deployment.tool} must hold one sequence of the longest context that it accepts "
+            f"({_or(longest)} tokens), and runs at most {_or(at_once)} sequences at once"
+        )
+
+
+def _or(limit: int | None) -> str:
+    return "its default number of" if limit is None else str(limit)
 
 
 def _at(place: Place, _: str) -> Place:

@@ -34,7 +34,11 @@ def check(
     ] = False,
     deployment: Annotated[
         list[Path] | None,
-        typer.Option("--from", help="A deployment file: each model that it deploys must fit.", metavar="FILE"),
+        typer.Option(
+            "--from",
+            help="A deployment file: each model that it deploys must fit, with its longest sequence.",
+            metavar="FILE",
+        ),
     ] = None,
     hardware: Annotated[
         str | None, typer.Option("--hardware", help="Hardware of deployments whose files do not say it.")

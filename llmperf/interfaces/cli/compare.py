@@ -57,18 +57,22 @@ def compare(
     if not request.others and not changes:
         text = "needs two configurations: scenarios, or what differs; or the output file of a benchmark"
         raise InputError(Problem(text, "compare", suggestion="--with kv_cache=fp8, or --measured result.json"))
+    from llmperf.interfaces.comparison import Whole
     from llmperf.interfaces.comparison import compare as compared
 
+    others = [Whole(one) if isinstance(one, dict) else one for one in request.others]
     variants = [dict(assignments(text)) for text in changes or ()]
-    found = compared(request.scenario, *request.others, *variants, catalog=request.catalog, **request.overrides)
+    with request.locating():
+        found = compared(request.scenario, *others, *variants, catalog=request.catalog, **request.overrides)
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(found.to_dict())
+        print_json(request.to_dict(found.to_dict()))
         return
     from llmperf.interfaces.console.comparison import show
 
     show(found)
+    request.show_findings()
 
 
 def assignments(text: str) -> Iterator[tuple[str, Any]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -52,9 +53,10 @@ class Request:
     overrides: dict[str, Any]
     catalog: tuple[str, ...]
     as_json: bool
-    others: tuple[str, ...] = ()
+    others: tuple[str | dict[str, Any], ...] = ()
     """Further scenarios, where a command takes several."""
-    deployment: Deployment | None = None
+    deployments: tuple[Deployment, ...] = ()
+    """Those that the scenarios are of, in their order."""
 
     def resolved(self) -> Resolved:
         """The scenario, or that of the deployment, with everything on top.
@@ -66,34 +68,53 @@ class Request:
         """
         from llmperf.descriptors.resolve import resolve
 
-        try:
+        with self.locating():
             return resolve(self.scenario, self.overrides, self.catalog)
+
+    @contextmanager
+    def locating(self) -> Iterator[None]:
+        """Give faults that are found within their places: of a flag its name, of a deployment file its lines."""
+        try:
+            yield
         except InputError as error:
-            if self.deployment is None:
+            if not self.deployments:
                 raise
-            raise located(error, self.deployment) from None
+            only = self.deployments[0] if len(self.deployments) == 1 and not self.others else None
+            raise located(error, only, self.overrides) from None
 
     def to_dict(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Plain data of an answer, with what became of the deployment file."""
-        return data if self.deployment is None else {**data, "deployment": self.deployment.to_dict()}
+        """Plain data of an answer, with what became of the deployment file, or of each of several."""
+        found = [one.to_dict() for one in self.deployments]
+        if not found:
+            return data
+        return {**data, "deployment": found[0]} if len(found) == 1 else {**data, "deployments": found}
 
     def show_findings(self) -> None:
-        """Print what became of the deployment file, where there is one."""
-        if self.deployment is not None:
+        """Print what became of deployment files, where there are any."""
+        if self.deployments:
             from llmperf.interfaces.console.deployment import show
 
-            show(self.deployment)
+            for one in self.deployments:
+                show(one)
 
 
-def located(error: InputError, deployment: Deployment) -> InputError:
-    """The faults of a deployment's scenario with the lines of the file that say it."""
-    lines = {one.path: one for one in deployment.findings if one.path}
+def located(error: InputError, deployment: Deployment | None, overrides: Mapping[str, Any]) -> InputError:
+    """The faults of a deployment's scenario, with the flags or with the lines of the file that say it."""
+    from llmperf.descriptors.resolve import FLAT
+
+    flags = {FLAT.get(key, key): f"--{key.replace('_', '-')}" for key in overrides if "." not in key}
+    given = (*flags, *(key for key in overrides if "." in key))
+    lines = {one.path: one for one in deployment.findings if one.path} if deployment else {}
 
     def at(problem: Problem) -> Problem:
-        inside = (found for path, found in lines.items() if problem.path and path.startswith(problem.path))
-        one = lines.get(problem.path) or next(inside, None)
         if problem.file is not None:
             return problem
+        if any(f"{problem.path}.".startswith(f"{path}.") for path in given):
+            return replace(problem, path=flags.get(problem.path, problem.path))
+        if deployment is None:
+            return problem
+        inside = (one for path, one in lines.items() if path not in given and path.startswith(f"{problem.path}."))
+        one = lines.get(problem.path) or (next(inside, None) if problem.path else None)
         if one is None:
             return replace(problem, file=deployment.file)
         return replace(problem, file=one.file or deployment.file, line=one.line)
@@ -108,31 +129,50 @@ def _is_file(path: Path) -> bool:
         return False
 
 
-def _deployment(scenario: str | None, name: str | None, overrides: dict[str, Any]) -> Deployment | None:
-    """The deployment that the scenario argument names, where it is the file of one."""
+def _deployments(
+    scenarios: Sequence[str | None], name: str | None, overrides: Mapping[str, Any]
+) -> list[Deployment | None]:
+    """The deployment that each scenario argument names, where it is the file of one."""
+    hardware = overrides.get("hardware")
+    found = [_read(one, None if hardware is None else str(hardware)) for one in scenarios]
+    if name is not None and not any(found):
+        raise InputError(Problem("needs a deployment file as the scenario", "--deployment"))
+    several = len(scenarios) > 1
+    return [_chosen(one, None if several and one and len(one) == 1 else name) for one in found]
+
+
+def _read(scenario: str | None, hardware: str | None) -> list[Deployment]:
+    """The deployments of a file; none of what is no deployment file."""
     path = Path(scenario) if scenario else None
     if path is None or (path.suffix == "" and "/" not in str(scenario)) or not _is_file(path):
-        if name is not None:
-            raise InputError(Problem("needs a deployment file as the scenario", "--deployment"))
-        return None
+        return []
     from llmperf.descriptors.importers.deployments import is_deployment, read
 
-    if not is_deployment(path):
+    return read(path, hardware=hardware) if is_deployment(path) else []
+
+
+def _chosen(found: list[Deployment], name: str | None) -> Deployment | None:
+    """The deployment of a file that has this name, or its only one."""
+    if not found:
         return None
-    hardware = overrides.get("hardware")
-    found = read(path, hardware=str(hardware) if hardware is not None else None)
     if name is None and len(found) == 1:
         return found[0]
-    names = tuple(one.name for one in found)
+    file, names = found[0].file, tuple(one.name for one in found)
     for one in found:
         if one.name == name:
             return one
     if name is None:
         text = f"holds {len(found)} deployments: choose one with --deployment"
-        raise InputError(Problem(text, "", str(path), None, names, names[0]))
-    raise InputError(
-        Problem(f"{shown(name)} is not in the file", "--deployment", str(path), None, names, nearest(name, names))
-    )
+        raise InputError(Problem(text, "", file, None, names, names[0]))
+    text = f"{shown(name)} is not in the file"
+    raise InputError(Problem(text, "--deployment", file, None, names, nearest(name, names)))
+
+
+def _scenario(written: str | None, deployment: Deployment | None, several: bool) -> Any:
+    """What a command works on; among several, a deployment's scenario is called as the deployment."""
+    if deployment is None:
+        return written
+    return {"name": deployment.to_dict()["name"], **deployment.scenario} if several else deployment.scenario
 
 
 def number(text: str) -> Any:
@@ -190,10 +230,11 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
         named = given.pop("scenario")
         scenarios = [named] if isinstance(named, str) else named or [None]
         chosen = given.pop("deployment")
-        deployment = _deployment(scenarios[0], chosen, overrides) if len(scenarios) == 1 or chosen else None
-        scenario: Any = scenarios[0] if deployment is None else deployment.scenario
+        found = _deployments(scenarios, chosen, overrides)
+        first, *others = (_scenario(*one, len(scenarios) > 1) for one in zip(scenarios, found, strict=True))
         catalog, as_json = tuple(given.pop("catalog") or ()), given.pop("as_json")
-        function(Request(scenario, overrides, catalog, as_json, tuple(scenarios[1:]), deployment), **given)
+        deployments = tuple(one for one in found if one is not None)
+        function(Request(first, overrides, catalog, as_json, tuple(others), deployments), **given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY
     argument: Any = typer.Argument(

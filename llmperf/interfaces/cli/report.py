@@ -80,8 +80,8 @@ def report(
     from llmperf.interfaces.report.report import page, save
 
     asked = bool(request.scenario or request.overrides or not data)
-    made = page(
-        gather(
+    with request.locating():
+        inputs = gather(
             [request.scenario, *request.others] if asked else [],
             request.overrides,
             variants=variants,
@@ -91,24 +91,27 @@ def report(
             evidence=error,
             date=day,
             folders=request.catalog,
+            deployments=request.deployments,
         )
-    )
+    made = page(inputs)
     drawings = named_drawings(made.sections)
     drawn = pictures.save(drawings, folders, force) if folders else []
     written = save(made, path, split)
-    _say(request.as_json, written, [section.name for section in made.sections], [n for n, _ in drawings], drawn)
+    _say(request, written, [section.name for section in made.sections], [n for n, _ in drawings], drawn)
 
 
-def _say(as_json: bool, path: Path, sections: list[str], figures: list[str], pictures: list[Path]) -> None:
+def _say(request: Request, path: Path, sections: list[str], figures: list[str], pictures: list[Path]) -> None:
     size = path.stat().st_size
-    if as_json:
+    if request.as_json:
         from llmperf.interfaces.cli import print_json
 
         drawn = [str(one) for one in pictures]
-        print_json({"file": str(path), "bytes": size, "sections": sections, "figures": figures, "pictures": drawn})
+        said = {"file": str(path), "bytes": size, "sections": sections, "figures": figures, "pictures": drawn}
+        print_json(request.to_dict(said))
         return
     also = f", {len(pictures)} pictures" if pictures else ""
     print(f"{path}: {len(sections)} sections, {len(figures)} figures{also}, {size / 1e6:.1f} MB")
+    request.show_findings()
 
 
 def _time(flag: str, text: str) -> float:

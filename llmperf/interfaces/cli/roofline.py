@@ -60,19 +60,22 @@ def roofline(
             raise InputError(problems)
     variants = [dict(assignments(text)) for text in changes or ()]
     phases = (phase.value,) if phase else ("prefill", "decode")
-    found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
+    with request.locating():
+        found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
     if html is not None:
         _write(found, html)
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(to_dict(found))
+        print_json(request.to_dict(to_dict(found)))
     elif html is not None:
         print(f"wrote {html}")
+        request.show_findings()
     else:
         from llmperf.interfaces.console.roofline import show
 
         show(found)
+        request.show_findings()
 
 
 def _write(found: list[Roofline], path: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,6 +23,9 @@ from llmperf.interfaces.figures.sweep import Sweep, against, batches
 from llmperf.interfaces.results import Estimate, answer
 from llmperf.interfaces.validation import Validation
 from llmperf.numeric import Array
+
+if TYPE_CHECKING:
+    from llmperf.descriptors.importers.deployments import Deployment
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Inputs:
     date : str
     folders : tuple of str
         Catalog directories that go before the packaged ones.
+    deployments : tuple of Deployment
+        Of the files that scenarios were read from.
     """
 
     results: dict[str, Estimate] = field(default_factory=dict)
@@ -53,6 +58,7 @@ class Inputs:
     validation: Validation = field(default_factory=Validation)
     date: str = ""
     folders: tuple[str, ...] = ()
+    deployments: tuple[Deployment, ...] = ()
 
     @cached_property
     def along_batch(self) -> dict[str, Sweep]:
@@ -81,6 +87,7 @@ def gather(
     evidence: bool = False,
     date: str = "",
     folders: tuple[str, ...] = (),
+    deployments: tuple[Deployment, ...] = (),
 ) -> Inputs:
     """Compute what a report shows.
 
@@ -104,6 +111,8 @@ def gather(
         Printed as it is.
     folders : tuple of str
         Catalog directories.
+    deployments : tuple of Deployment
+        Of the files that scenarios were read from.
 
     Raises
     ------
@@ -128,6 +137,7 @@ def gather(
         Validation(validate([_data_file(name) for name in data])) if data else Validation(),
         date,
         folders,
+        deployments,
     )
 
 

@@ -89,14 +89,16 @@ def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
     """
     file = Path(path)
     content = read_bytes(file)
+    opened = [str(file)]
     try:
-        found = _found(content, file, hardware)
+        found = _found(content, file, hardware, opened)
     except InputError as error:
         raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
     if not found:
         text = "is no deployment file that is known here, or deploys no model"
         raise InputError(Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}"))
-    return _distinct([one.finished() if isinstance(one, Draft) else one for one in _whole(found)])
+    finished = (one.finished() if isinstance(one, Draft) else one for one in _whole(found))
+    return _distinct([replace(one, files=tuple(dict.fromkeys((*opened, *one.files)))) for one in finished])
 
 
 def is_deployment(path: str | Path) -> bool:
@@ -122,7 +124,7 @@ def is_deployment(path: str | Path) -> bool:
     return False
 
 
-def _found(content: bytes, file: Path, hardware: str | None) -> Sequence[Deployment | Draft]:
+def _found(content: bytes, file: Path, hardware: str | None, opened: list[str]) -> Sequence[Deployment | Draft]:
     name = str(file)
     if file.suffix == ".toml":
         document = toml.parse(content, name)
@@ -130,14 +132,14 @@ def _found(content: bytes, file: Path, hardware: str | None) -> Sequence[Deploym
             return []
         return torchtitan.read(from_mapping(Node(document.data, document)), file.stem, name, hardware)
     if _is_script(content, file):
-        return command_line.read_script(decoded(content, name), name, _beside(file, []), hardware)
+        return command_line.read_script(decoded(content, name), name, _beside(file, [], opened), hardware)
     documents = _documents(content, file)
     roots = [Node(document.data, document) for document in documents if document.data is not None]
-    return _of_documents(roots, file, hardware)
+    return _of_documents(roots, file, hardware, opened)
 
 
-def _of_documents(roots: list[Node], file: Path, hardware: str | None) -> list[Deployment | Draft]:
-    files = _beside(file, roots)
+def _of_documents(roots: list[Node], file: Path, hardware: str | None, opened: list[str]) -> list[Deployment | Draft]:
+    files = _beside(file, roots, opened)
     found: list[Deployment | Draft] = []
     roots = [inner for root in roots for inner in _listed(root)]
     for root in roots:
@@ -183,8 +185,11 @@ def _listed(root: Node) -> list[Node]:
     return [root]
 
 
-def _beside(file: Path, roots: list[Node]) -> Files:
-    """What a command's file of flags may be: a key of a ConfigMap of the file, or a plain file in its folder."""
+def _beside(file: Path, roots: list[Node], opened: list[str]) -> Files:
+    """What a command's file of flags may be: a key of a ConfigMap of the file, or a plain file in its folder.
+
+    The names of files that are read go to `opened`.
+    """
 
     def wanted(name: str) -> tuple[bytes, str] | None:
         for root in roots:
@@ -194,14 +199,23 @@ def _beside(file: Path, roots: list[Node]) -> Files:
                 if isinstance(text, str):
                     return text.encode(), f"{file} ({name})"
         path = file.parent / name
-        plain = name not in (".", "..") and "/" not in name and "\\" not in name
-        try:
-            usable = plain and path.suffix in (".yaml", ".yml") and path.is_file() and path.resolve() != file.resolve()
-        except (OSError, ValueError):
+        if not _lies_beside(path, file):
             return None
-        return (read_bytes(path), str(path)) if usable else None
+        opened.append(str(path))
+        return read_bytes(path), str(path)
 
     return wanted
+
+
+def _lies_beside(path: Path, file: Path) -> bool:
+    """Whether a path is a YAML file in a file's folder, and no link to what lies elsewhere."""
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        target = path.resolve()
+        return path.is_file() and target != file.resolve() and target.parent == file.parent.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, longer than the system allows, or with a NUL in it
+        return False
 
 
 def _whole(found: Sequence[Deployment | Draft]) -> list[Deployment | Draft]:

@@ -11,6 +11,7 @@ from llmperf.descriptors import catalog
 from llmperf.descriptors.importers.deployments.deployment import Draft, Flag
 from llmperf.descriptors.importers.deployments.formats import WEIGHTS
 from llmperf.descriptors.importers.hub import local_config
+from llmperf.descriptors.importers.quantization import weight_only
 from llmperf.errors import InputError, nearest, shown
 
 SAME_SHAPE = {
@@ -22,23 +23,29 @@ SAME_SHAPE = {
 """Checkpoints (without their maker, suffixes removed) that have the shape of another model, by their config.json."""
 
 RELEASED = {
-    "deepseek-v3": "fp8-block",
-    "deepseek-r1": "fp8-block",
-    "deepseek-v3.2": "fp8-block",
-    "kimi-k2": "fp8-block",
-    "minimax-m2.5": "fp8-block",
-    "gpt-oss-20b": "mxfp4",
-    "gpt-oss-120b": "mxfp4",
+    **dict.fromkeys(("deepseek-v3", "deepseek-v3-base", "deepseek-v3-0324", "deepseek-v3.1"), "fp8-block"),
+    **dict.fromkeys(("deepseek-v3.2", "deepseek-v3.2-exp"), "fp8-block"),
+    **dict.fromkeys(("deepseek-r1", "deepseek-r1-zero", "deepseek-r1-0528"), "fp8-block"),
+    **dict.fromkeys(("kimi-k2", "kimi-k2-base", "kimi-k2-instruct", "minimax-m2.5"), "fp8-block"),
+    **dict.fromkeys(("gpt-oss-20b", "gpt-oss-120b"), "mxfp4"),
 }
-"""Models whose makers release quantized weights: quantization_config of their config.json on Hugging Face."""
+"""Checkpoints whose makers release quantized weights: quantization_config of their config.json on Hugging Face.
+
+Not every checkpoint of a model's shape is: a name that is in no table here has the usual format.
+"""
+
+RELEASED_OTHERWISE = {"kimi-k2-thinking": "4-bit integers of its experts alone, of which no format here is known"}
+"""Checkpoints whose makers release them in a format that the catalog lacks."""
 
 _QUANTIZED = re.compile(
-    r"[-_.](?:(fp8)(?:[-_](?:dynamic|block|kv|static))*|(nvfp4|fp4|mxfp4|mxfp8)|(awq|gptq)(?:[-_](?:int4|4bit|marlin))?"
-    r"|(bnb-4bit)|quantized[-_.](w4a16|w8a8)|(w4a16)(?:-g128)?|(w8a8)(?:-int8)?|(int4|int8))$",
+    r"[-_.](?:(fp8)(?:[-_](?:dynamic|block|kv|static))*|(nvfp4|fp4|mxfp4|mxfp8)"
+    r"|(?:awq|gptq)[-_](?P<eight>int8|8bit)|(awq|gptq)(?:[-_](?:int4|4bit|marlin))?"
+    r"|(bnb-4bit)|quantized[-_.](w4a16|w8a8)|(w4a16)(?:-g128)?|(w8a8)(?:-int8)?|(int4|int8)|(bf16))$",
     re.IGNORECASE | re.ASCII,
 )
-_SUFFIX = re.compile(r"[-_](?:instruct|chat|it|hf|base|bf16|v0\.\d|\d{4})$", re.IGNORECASE | re.ASCII)
-_FOUR_BITS = {"int4": "awq", "w8a8": "w8a8-int8"}
+_SUFFIX = re.compile(r"[-_](?:instruct|chat|it|hf|base|v0\.\d|\d{4})$", re.IGNORECASE | re.ASCII)
+_METHODS = {"int4": "awq", "w8a8": "w8a8-int8", "bf16": "none"}
+W8A16 = weight_only("gptq", 8, 128, zero=8)
 
 
 @lru_cache(maxsize=1024)
@@ -61,26 +68,35 @@ def in_catalog(reference: str) -> str | None:
     return known().get(reference.lower()) if "/" not in reference else catalog.aliases("model").get(reference.lower())
 
 
-def by_its_name(reference: str) -> tuple[str | None, Any]:
-    """The model of the catalog that a checkpoint's name stands for, and the weight format that its name says.
+def by_its_name(reference: str) -> tuple[str | None, Any, str]:
+    """What a checkpoint's name says: its model of the catalog, the format of its weights, and what it is called then.
 
-    Parts are removed from the end: what says the quantization, then ``-Instruct`` and its like.
+    Parts are removed from the end until a known name is left: what says the quantization, of which the last one holds,
+    and ``-Instruct`` and its like.
     """
     name = PurePosixPath(reference.rstrip("/")).name.lower()
     weights = None
-    while match := _QUANTIZED.search(name):
-        said = next(group for group in match.groups() if group).lower()
-        weights = WEIGHTS[_FOUR_BITS.get(said, said)][0]
-        name = name[: match.start()]
     while True:
-        for form in (name, name.removeprefix("meta-")):
-            found = known().get(form) or SAME_SHAPE.get(form)
-            if found is not None:
-                return found, weights
-        match = _SUFFIX.search(name)
+        match = _QUANTIZED.search(name)
         if match is None:
-            return None, weights
+            for form in (name, name.removeprefix("meta-")):
+                found = known().get(form) or SAME_SHAPE.get(form)
+                if found is not None:
+                    return found, weights, form
+            match = _SUFFIX.search(name)
+            if match is None:
+                return None, weights, ""
+        elif weights is None:
+            weights = _format(match)
         name = name[: match.start()]
+
+
+def _format(match: re.Match[str]) -> Any:
+    """The weight format that the end of a checkpoint's name says."""
+    if match["eight"]:
+        return W8A16
+    said = next(group for group in match.groups() if group).lower()
+    return WEIGHTS[_METHODS.get(said, said)][0]
 
 
 def settle(draft: Draft) -> None:
@@ -96,9 +112,11 @@ def settle(draft: Draft) -> None:
         draft.settings["model"] = plain
         draft.settle("_model", "model", plain)
         return
-    guessed, weights = (exact, None) if exact else by_its_name(plain)
+    guessed, weights, checkpoint = by_its_name(plain)
+    if exact:
+        guessed, weights = exact, None
     if guessed is None and isinstance(served, str):
-        guessed, weights = by_its_name(served)
+        guessed, weights, checkpoint = by_its_name(served)
     if guessed is None:
         _unknown(draft, flag, plain)
         return
@@ -107,7 +125,7 @@ def settle(draft: Draft) -> None:
     else:
         said = f"{shown(plain)} is taken as {guessed}, by its name"
         draft.settle("_model", "model", guessed, said, "assumed")
-    _weights(draft, flag, guessed, weights)
+    _weights(draft, flag, checkpoint, weights)
 
 
 def _without_scheme(reference: str) -> str:
@@ -131,20 +149,30 @@ def _unknown(draft: Draft, flag: Flag, reference: str) -> None:
     draft.note("not_understood", flag, f"{said}; give --model")
 
 
-def _weights(draft: Draft, flag: Flag, model: str, said: Any) -> None:
+def _weights(draft: Draft, flag: Flag, checkpoint: str, said: Any) -> None:
     """Formats that a checkpoint has by its name, or as its maker releases it."""
-    if said is not None:
-        if "weights" not in draft.settings:
-            draft.settings["weights"] = said
-            text = "the format of the weights is taken from the checkpoint's name"
-            draft.assume(flag.written, text, "weights", said, flag.line)
-        return
-    released = RELEASED.get(model)
     given = draft.settings.get("weights")
-    if released and given in (None, "fp8") and (given is None or released == "fp8-block"):
-        draft.settings["weights"] = released
-        text = f"the weights of {model} are released in {released}"
-        draft.assume(flag.written, text, "weights", released, flag.line)
+    if said is not None:
+        assumed = given == WEIGHTS["gptq"][0] and said == W8A16  # the method is the same for 4 bits and for 8
+        if given is not None and not assumed:
+            return
+        if assumed:
+            draft.drop("weights")
+            draft.note("understood", draft.by["weights"], "the checkpoint's name says of how many bits")
+        _assume(draft, flag, said, "the format of the weights is taken from the checkpoint's name")
+        return
+    if given is None and checkpoint in RELEASED_OTHERWISE:
+        text = f"the weights of {checkpoint} are released in {RELEASED_OTHERWISE[checkpoint]}; give --weights"
+        draft.say("not_understood", flag.written, text, line=flag.line)
+        return
+    released = RELEASED.get(checkpoint)
+    if released and (given is None or (given == "fp8" and released == "fp8-block")):
+        _assume(draft, flag, released, f"the weights of {checkpoint} are released in {released}")
+
+
+def _assume(draft: Draft, flag: Flag, weights: Any, why: str) -> None:
+    draft.settings["weights"] = weights
+    draft.assume(flag.written, why, "weights", weights, flag.line)
 
 
 def has_experts(reference: Any) -> bool | None:

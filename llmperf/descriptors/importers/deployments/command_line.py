@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
 
 from llmperf.descriptors.importers.deployments import megatron, shell
 from llmperf.descriptors.importers.deployments.deployment import Deployment, Draft
-from llmperf.descriptors.importers.deployments.launch import Files, Launch, find
+from llmperf.descriptors.importers.deployments.launch import Files, circumstances, find, found_in
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.pods import Place, deployed
 from llmperf.descriptors.importers.deployments.words import Word
@@ -22,17 +23,15 @@ def read_script(text: str, file: str, files: Files, hardware: str | None) -> lis
         return (written.encode(), f"{file} ({wanted})") if written is not None else files(wanted)
 
     found: list[Deployment | Draft] = []
-    for words, variables in script.commands:
-        launch = find(words)
+    for command in script.commands:
+        words = command.words
+        launch = found_in(command, words[0].line)
         if launch is not None:
-            line = words[0].line
-            own = {key: (value, line) for key, value in variables.items()}
-            launch = Launch(
-                launch.tool, launch.words, launch.module, launch.image, launch.image_line, {**own, **launch.environment}
-            )
-            found.append(deployed(Place(name, file, "command line", line, known, hardware), launch, None))
+            found.append(deployed(Place(name, file, "command line", words[0].line, known, hardware), launch, None))
         elif megatron.starts(words):
-            found.append(megatron.read(words, name, file, hardware))
+            job = megatron.read(words, name, file, hardware)
+            said = circumstances(command.within, words[0].line)
+            found.append(replace(job, findings=(*job.findings, *said)))
     return found
 
 

@@ -6,9 +6,10 @@ Keys: docs.docker.com/reference/compose-file (services, deploy, build).
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 from llmperf.descriptors.importers.deployments.deployment import Draft
-from llmperf.descriptors.importers.deployments.launch import Files, Launch, argument, find, in_image
+from llmperf.descriptors.importers.deployments.launch import Files, Launch, argument, find, found_in, in_image
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.pods import Place, deployed
 from llmperf.descriptors.importers.deployments.shell import parse
@@ -44,12 +45,12 @@ def _launches(service: Node) -> list[Launch]:
     if index is not None:
         known = {name: value for name, (value, _) in variables.items()}
         parsed = parse(words[index].text.replace("$$", "$"), service.file, words[index].line or 1, known)
-        found = [find(words) for words, _ in parsed.commands]
-        return [Launch(one.tool, one.words, one.module, image.text(), image.line, variables) for one in found if one]
+        found = [found_in(command, None) for command in parsed.commands]
+        return [replace(one, image=image.text(), image_line=image.line, environment=variables) for one in found if one]
     single = find(words) if entry else in_image(image.text(), image.line, tuple(words), variables)
     if single is None:
         return []
-    return [Launch(single.tool, single.words, single.module, image.text(), image.line, variables)]
+    return [replace(single, image=image.text(), image_line=image.line, environment=variables)]
 
 
 def _words(node: Node) -> list[Word]:

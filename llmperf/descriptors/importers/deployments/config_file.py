@@ -4,31 +4,54 @@ from __future__ import annotations
 
 from pathlib import PurePath
 
+from llmperf.descriptors.check import JUDGED, SEVERAL
+from llmperf.descriptors.components import COMPONENTS
 from llmperf.descriptors.importers.deployments.deployment import Draft
 from llmperf.descriptors.importers.deployments.launch import TOOLS, Files, Launch, drafted
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.options import Options, apply
 from llmperf.descriptors.importers.deployments.pods import Place, deployed
 from llmperf.descriptors.importers.deployments.words import from_mapping, normal
+from llmperf.descriptors.resolve import FLAT, NOT_YET, SCALARS, SECTIONS
 
-NOT_A_FLAG = ("hardware", "workload", "parallelism", "extends", "engine", "weights", "placement", "apiversion", "kind")
-"""Keys of other files: a scenario's, a Kubernetes object's."""
+OF_A_SCENARIO = frozenset((*COMPONENTS, *SECTIONS, *SCALARS, *FLAT, *NOT_YET, *JUDGED, *SEVERAL, "extends"))
+"""Keys of scenarios and of checks."""
+OF_AN_OBJECT = ("apiversion", "kind")
+"""Keys of Kubernetes objects, in lower case."""
 
 
 def tool_of(root: Node) -> str | None:
-    """The tool whose flags the keys are: that which knows most of them, if any key sets something."""
-    if not isinstance(root.value, dict) or any(key.lower() in NOT_A_FLAG for key in root.value):
+    """The tool whose flags the keys are: that which knows most of them.
+
+    A file is a scenario, whatever else it holds, once one of its keys is a scenario's and no tool's; and where all that
+    a tool knows of it a scenario has, too (``model``, ``tp``).
+    """
+    if not isinstance(root.value, dict) or any(key.lower() in OF_AN_OBJECT for key in root.value):
         return None
-    names = [flag.name for flag in from_mapping(root)]
+    shared = {key for key in root.value if key in OF_A_SCENARIO}
+    if any(not _is_flag(key) for key in shared):
+        return None
+    flags = from_mapping(root)
+    names = [flag.name for flag in flags]
     scores = {tool: _score(module.OPTIONS, names) for tool, module in TOOLS.items()}
     best = max(scores, key=lambda tool: scores[tool])
-    return best if scores[best][0] > 0 and scores[best][1] * 2 >= len(root.value) else None
+    own = any(_known(TOOLS[best].OPTIONS, flag.name) for flag in flags if flag.written not in shared)
+    return best if own and scores[best][0] > 0 and scores[best][1] * 2 >= len(root.value) else None
+
+
+def _is_flag(key: str) -> bool:
+    """Whether a key is a flag of any tool."""
+    return any(module.OPTIONS.knows(normal(key)) for module in TOOLS.values())
+
+
+def _known(options: Options, name: str) -> bool:
+    return options.knows(name) or options.knows(name.partition(".")[0])
 
 
 def _score(options: Options, names: list[str]) -> tuple[int, int, int]:
     """Keys that set something, keys that are known by any name, keys that are known by their own name."""
     setting = sum(options.canonical(name) in options.rules for name in names)
-    known = sum(options.knows(name) or options.knows(name.partition(".")[0]) for name in names)
+    known = sum(_known(options, name) for name in names)
     return setting, known, sum(name in options.rules for name in names)
 
 

@@ -80,6 +80,11 @@ class Deployment:
         In the order of the file.
     format : str
         What the file is, in words.
+    files : tuple of str
+        Every file that was read for it, its own first.
+    tool : str
+        What serves the model, as the engines of the catalog are called; empty where nothing is served: training, or a
+        model alone.
     """
 
     name: str
@@ -88,16 +93,37 @@ class Deployment:
     scenario: dict[str, Any]
     findings: tuple[Finding, ...]
     format: str = ""
+    files: tuple[str, ...] = ()
+    tool: str = ""
+
+    @property
+    def max_context(self) -> int | None:
+        """Tokens of the longest sequence that the server is told to accept (``--max-model-len``); None: the model's."""
+        return _within(self.scenario.get("model"), "max_context")
+
+    @property
+    def max_sequences(self) -> int | None:
+        """Sequences that it is told to run at once (``--max-num-seqs``); None: the engine's own limit."""
+        return _within(self.scenario.get("engine"), "max_sequences")
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for ``--json``."""
+        """Plain data for ``--json``; what the file does not limit is null."""
         return {
             "name": printable(self.name),
             "file": printable(self.file),
             "line": self.line,
             "format": self.format,
+            "tool": self.tool or None,
+            "files": [printable(file) for file in self.files],
+            "max_context": self.max_context,
+            "max_sequences": self.max_sequences,
             "findings": [finding.to_dict() for finding in self.findings],
         }
+
+
+def _within(component: Any, key: str) -> int | None:
+    found = component.get(key) if isinstance(component, dict) else None
+    return found if isinstance(found, int) else None
 
 
 def printable(text: str, most: int = 200) -> str:
@@ -148,6 +174,7 @@ class Draft:
     file: str
     line: int | None = None
     format: str = ""
+    tool: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
@@ -207,7 +234,10 @@ class Draft:
 
     def finished(self) -> Deployment:
         """The deployment, with a scenario of nested mappings."""
-        return Deployment(self.name, self.file, self.line, nested(self.settings), tuple(self.findings), self.format)
+        scenario = nested(self.settings)
+        return Deployment(
+            self.name, self.file, self.line, scenario, tuple(self.findings), self.format, (self.file,), self.tool
+        )
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -103,3 +103,8 @@ def settle(draft: Draft) -> None:
         draft.settle("_dtype", "weights", "fp32")
     elif weights in (None, "bf16", "w4a16-g128", "mxfp4") or isinstance(weights, dict):
         draft.settle("_dtype", "activations", dtype)
+    elif dtype == "fp32":
+        said = f"the products are those of {weights}, and 16 bits are taken for the rest"
+        draft.settle("_dtype", "", None, said, "not_modelled")
+    else:
+        draft.settle("_dtype", "", None, f"16 bits, as is usual here; the products are those of {weights}")

@@ -10,7 +10,7 @@ from typing import Any
 
 from llmperf.descriptors.documents import parse_yaml_stream
 from llmperf.descriptors.importers.deployments import images, sglang, shell, tensorrt_llm, vllm, wrappers
-from llmperf.descriptors.importers.deployments.deployment import Draft, Flag, printable
+from llmperf.descriptors.importers.deployments.deployment import Draft, Finding, Flag, printable
 from llmperf.descriptors.importers.deployments.node import Node
 from llmperf.descriptors.importers.deployments.options import Options, apply
 from llmperf.descriptors.importers.deployments.words import Word, flags, from_mapping
@@ -63,6 +63,8 @@ class Launch:
     image : str
     environment : dict of str to (str, int or None)
         Variables and the lines on which they stand.
+    within : tuple of str
+        Loops and conditions of a script that it stands in: ``for``, ``if``.
     """
 
     tool: str
@@ -71,6 +73,7 @@ class Launch:
     image: str = ""
     image_line: int | None = None
     environment: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
+    within: tuple[str, ...] = ()
 
     @property
     def options(self) -> Options:
@@ -89,12 +92,20 @@ def argument(words: Sequence[Word]) -> int | None:
 
 def _in_script(script: Word, depth: int) -> Launch | None:
     """The first server that a script within a command starts."""
-    for command, variables in shell.parse(script.text, "", script.line or 1).commands:
-        found = find(command, depth + 1)
+    for command in shell.parse(script.text, "", script.line or 1).commands:
+        found = found_in(command, script.line, depth + 1)
         if found is not None:
-            own = {name: (value, script.line) for name, value in variables.items()}
-            return replace(found, environment={**own, **found.environment})
+            return found
     return None
+
+
+def found_in(command: shell.Command, line: int | None, depth: int = 0) -> Launch | None:
+    """The server that a command of a script starts, with the script's variables, which stand on a line."""
+    found = find(command.words, depth)
+    if found is None:
+        return None
+    own = {name: (value, line) for name, value in command.variables.items()}
+    return replace(found, environment={**own, **found.environment}, within=(*command.within, *found.within))
 
 
 def find(words: Sequence[Word], depth: int = 0) -> Launch | None:
@@ -165,7 +176,7 @@ def in_image(
 
 def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, files: Files) -> Draft:
     """The flags of a launch as a draft, of which `finish` of its tool is still to be called."""
-    draft = Draft(name, file, line, form)
+    draft = Draft(name, file, line, form, launch.tool)
     draft.settings["_image"], draft.settings["_image_line"] = launch.image or None, launch.image_line
     options = launch.options
     found, others = flags(launch.words, options.is_switch, options.is_list)
@@ -185,7 +196,21 @@ def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, f
     for variable, (value, where) in launch.environment.items():
         if not TOOLS[launch.tool].environment(draft, variable, value, where) and _NCCL.fullmatch(variable):
             draft.say("not_understood", variable, "may change how long collectives take", line=where)
+    draft.findings += circumstances(launch.within, line)
     return draft
+
+
+def circumstances(within: Sequence[str], line: int | None) -> list[Finding]:
+    """What is not known of a command within loops and conditions, as no script is run."""
+    found = []
+    for word in dict.fromkeys(within):
+        if word in shell.LOOPS:
+            said = "the command stands in a loop, which may start it several times; it counts once: give --replicas"
+            found.append(Finding("not_understood", word, message=said, line=line))
+        else:
+            said = "the command stands in a branch, which is taken to run, as is every other branch"
+            found.append(Finding("assumed", word, message=said, line=line))
+    return found
 
 
 def _configuration(flag: Flag, draft: Draft, files: Files) -> list[Flag]:

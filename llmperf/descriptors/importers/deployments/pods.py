@@ -130,11 +130,13 @@ def _script(
     rest = words[index + 2 :]
     parsed = shell.parse(text, container.file, line + 1 if "\n" in text.strip() else line, dict(known))
     found: list[tuple[Launch, dict[str, tuple[str, int | None]]]] = []
-    for command, variables in parsed.commands:
-        command = [part for word in command for part in (rest if word.text in ("$@", "$*") else [word])]
-        launch = find(command)
+    for command in parsed.commands:
+        whole = [part for word in command.words for part in (rest if word.text in ("$@", "$*") else [word])]
+        launch = find(whole)
         if launch is not None:
-            found.append((launch, {name: (value, line) for name, value in variables.items()}))
+            variables: dict[str, tuple[str, int | None]]
+            variables = {name: (value, line) for name, value in command.variables.items()}
+            found.append((replace(launch, within=(*command.within, *launch.within)), variables))
     return found
 
 

@@ -6,6 +6,7 @@ stands, and a word that needs it is reported where it is used.
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 from bisect import bisect_right
@@ -28,11 +29,26 @@ _REDIRECTION = re.compile(r"(?:(?<=\s)\d|&)?[<>]{1,3}(?:&\d|&-|-?[ \t]*[^\s;&|()
 _DECLARES = ("export", "readonly", "local", "declare", "set")
 
 
+_ENDINGS = {"for": "done", "while": "done", "until": "done", "select": "done", "if": "fi", "case": "esac"}
+LOOPS = tuple(word for word, end in _ENDINGS.items() if end == "done")
+_BETWEEN = ("do", "then", "else", "elif", "!", "{", "time")
+"""Words before a command that are no part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A simple command: its words, the variables set before it, and the loops and conditions that it stands in."""
+
+    words: list[Word]
+    variables: dict[str, str]
+    within: tuple[str, ...] = ()
+
+
 @dataclass(slots=True)
 class Script:
-    """A script's commands in their order, the variables set before each, and the texts that it writes to files."""
+    """A script's commands in their order, and the texts that it writes to files."""
 
-    commands: list[tuple[list[Word], dict[str, str]]] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
     files: dict[str, str] = field(default_factory=dict)
     size: int = 0
     """Words and variables of all commands."""
@@ -64,6 +80,7 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     variables: dict[str, str] = dict(known or {})
     arrays: dict[str, list[Word]] = {}
     command: list[Word] = []
+    within: list[str] = []
     array: str | None = None
     nested = 0  # parentheses of a substitution that are open
     for word, end in [*_words(prepared, starts, file, first), (Word("\n"), True)]:
@@ -89,16 +106,35 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
             command[-1] = Word(f"{command[-1].text}(...)", command[-1].line, (OUTPUT,))
             nested = max(word.text.count("(") - word.text.count(")"), 0)
             continue
-        _take(command, variables, arrays, script)
+        _nest(command, within)
+        _take(command, variables, arrays, script, tuple(within))
         command = []
     return script
 
 
-def _take(command: list[Word], variables: dict[str, str], arrays: dict[str, list[Word]], script: Script) -> None:
+def _nest(command: list[Word], within: list[str]) -> None:
+    """Open and close the loops and conditions that stand before a command."""
+    for word in command:
+        if word.text in _ENDINGS:
+            within.append(word.text)
+        elif within and word.text == _ENDINGS[within[-1]]:
+            within.pop()
+        elif word.text not in _BETWEEN:
+            return
+
+
+def _take(
+    command: list[Word],
+    variables: dict[str, str],
+    arrays: dict[str, list[Word]],
+    script: Script,
+    within: tuple[str, ...],
+) -> None:
     """One simple command: assignments before it, its words expanded."""
     if sum(len(_array(given, arrays)) for given in command) > MAX_WORDS:
         raise InputError(Problem(TOO_LONG, line=command[0].line))
-    words = [word for given in command for word in _array(given, arrays)]
+    plain = itertools.dropwhile(lambda word: word.text in _BETWEEN, command)
+    words = [word for given in plain for word in _array(given, arrays)]
     own: dict[str, str] = {}
     declares = bool(words) and words[0].text in _DECLARES
     rest = words[1:] if declares else words
@@ -118,7 +154,7 @@ def _take(command: list[Word], variables: dict[str, str], arrays: dict[str, list
     script.size += len(found) + len(seen)
     if script.size > MAX_SIZE:
         raise InputError(Problem(TOO_LONG, line=rest[0].line))
-    script.commands.append((found, seen))
+    script.commands.append(Command(found, seen, within))
 
 
 def _array(word: Word, arrays: dict[str, list[Word]]) -> list[Word]:

@@ -24,13 +24,17 @@ def applies(inputs: Inputs) -> bool:
 
 
 def render(inputs: Inputs) -> Iterator[Html]:
-    """Facts of each scenario, its whole, its sources; then versions."""
+    """Facts of each scenario, its whole, its sources; what became of deployment files; versions."""
     for name, result in inputs.results.items():
         yield h("h3", name)
         yield facts(_facts(result))
         yield details("The whole scenario, resolved", h("pre", _whole(result), tabindex=0))
         rows = list(_sources(result))
         yield details(f"Where its numbers are from ({len(rows)} sources)", table(("value", "source"), rows, text=2))
+    for one in inputs.deployments:
+        said = one.to_dict()
+        yield h("h3", f"{said['format']} {said['name']}, {said['file']}")
+        yield table(("line", "written", "what became of it", "value", "why"), _findings(said["findings"]), text=5)
     yield h("h3", "Versions")
     yield facts(
         [
@@ -61,6 +65,16 @@ def _facts(result: Estimate) -> list[tuple[str, Any]]:
         ("Workload", f"{work.batch:g} sequences of {work.input:g} prompt and {work.output:g} output tokens"),
         ("Constants", f"{scenario.hardware.achieved.name} ({scenario.hardware.achieved.basis})"),
     ]
+
+
+def _findings(found: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
+    """What became of everything that a deployment file says, what needs attention first."""
+    order = ("not_understood", "not_modelled", "assumed", "understood", "ignored")
+    for one in sorted(found, key=lambda one: order.index(one["kind"])):
+        written = " ".join(part for part in (one["name"], one["value"]) if part)
+        became = f"{one['path']} = {json.dumps(one['result'], ensure_ascii=False)}" if one["path"] else ""
+        where = ":".join(str(part) for part in (one["file"], one["line"]) if part is not None)
+        yield where, written, one["kind"].replace("_", " "), became, one["message"]
 
 
 def _whole(result: Estimate) -> str:
