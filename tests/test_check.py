@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shlex
@@ -201,6 +202,44 @@ def test_times_of_a_workload_that_does_not_fit_hold_for_nothing() -> None:
     assert judged({"ttft_s": {"max": 1e9}}, **big).status == "failed"
     assert judged({"ttft_s": {"max": 1e9}, "fits": False}, **big).status == "passed"
     assert judged({"fits": True}, **big).status == "failed"
+
+
+TWO_SPELLINGS: list[dict[str, Any]] = [
+    {"expect": {"tpot_s": {"max": "1 ms"}, "projection.tpot_s": {"max": "10 s"}}},
+    {"expect": {"bound": {"tpot_s": {"max": "1 ms"}}, "bound.tpot_s": {"max": "10 s"}}},
+    {"expect": {"memory": {"weights": {"max": 1}}, "memory_bytes_per_device.weights": {"max": "1 TB"}}},
+    {"expect": {"fits": True}, "batch": 2},
+    {"expect": {"fits": True}, "hardware.extends": "h200-sxm"},
+    {"expect": {"fits": True}, "matrix": {"batch": [2], "workload": {"chat": {"batch": 4}}}},
+    {"expect": {"fits": True}, "hardware.tiers": {"hbm": None}, "hardware.tiers.hbm.bandwidth": "1 TB/s"},
+]
+
+
+@pytest.mark.parametrize("entry", TWO_SPELLINGS, ids=str)
+def test_what_is_written_in_two_spellings_is_refused_not_chosen_by_order(entry: dict[str, Any]) -> None:
+    for one in (entry, dict(reversed(entry.items()))):
+        found = check({**SMALL, **one})
+        assert found.exit_code == 2
+        assert all("is written twice" in str(problem) for problem in found.problems)
+
+
+def test_the_order_of_keys_means_nothing() -> None:
+    parts = {
+        "hardware": "h100-sxm",
+        "hardware.achieved": "gpu-gddr",
+        "hardware.achieved.gemm.bf16.compute": 0.2,
+        "hardware.tiers.hbm.bandwidth": "1 TB/s",
+    }
+    rest = {"model": "llama-3.1-8b", "expect": {"tpot_s": {"max": "8 ms"}}}
+    values = []
+    for keys in itertools.permutations(parts):
+        (result,) = check({**{key: parts[key] for key in keys}, **rest}).results
+        assert result.status == "failed"
+        values.append(result.verdicts[0].value)
+        assert llmperf.estimate({**{key: parts[key] for key in keys}, **rest}).tpot_s == values[0]
+    assert len(set(values)) == 1
+    axes = {"hardware.tiers.hbm.bandwidth": ["1 TB/s"], "hardware": ["h100-sxm"]}
+    assert check({**rest, "matrix": axes}).results[0].status == "failed"
 
 
 def test_a_skip_holds_until_its_day_and_is_an_error_after_it() -> None:

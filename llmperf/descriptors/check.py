@@ -136,20 +136,28 @@ class Check:
     problems: tuple[Problem, ...] = ()
 
 
-def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Limits by the canonical path of their output, and how each path is written.
+def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+    """Limits by the canonical path of their output, how each path is written, and those that are written twice.
 
     `expect` may nest the first part of a path (``bound: {tpot_s: ...}``).
     """
     out: dict[str, Any] = {}
     written: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    problems = []
     for key, value in expect.items():
         grouped = key in GROUPS and isinstance(value, Mapping)
-        for path, limit in ((f"{key}.{inner}", item) for inner, item in value.items()) if grouped else ((key, value),):
+        for inner, limit in value.items() if grouped else ((None, value),):
+            path, spelling = (f"{key}.{inner}", f"{key}: {{{inner}: ...}}") if grouped else (str(key), f"{key}: ...")
             name = canonical(path)
+            if name in out:
+                text = f"is written twice, as {shown(spelled[name])} and as {shown(spelling)}"
+                problems.append(Problem(text, f"expect.{path}", suggestion="write its limits in one place"))
+                continue
             out[name] = limit
             written[f"expect.{name}"] = f"expect.{path}"
-    return out, written
+            spelled[name] = spelling
+    return out, written, problems
 
 
 def limits(expect: Mapping[str, Any], usual: Confidence, locate: Callable[[str], Place]) -> Iterator[Limit | Problem]:
