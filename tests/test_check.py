@@ -342,6 +342,21 @@ def test_checks_that_are_evaluated_together_have_the_values_they_have_alone(work
             assert result.answered.values[path] == (pytest.approx(value) if isinstance(value, float) else value), path  # type: ignore[union-attr]
 
 
+def test_what_is_said_of_a_check_is_said_of_it_alone() -> None:
+    entries = [
+        {"name": f"c{batch}-{size}", "workload": {"batch": batch, "input": size}, "expect": {"fits": True}}
+        for batch, size in ((1, 512), (4, 512), (1, 200_000))
+    ]
+    head = {"model": "llama-4-scout", "hardware": "h100-sxm", "parallelism": {"replicas": 2}}
+    found = check({**head, "checks": entries}).to_dict()["checks"]
+    for one, entry in zip(found, entries, strict=True):
+        alone = llmperf.estimate({**head, "workload": entry["workload"]})
+        assert one["warnings"] == list(alone.warnings)
+        assert one["extrapolated"] == alone.extrapolated
+    assert [any("idle" in text for text in one["warnings"]) for one in found] == [True, False, True]
+    assert [any("contexts beyond" in text for text in one["extrapolated"]) for one in found] == [False, False, True]
+
+
 def test_one_wrong_workload_does_not_take_the_others_with_it() -> None:
     entries = [{"name": f"c{n}", "workload": {"batch": n}, "expect": {"fits": True}} for n in (1, 2, 0, 4, -1, 6)]
     found = check({"model": "llama-3.1-8b", "hardware": "h100-sxm", "checks": entries})
@@ -351,7 +366,7 @@ def test_one_wrong_workload_does_not_take_the_others_with_it() -> None:
 
 def test_a_worker_gives_what_the_process_itself_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("llama-3.1-8b", "llama-2-7b", "no-such-model", "mistral-7b", "llama-2-13b")
-    tasks = [Task(({**SMALL, "model": name},), True) for name in names]
+    tasks = [Task(({**SMALL, "model": name},)) for name in names]
 
     def said(answers: Any) -> list[Any]:
         return [one if isinstance(one, list) else (one.values, one.warnings, one.extrapolated) for (one,) in answers]

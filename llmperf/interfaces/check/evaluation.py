@@ -7,18 +7,20 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from llmperf.descriptors import catalog
 from llmperf.descriptors.check import Check, Limit
-from llmperf.descriptors.resolve import resolve
+from llmperf.descriptors.resolve import Resolved, resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces import confidence
 from llmperf.interfaces.results import Estimate, answer
 from llmperf.outputs import BOUND_BY, by_path, canonical
+from llmperf.phases.estimate import notes, with_arrays
 
 EQUAL = 1e-6
 """Relative difference up to which numbers are equal. [1]"""
@@ -60,10 +62,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Scenarios of one array call, and whether a limit is on an end of their error bands."""
+    """Scenarios of one array call."""
 
     scenarios: tuple[dict[str, Any], ...]
-    pessimistic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +165,7 @@ def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answe
     groups: dict[str, list[int]] = {}
     for index, check in enumerate(checks):
         groups.setdefault(_key(check.scenario, index), []).append(index)
-    tasks = [
-        Task(
-            tuple(checks[index].scenario for index in group),
-            any(limit.pessimistic for index in group for limit in checks[index].limits),
-        )
-        for group in groups.values()
-    ]
+    tasks = [Task(tuple(checks[index].scenario for index in group)) for group in groups.values()]
     out: list[Answered | list[Problem]] = [[] for _ in checks]
     for group, answers in zip(groups.values(), spread(tasks, extra), strict=True):
         for index, found in zip(group, answers, strict=True):
@@ -205,7 +200,8 @@ def answered(task: Task, extra: tuple[str, ...]) -> list[Answered | list[Problem
         scenario = {**scenario, "workload": {**works[0], **arrays}}
     try:
         with catalog.touching() as touched:
-            result = answer(resolve(scenario, {}, extra))
+            resolved = resolve(scenario, {}, extra)
+            result = answer(resolved)
     except InputError as error:
         if len(scenarios) == 1:
             return [list(error.problems)]
@@ -213,10 +209,28 @@ def answered(task: Task, extra: tuple[str, ...]) -> list[Answered | list[Problem
         halves = (replace(task, scenarios=part) for part in (scenarios[:half], scenarios[half:]))
         return [one for part in halves for one in answered(part, extra)]
     files = tuple(dict.fromkeys(touched))
-    extrapolated = tuple(result.extrapolated) if task.pessimistic else ()
+    said = _said(resolved, result, len(scenarios))
     return [
-        Answered(one, result.scenario, result.warnings, files, extrapolated) for one in values(result, len(scenarios))
+        Answered(one, result.scenario, warnings, files, extrapolated)
+        for one, (warnings, extrapolated) in zip(values(result, len(scenarios)), said, strict=True)
     ]
+
+
+def _said(resolved: Resolved, result: Estimate, size: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Warnings and extrapolations of each configuration; what all together do not cause, none of them does."""
+    warnings, extrapolated = result.warnings, tuple(result.extrapolated)
+    if size == 1 or not (warnings or extrapolated):
+        yield from [(warnings, extrapolated)] * size
+        return
+    scenario, work = result.scenario, result.scenario.workload
+    shortest = replace(scenario, workload=with_arrays(work, size, lambda array: array.min(keepdims=True)))
+    alike = tuple(result.extrapolated_of(shortest)) == extrapolated  # what the shortest contexts cause, all do
+    for index in range(size):
+        own = replace(scenario, workload=with_arrays(work, size, itemgetter(slice(index, index + 1))))
+        yield (
+            (*resolved.warnings, *notes(own)) if warnings else (),
+            extrapolated if alike else tuple(result.extrapolated_of(own)),
+        )
 
 
 def _located(check: Check, problem: Problem) -> Problem:
