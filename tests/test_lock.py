@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -211,6 +212,53 @@ def test_a_run_that_is_killed_leaves_the_old_lock_file(folder: Path, monkeypatch
             check(folder, update=True)
     assert (folder / lock.LOCK).read_text() == before
     assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["- 3", "- {expect: {fits: true}}", "- {name: one}\n- {name: two, extends: absent}", "- {name: one, a: 1}"]
+)
+def test_a_file_with_errors_loses_no_entry(folder: Path, wrong: str) -> None:
+    head = "model: llama-3.1-8b\nhardware: h100-sxm\nexpect: {fits: true}\nchecks:\n"
+    file = folder / "b.llmperf.yaml"
+    file.write_text(f"{head}- {{name: one}}\n- {{name: two}}\n")
+    check(folder, update=True)
+    before = (folder / lock.LOCK).read_text()
+    file.write_text(f"{head}{wrong}\n")
+    found = check(folder, update=True)
+    assert found.exit_code == 2
+    assert "entries of b.llmperf.yaml are left as they were" in found.notes[0]
+    assert (folder / lock.LOCK).read_text() == before
+    assert not any("gone" in note for note in check(folder).notes)
+
+
+def test_entries_of_a_file_that_is_gone_go_with_the_next_update(folder: Path) -> None:
+    (folder / "b.llmperf.yaml").write_text(CHECK + "tags: [b]\n")
+    check(folder, update=True)
+    (folder / "a.llmperf.yaml").unlink()
+    assert "entries of checks that are gone: a;" in check(folder).notes[0]
+    (folder / "c.llmperf.yaml").write_text(CHECK)
+    check(folder, update=True, tags=["b"])
+    assert "  a.llmperf.yaml:" in (folder / lock.LOCK).read_text()
+    assert "1 removed" in check(folder, update=True).notes[0]
+    assert "  a.llmperf.yaml:" not in (folder / lock.LOCK).read_text()
+
+
+def test_a_field_that_a_version_adds_is_no_change_of_the_component() -> None:
+    @dataclass(frozen=True)
+    class Old:
+        bits: float
+        inner: Any = None
+
+    @dataclass(frozen=True)
+    class New:
+        bits: float
+        inner: Any = None
+        added: int = 0
+        many: list[int] = field(default_factory=list)
+
+    assert lock._digest("formats", (Old(4, Old(2)),)) == lock._digest("formats", (New(4, New(2)),))
+    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(4, added=1),))
+    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(8),))
 
 
 def test_a_check_that_cannot_be_evaluated_keeps_its_entry(folder: Path) -> None:
