@@ -257,6 +257,19 @@ def _value(output: Output, side: str, written: Any) -> Any:
     if output.unit == "1" and isinstance(written, str) and "%" in written:
         return Problem(f"{shown(written)} is no count")
     try:
-        return units.parse(written, dimension)
+        value = units.parse(written, dimension)
     except units.UnitError as error:
         return Problem(str(error), allowed=error.allowed, suggestion=error.suggestion)
+    return _vacuous(output, written, value) or value
+
+
+def _vacuous(output: Output, written: Any, value: float) -> Problem | None:
+    """Why a limit says nothing, or what nothing can hold: it is beyond all values that the output can have."""
+    if output.unit == "1/s" and isinstance(written, str) and "req" in written:
+        return Problem(f"{shown(written)} counts requests: this output counts tokens", suggestion="1000 tokens/s")
+    if not output.unit and value > 1.0:
+        hint = f"{written} %" if isinstance(written, int | float) and written <= 100 else "90 %"
+        return Problem(f"{shown(written)} is above 100 %, which no share is", suggestion=hint)
+    if output.unit and value < 0.0:
+        return Problem(f"{shown(written)} is below 0, which this output never is")
+    return None

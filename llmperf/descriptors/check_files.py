@@ -350,6 +350,11 @@ class _File:
         files = [layer.document.file for layer in stack.layers if layer.document.file]
         if (isinstance(variables, Mapping) and variables) or "${" in repr(scenario) + repr(raw):
             values = variables if isinstance(variables, Mapping) else {}
+            faults += [
+                Problem("a variable cannot hold another", f"variables.{name}", suggestion="write its value")
+                for name, value in values.items()
+                if "${" in repr(value)
+            ]
             raw = {key: value if key == "matrix" else _filled(value, values, key, faults) for key, value in raw.items()}
             scenario = {key: _filled(value, values, key, faults) for key, value in scenario.items()}
         if isinstance(raw.get("deployment"), str):
@@ -446,7 +451,19 @@ def _filled(value: Any, variables: Mapping[str, Any], path: str, faults: list[Pr
             faults.append(Problem(f"no variable {shown(name)}", path, allowed=known, suggestion=nearest(name, known)))
             return value
     whole = _VARIABLE.fullmatch(value)
-    return variables[whole[1]] if whole else _VARIABLE.sub(lambda match: str(variables[match[1]]), value)
+    if whole:
+        return variables[whole[1]]
+    for name in _VARIABLE.findall(value):
+        if variables[name] is None or isinstance(variables[name], Mapping | list):
+            text = f"the variable {name!r} is {shown(variables[name])}, which cannot stand within a text"
+            faults.append(Problem(text, path))
+            return value
+    return _VARIABLE.sub(lambda match: _within(variables[match[1]]), value)
+
+
+def _within(value: Any) -> str:
+    """A variable as a part of a text, as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def deployed(

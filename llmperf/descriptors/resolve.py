@@ -187,6 +187,10 @@ def _unknown(key: str) -> Problem:
     if key in NOT_YET:
         return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
     allowed = (*_KEYS, *FLAT)
+    path = _path(key).split(".")
+    if len(path) > 1 and path[0] in _KEYS:  # fine as a keyword or flag, not as a key of a scenario file
+        nested = ": {".join(path) + ": ..." + "}" * (len(path) - 1)
+        return Problem(f"unknown key {shown(key)} of a scenario file", key, allowed=_KEYS, suggestion=nested)
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=nearest(key, allowed))
 
 

@@ -40,7 +40,7 @@ class Verdict:
     holds : bool
     margin : float or None
         Room up to the limit, relative to it (of fractions the difference); below 0 beyond it. None of what is no
-        number. [1]
+        number, and of limits of 0. [1]
     """
 
     limit: Limit
@@ -143,12 +143,19 @@ def judged(limit: Limit, answered: Answered) -> Verdict | Problem:
         return Verdict(limit, None, False)
     if isinstance(limit.value, bool | str):
         return Verdict(limit, value, value == limit.value)
-    near = abs(value - limit.value) <= EQUAL * max(abs(value), abs(limit.value))
+    near = math.isclose(value, limit.value, rel_tol=EQUAL)
     room = value - limit.value if limit.side == "min" else limit.value - value
-    relative = limit.value and limit.about.unit  # of fractions, and of nothing, the difference itself
-    margin = None if limit.side == "equals" else room / abs(limit.value) if relative else room
     holds = near or (limit.side != "equals" and room >= 0)
-    return Verdict(limit, value, bool(holds), margin)
+    return Verdict(limit, value, bool(holds), _margin(limit, room))
+
+
+def _margin(limit: Limit, room: float) -> float | None:
+    """The room up to a limit: of fractions the difference, else relative to it; of 0 and of infinity none."""
+    if limit.side == "equals" or not math.isfinite(room):
+        return None
+    if not limit.about.unit:
+        return room
+    return room / abs(limit.value) if limit.value else None
 
 
 def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answered | list[Problem]]:
@@ -241,7 +248,7 @@ def _located(check: Check, problem: Problem) -> Problem:
 
 
 def values(result: Estimate, size: int) -> Iterator[dict[str, Any]]:
-    """The outputs of each configuration of an estimate by path; None where one does not exist."""
+    """The outputs of each configuration by path; None where one does not exist, infinity where it has no limit."""
     columns = {path: _listed(column(result, path), size) for path in by_path()}
     for index in range(size):
         yield {path: found[index] for path, found in columns.items()}
@@ -250,7 +257,7 @@ def values(result: Estimate, size: int) -> Iterator[dict[str, Any]]:
 def _listed(found: Any, size: int) -> list[Any]:
     """One output of each configuration; None for what is no number."""
     many = found.reshape(-1).tolist() if isinstance(found, np.ndarray) else [found] * size
-    return [None if isinstance(one, float) and not math.isfinite(one) else one for one in many]
+    return [None if isinstance(one, float) and math.isnan(one) else one for one in many]
 
 
 def column(result: Estimate, path: str) -> Any:

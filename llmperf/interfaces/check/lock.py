@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
@@ -18,7 +19,7 @@ import numpy as np
 
 import llmperf
 from llmperf.descriptors.catalog import is_path, remembered, write_atomically
-from llmperf.descriptors.documents import Document, parse_yaml, raw_bytes
+from llmperf.descriptors.documents import Document, finite, parse_yaml, raw_bytes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.check.discovery import LOCK
@@ -136,7 +137,6 @@ def compared(
             entries = read(path) if path.exists() else {}
             if update:
                 wrong = {Path(file).name for file in faulty if Path(file).parent == folder}
-                wrong |= {_file(result) for result in inside if result.problems}
                 notes += [
                     f"{path}: entries of {file} are left as they were, for it has errors" for file in sorted(wrong)
                 ]
@@ -186,7 +186,15 @@ def _unknown(path: Path, entries: Mapping[str, Any], inside: Sequence[Result], w
     new = sorted(name for _, name in have - known)
     deleted = _deleted(path, entries) if whole else set()
     gone = sorted(name for file, name in known - have if file in read_files | deleted) if whole else []
+    limited = sorted(
+        result.check.name
+        for result in inside
+        if (entry := _entry(entries, result)) is not None
+        and any(verdict.limit.output not in entry["outputs"] for verdict in result.verdicts)
+    )
     out = []
+    if limited:
+        out.append(f"{path}: limits are not locked yet of {_some(limited)}; llmperf check --update writes them")
     if new:
         out.append(f"{path}: has no entry of {_some(new)}; llmperf check --update writes it")
     if gone:
@@ -209,7 +217,7 @@ def baseline(entry: Mapping[str, Any], result: Result) -> Baseline:
     assert answered is not None
     drifts = []
     for path, before in entry["outputs"].items():
-        drift = Drift(path, before, answered.values.get(path))
+        drift = Drift(path, before, finite(answered.values.get(path)))
         if _beyond(drift, float(result.check.keys.tolerance)):
             drifts.append(drift)
     drifts.sort(key=lambda one: -abs(one.relative if one.relative is not None else float("inf")))
@@ -263,9 +271,11 @@ def facts(result: Result) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """A number to `DIGITS` digits; whole ones without a fraction."""
+    """A number to `DIGITS` digits; whole ones without a fraction; None of one without end."""
     if not _number(value):
         return value
+    if not math.isfinite(value):
+        return None
     short = float(f"{value:.{DIGITS}g}")
     return int(short) if short == int(short) and abs(short) < 1e15 else short
 
@@ -401,8 +411,8 @@ def _update(path: Path, entries: dict[str, dict[str, Any]], inside: Sequence[Res
     for result in inside:
         file = _file(result)
         have.setdefault(file, set()).add(result.check.name)
-        if result.answered is None:
-            continue  # what is skipped and cannot be evaluated keeps the entry that it had
+        if result.answered is None or result.problems:
+            continue  # what cannot be evaluated keeps the entry that it had
         before = kept.get(file, {}).get(result.check.name)
         entry = _steady(facts(result), before)
         new += before is None
