@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,8 +18,9 @@ from hypothesis import strategies as st
 
 import llmperf
 from llmperf.descriptors.documents import parse_yaml
-from llmperf.interfaces.check import check, lock
+from llmperf.interfaces.check import check, lock, words
 from llmperf.interfaces.check.lock import Drift
+from llmperf.interfaces.console.difference import show
 
 Run = Callable[..., CompletedProcess[str]]
 CHIP = "extends: h100-sxm\nsources: {all: test}\n"
@@ -155,6 +158,33 @@ def test_a_lock_file_is_sorted_and_has_one_value_a_line(folder: Path) -> None:
     outputs = data["a.llmperf.yaml"]["a"]["outputs"]
     assert list(outputs) == sorted(outputs)
     assert "kv_headroom" in outputs
+
+
+def test_a_limit_that_came_after_the_lock_is_said_to_be_not_locked_yet(folder: Path) -> None:
+    assert check(folder).notes == ()
+    (folder / "a.llmperf.yaml").write_text(CHECK.replace("fits: true", "fits: true, missing: {max: 0 B}"))
+    assert "limits are not locked yet of a" in check(folder).notes[0]
+    check(folder, update=True)
+    assert check(folder).notes == ()
+
+
+def test_what_has_no_limit_is_null_in_a_lock_file_and_no_drift(folder: Path) -> None:
+    text = CHECK.replace("llama-3.1-8b", "mamba2-2.7b").replace("kv_headroom: {min: 10 %}", "kv_pool_tokens: {min: 1}")
+    (folder / "a.llmperf.yaml").write_text(text)
+    assert check(folder, update=True).exit_code == 0
+    assert "kv_pool_tokens: null" in (folder / lock.LOCK).read_text()
+    assert drift(folder).drifts == ()
+
+
+def test_shares_move_by_percentage_points() -> None:
+    assert words.drifted(Drift("kv_headroom", 0.5, 0.4)) == "kv_headroom 50 % -> 40 % (-10 pp)"
+    assert words.drifted(Drift("tpot_s", 0.010, 0.011)) == "tpot_s 10 ms -> 11 ms (+10 %)"
+    one = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}
+    stream = io.StringIO()
+    with redirect_stdout(stream):
+        show(llmperf.diff(one, {**one, "workload": {"batch": 32}}))
+    (line,) = (line for line in stream.getvalue().splitlines() if "kv_headroom" in line)
+    assert line.rstrip().endswith(" pp")
 
 
 def test_only_what_has_changed_is_written_anew(folder: Path) -> None:

@@ -187,11 +187,16 @@ def _unknown(key: str) -> Problem:
     if key in NOT_YET:
         return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
     allowed = (*_KEYS, *FLAT)
-    path = _path(key).split(".")
-    if len(path) > 1 and path[0] in _KEYS:  # fine as a keyword or flag, not as a key of a scenario file
-        nested = ": {".join(path) + ": ..." + "}" * (len(path) - 1)
-        return Problem(f"unknown key {shown(key)} of a scenario file", key, allowed=_KEYS, suggestion=nested)
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=nearest(key, allowed))
+
+
+def _unknown_in_file(key: str) -> Problem:
+    """An unknown key of a scenario file, where no short names and paths stand: the suggestion is nested."""
+    problem = _unknown(key)
+    head, *inner = _path(key if key in FLAT or "." in key else problem.suggestion or "").split(".")
+    if not inner or head not in _KEYS:
+        return problem
+    return replace(problem, allowed=_KEYS, suggestion=f"{': {'.join((head, *inner))}: ...{'}' * len(inner)}")
 
 
 def _put(out: dict[str, Any], keys: list[str], value: Any) -> None:
@@ -303,7 +308,7 @@ def _check_extremes(
 def _validated(
     data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...]
 ) -> tuple[Scenario, tuple[str, ...]]:
-    problems: list[Problem] = [_unknown(key) for key in data if key not in _KEYS]
+    problems: list[Problem] = [_unknown_in_file(key) for key in data if key not in _KEYS]
     if document is not None:
         problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
     parts: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces import confidence
 from llmperf.interfaces.results import Estimate, answer
+from llmperf.numeric import choose
 from llmperf.outputs import BOUND_BY, by_path, canonical
 from llmperf.phases.estimate import notes, with_arrays
 
@@ -268,4 +269,7 @@ def column(result: Estimate, path: str) -> Any:
     part = {"bound": result.bound, "roofline": result.roofline, "memory": result.memory}.get(head)
     if part is None:
         part = result.projection if name in {item.name for item in fields(result.projection)} else result.memory
-    return getattr(part, name)
+    found = getattr(part, name)
+    if name == "kv_pool_tokens":  # a model that keeps nothing of a token holds any number of them
+        found = choose(np.isnan(found), np.inf, found)
+    return found

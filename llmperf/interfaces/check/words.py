@@ -73,13 +73,15 @@ def failure(verdict: Verdict) -> str:
     limit = verdict.limit
     end = " at the pessimistic end" if limit.pessimistic else ""
     room = f" ({margin(verdict)})" if verdict.margin is not None else ""
-    wanted = expected(verdict)
-    found = ""
-    for digits in (3, 6, 9, 12):  # as many as tell the two apart
-        found = value(limit.about, verdict.value, digits)
-        if found != wanted.removeprefix(f"{limit.side} "):
-            break
-    return f"{limit.output} {found}{end}, expected {wanted}{room}"
+    return f"{limit.output} {judged(verdict)}{end}, expected {expected(verdict)}{room}"
+
+
+def judged(verdict: Verdict) -> str:
+    """The value that is judged, in as many digits as tell it apart from a limit that it breaks."""
+    limit = verdict.limit
+    wanted = expected(verdict).removeprefix(f"{limit.side} ")
+    texts = [value(limit.about, verdict.value, digits) for digits in ((3,) if verdict.holds else (3, 6, 9, 12))]
+    return next((text for text in texts if text != wanted), texts[-1])
 
 
 def expected(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -106,4 +107,8 @@ def _inputs(checks: Checks) -> set[Path]:
     found = {problem.file for problem in checks.problems if problem.file}
     for result in checks.results:
         found |= {*result.check.files, *(result.answered.files if result.answered else ())}
-    return {Path(file).resolve() for file in found}
+    out = set()
+    for file in found:
+        with contextlib.suppress(OSError, ValueError):  # no name of a file
+            out.add(Path(file).resolve())
+    return out
