@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -26,7 +28,7 @@ import llmperf
 from llmperf.descriptors.documents import parse_yaml
 from llmperf.evidence import bands
 from llmperf.evidence.classes import band
-from llmperf.interfaces.check import Checks, check, parallel, reports
+from llmperf.interfaces.check import Checks, check, parallel, reports, words
 from llmperf.interfaces.check.discovery import discover
 from llmperf.interfaces.check.evaluation import Task, answered
 from llmperf.interfaces.scaffold import check_scaffold
@@ -117,6 +119,32 @@ def test_the_margin_is_the_room_up_to_the_limit() -> None:
     assert judged({"kv_headroom": {"min": "10 %"}}).verdicts[0].margin == pytest.approx(headroom - 0.1)
 
 
+def test_a_limit_of_zero_has_no_relative_margin() -> None:
+    (verdict,) = judged({"missing": {"max": "0 B"}}, workload={"batch": 4000}).verdicts
+    assert (verdict.holds, verdict.margin) == (False, None)
+    assert "%" not in words.failure(verdict)
+    assert judged({"kv_headroom": {"min": 0}}).verdicts[0].margin > 0
+
+
+def test_what_has_no_limit_holds_every_minimum_and_no_maximum() -> None:
+    mamba = {"model": "mamba2-2.7b"}
+    found = check({**SMALL, **mamba, "expect": {"kv_pool_tokens": {"min": 1000}}})
+    assert found.exit_code == 0
+    texts = all_reports(found)
+    valid(texts)
+    assert "unlimited" in texts["text"]
+    assert found.to_dict()["checks"][0]["outputs"]["kv_pool_tokens"] is None
+    assert judged({"kv_pool_tokens": {"max": 1e30}}, **mamba).status == "failed"
+
+
+def test_a_value_that_breaks_a_limit_is_told_apart_from_it() -> None:
+    today = float(llmperf.estimate(SMALL).tpot_s)
+    for limit in ({"equals": today * (1 + 3e-5)}, {"max": today * (1 - 1e-5)}):
+        (verdict,) = judged({"tpot_s": limit}).verdicts
+        value, limit_said = words.failure(verdict).removeprefix("tpot_s ").split(", expected ")
+        assert value != limit_said.removeprefix("max ").partition(" (")[0]
+
+
 def test_the_headroom_is_the_free_share_of_the_pool() -> None:
     result = llmperf.estimate(SMALL)
     needed = result.scenario.workload.batch * (result.scenario.workload.input + result.scenario.workload.output)
@@ -181,6 +209,11 @@ def test_cost_in_dollars_is_refused_as_not_computed() -> None:
         ({"ttft_s": {"max": 1, "confidence": "sure"}}, "allowed: projection, pessimistic"),
         ([], "must be a mapping"),
         ({"ttft_s": {"max": [1]}}, "not a quantity"),
+        ({"kv_headroom": {"max": 97}}, "above 100 %, which no share is (97 %)"),
+        ({"kv_headroom": {"min": "120 %"}}, "above 100 %"),
+        ({"bound.tpot_s": {"min": "-1 ms"}}, "below 0"),
+        ({"missing": {"max": -1}}, "below 0"),
+        ({"output_tokens_per_s": {"min": "3 req/s"}}, "counts tokens (1000 tokens/s)"),
     ],
 )
 def test_a_wrong_limit_is_one_clear_error(expect: Any, said: str) -> None:
@@ -201,6 +234,44 @@ def test_times_of_a_workload_that_does_not_fit_hold_for_nothing() -> None:
     assert judged({"ttft_s": {"max": 1e9}}, **big).status == "failed"
     assert judged({"ttft_s": {"max": 1e9}, "fits": False}, **big).status == "passed"
     assert judged({"fits": True}, **big).status == "failed"
+
+
+TWO_SPELLINGS: list[dict[str, Any]] = [
+    {"expect": {"tpot_s": {"max": "1 ms"}, "projection.tpot_s": {"max": "10 s"}}},
+    {"expect": {"bound": {"tpot_s": {"max": "1 ms"}}, "bound.tpot_s": {"max": "10 s"}}},
+    {"expect": {"memory": {"weights": {"max": 1}}, "memory_bytes_per_device.weights": {"max": "1 TB"}}},
+    {"expect": {"fits": True}, "batch": 2},
+    {"expect": {"fits": True}, "hardware.extends": "h200-sxm"},
+    {"expect": {"fits": True}, "matrix": {"batch": [2], "workload": {"chat": {"batch": 4}}}},
+    {"expect": {"fits": True}, "hardware.tiers": {"hbm": None}, "hardware.tiers.hbm.bandwidth": "1 TB/s"},
+]
+
+
+@pytest.mark.parametrize("entry", TWO_SPELLINGS, ids=str)
+def test_what_is_written_in_two_spellings_is_refused_not_chosen_by_order(entry: dict[str, Any]) -> None:
+    for one in (entry, dict(reversed(entry.items()))):
+        found = check({**SMALL, **one})
+        assert found.exit_code == 2
+        assert all("is written twice" in str(problem) for problem in found.problems)
+
+
+def test_the_order_of_keys_means_nothing() -> None:
+    parts = {
+        "hardware": "h100-sxm",
+        "hardware.achieved": "gpu-gddr",
+        "hardware.achieved.gemm.bf16.compute": 0.2,
+        "hardware.tiers.hbm.bandwidth": "1 TB/s",
+    }
+    rest = {"model": "llama-3.1-8b", "expect": {"tpot_s": {"max": "8 ms"}}}
+    values = []
+    for keys in itertools.permutations(parts):
+        (result,) = check({**{key: parts[key] for key in keys}, **rest}).results
+        assert result.status == "failed"
+        values.append(result.verdicts[0].value)
+        assert llmperf.estimate({**{key: parts[key] for key in keys}, **rest}).tpot_s == values[0]
+    assert len(set(values)) == 1
+    axes = {"hardware.tiers.hbm.bandwidth": ["1 TB/s"], "hardware": ["h100-sxm"]}
+    assert check({**rest, "matrix": axes}).results[0].status == "failed"
 
 
 def test_a_skip_holds_until_its_day_and_is_an_error_after_it() -> None:
@@ -260,6 +331,8 @@ def test_variables_stand_for_values_and_parts_of_texts() -> None:
     assert [verdict.limit.value for verdict in result.verdicts] == [0.3, 0.025, True]
     assert result.check.scenario["hardware"] == "h200-sxm"
     assert "did you mean sla?" in faults({"ttft_s": {"max": "${sal}"}}, variables={"sla": 1})[0]
+    assert "cannot hold another" in faults({"ttft_s": {"max": "${a}"}}, variables={"a": "${b}", "b": "1 s"})[0]
+    assert "cannot stand within a text" in faults({"ttft_s": {"max": "${a} ms"}}, variables={"a": [1]})[0]
 
 
 def test_a_matrix_is_one_check_for_each_combination() -> None:
@@ -303,6 +376,21 @@ def test_checks_that_are_evaluated_together_have_the_values_they_have_alone(work
             assert result.answered.values[path] == (pytest.approx(value) if isinstance(value, float) else value), path  # type: ignore[union-attr]
 
 
+def test_what_is_said_of_a_check_is_said_of_it_alone() -> None:
+    entries = [
+        {"name": f"c{batch}-{size}", "workload": {"batch": batch, "input": size}, "expect": {"fits": True}}
+        for batch, size in ((1, 512), (4, 512), (1, 200_000))
+    ]
+    head = {"model": "llama-4-scout", "hardware": "h100-sxm", "parallelism": {"replicas": 2}}
+    found = check({**head, "checks": entries}).to_dict()["checks"]
+    for one, entry in zip(found, entries, strict=True):
+        alone = llmperf.estimate({**head, "workload": entry["workload"]})
+        assert one["warnings"] == list(alone.warnings)
+        assert one["extrapolated"] == alone.extrapolated
+    assert [any("idle" in text for text in one["warnings"]) for one in found] == [True, False, True]
+    assert [any("contexts beyond" in text for text in one["extrapolated"]) for one in found] == [False, False, True]
+
+
 def test_one_wrong_workload_does_not_take_the_others_with_it() -> None:
     entries = [{"name": f"c{n}", "workload": {"batch": n}, "expect": {"fits": True}} for n in (1, 2, 0, 4, -1, 6)]
     found = check({"model": "llama-3.1-8b", "hardware": "h100-sxm", "checks": entries})
@@ -312,7 +400,7 @@ def test_one_wrong_workload_does_not_take_the_others_with_it() -> None:
 
 def test_a_worker_gives_what_the_process_itself_gives(monkeypatch: pytest.MonkeyPatch) -> None:
     names = ("llama-3.1-8b", "llama-2-7b", "no-such-model", "mistral-7b", "llama-2-13b")
-    tasks = [Task(({**SMALL, "model": name},), True) for name in names]
+    tasks = [Task(({**SMALL, "model": name},)) for name in names]
 
     def said(answers: Any) -> list[Any]:
         return [one if isinstance(one, list) else (one.values, one.warnings, one.extrapolated) for (one,) in answers]
@@ -375,6 +463,13 @@ def test_an_estimate_reads_the_scenario_of_a_check(run: Run, tmp_path: Path) -> 
     several = run("estimate", str(written(tmp_path, "checks: []\n", "b.yaml")))
     assert several.returncode == 2
     assert "llmperf check runs them" in several.stderr
+    for key, hint in (
+        ("batch", "workload: {batch: ...}"),
+        ("bacth", "workload: {batch: ...}"),
+        ("hardware.tiers.hbm.bandwidth", "hardware: {tiers: {hbm: {bandwidth: ...}}}"),
+    ):
+        with pytest.raises(llmperf.InputError, match=re.escape(hint)):
+            llmperf.estimate(written(tmp_path, f"model: llama-3.1-8b\nhardware: h100-sxm\n{key}: 2\n", "c.yaml"))
 
 
 def test_directories_are_searched_for_checks(tmp_path: Path) -> None:
@@ -382,10 +477,20 @@ def test_directories_are_searched_for_checks(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         written(tmp_path, f"{yaml.safe_dump(SMALL)}expect: {{fits: true}}\n", name)
     written(tmp_path, "model: llama-3.1-8b\nexpect:\n  fits: true\n", "scenario.yaml")
+    written(tmp_path, "{model: llama-3.1-8b, expect: {fits: true}}\n", "sub/flow.yaml")
+    written(tmp_path, "model: llama-3.1-8b\n'expect': {fits: true}\n", "sub/quoted.yaml")
+    written(tmp_path, "tests: {expect: {fits: true}}\n", "sub/others.yaml")
+    written(tmp_path, "{{ if expect: }}\n", "sub/template.yaml")
     written(tmp_path, "model: llama-3.1-8b\n", "other.yaml")
     written(tmp_path, "schema_version: 1\nchecks: {}\n", "llmperf.lock.yaml")
     files, problems = discover([tmp_path])
-    assert [path.name for path in files] == ["a.llmperf.yaml", "scenario.yaml", "b.llmperf.yml"]
+    assert [path.name for path in files] == [
+        "a.llmperf.yaml",
+        "scenario.yaml",
+        "b.llmperf.yml",
+        "flow.yaml",
+        "quoted.yaml",
+    ]
     assert not problems
 
 
@@ -447,6 +552,20 @@ def test_reports_go_to_files_several_at_once(run: Run, tmp_path: Path) -> None:
     valid({name: (tmp_path / f"{name}.out").read_text("utf-8") for name in reports.FORMATS})
     for wrong in (["--format", "junit", "--format", "sarif"], ["--format", "xml"], ["--format", "junit:"]):
         assert run("check", "checks", *wrong, cwd=tmp_path).returncode == 2
+
+
+def test_a_report_replaces_nothing_that_checks_are_read_from(run: Run, tmp_path: Path) -> None:
+    written(tmp_path, "model: llama-3.1-8b\nhardware: chip.yaml\n", "base.yaml")
+    written(tmp_path, "extends: h100-sxm\nsources: {all: test}\n", "chip.yaml")
+    written(tmp_path, "extends: base.yaml\nexpect: {fits: true}\n", "a.llmperf.yaml")
+    written(tmp_path, f"{yaml.safe_dump(SMALL)}expect: {{fits: true}}\n", "scenario.yaml")
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    targets = [*before, "new.llmperf.yaml", "llmperf.lock.yaml", "no/such/folder/report.xml", "../nowhere/report.xml"]
+    for target in targets:
+        done = run("check", ".", f"--format=junit:{target}", cwd=tmp_path)
+        assert done.returncode == 2, target
+        assert len(done.stderr.splitlines()) == 1
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
 
 
 def test_the_summary_of_a_github_step_is_added_to(run: Run, tmp_path: Path) -> None:
@@ -567,6 +686,13 @@ def test_a_file_name_of_control_characters_gives_valid_reports(tmp_path: Path) -
     for name in reports.FORMATS:
         reports.write(found, name, tmp_path / f"{name}.out")
     valid({name: (tmp_path / f"{name}.out").read_text("utf-8") for name in reports.FORMATS})
+
+
+def test_a_file_name_that_can_be_none_gives_valid_reports(tmp_path: Path) -> None:
+    found = Checks((), (llmperf.Problem("wrong \udcff \ud800", file="a\ud800\udcff.yaml", line=1),))
+    valid(all_reports(found))
+    for name in reports.FORMATS:
+        reports.write(found, name, tmp_path / name)
 
 
 def test_a_report_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -15,8 +18,9 @@ from hypothesis import strategies as st
 
 import llmperf
 from llmperf.descriptors.documents import parse_yaml
-from llmperf.interfaces.check import check, lock
+from llmperf.interfaces.check import check, lock, words
 from llmperf.interfaces.check.lock import Drift
+from llmperf.interfaces.console.difference import show
 
 Run = Callable[..., CompletedProcess[str]]
 CHIP = "extends: h100-sxm\nsources: {all: test}\n"
@@ -156,6 +160,33 @@ def test_a_lock_file_is_sorted_and_has_one_value_a_line(folder: Path) -> None:
     assert "kv_headroom" in outputs
 
 
+def test_a_limit_that_came_after_the_lock_is_said_to_be_not_locked_yet(folder: Path) -> None:
+    assert check(folder).notes == ()
+    (folder / "a.llmperf.yaml").write_text(CHECK.replace("fits: true", "fits: true, missing: {max: 0 B}"))
+    assert "limits are not locked yet of a" in check(folder).notes[0]
+    check(folder, update=True)
+    assert check(folder).notes == ()
+
+
+def test_what_has_no_limit_is_null_in_a_lock_file_and_no_drift(folder: Path) -> None:
+    text = CHECK.replace("llama-3.1-8b", "mamba2-2.7b").replace("kv_headroom: {min: 10 %}", "kv_pool_tokens: {min: 1}")
+    (folder / "a.llmperf.yaml").write_text(text)
+    assert check(folder, update=True).exit_code == 0
+    assert "kv_pool_tokens: null" in (folder / lock.LOCK).read_text()
+    assert drift(folder).drifts == ()
+
+
+def test_shares_move_by_percentage_points() -> None:
+    assert words.drifted(Drift("kv_headroom", 0.5, 0.4)) == "kv_headroom 50 % -> 40 % (-10 pp)"
+    assert words.drifted(Drift("tpot_s", 0.010, 0.011)) == "tpot_s 10 ms -> 11 ms (+10 %)"
+    one = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}
+    stream = io.StringIO()
+    with redirect_stdout(stream):
+        show(llmperf.diff(one, {**one, "workload": {"batch": 32}}))
+    (line,) = (line for line in stream.getvalue().splitlines() if "kv_headroom" in line)
+    assert line.rstrip().endswith(" pp")
+
+
 def test_only_what_has_changed_is_written_anew(folder: Path) -> None:
     (folder / "b.llmperf.yaml").write_text(CHECK)
     check(folder, update=True)
@@ -211,6 +242,53 @@ def test_a_run_that_is_killed_leaves_the_old_lock_file(folder: Path, monkeypatch
             check(folder, update=True)
     assert (folder / lock.LOCK).read_text() == before
     assert not list(folder.glob("*.part"))
+
+
+@pytest.mark.parametrize(
+    "wrong", ["- 3", "- {expect: {fits: true}}", "- {name: one}\n- {name: two, extends: absent}", "- {name: one, a: 1}"]
+)
+def test_a_file_with_errors_loses_no_entry(folder: Path, wrong: str) -> None:
+    head = "model: llama-3.1-8b\nhardware: h100-sxm\nexpect: {fits: true}\nchecks:\n"
+    file = folder / "b.llmperf.yaml"
+    file.write_text(f"{head}- {{name: one}}\n- {{name: two}}\n")
+    check(folder, update=True)
+    before = (folder / lock.LOCK).read_text()
+    file.write_text(f"{head}{wrong}\n")
+    found = check(folder, update=True)
+    assert found.exit_code == 2
+    assert "entries of b.llmperf.yaml are left as they were" in found.notes[0]
+    assert (folder / lock.LOCK).read_text() == before
+    assert not any("gone" in note for note in check(folder).notes)
+
+
+def test_entries_of_a_file_that_is_gone_go_with_the_next_update(folder: Path) -> None:
+    (folder / "b.llmperf.yaml").write_text(CHECK + "tags: [b]\n")
+    check(folder, update=True)
+    (folder / "a.llmperf.yaml").unlink()
+    assert "entries of checks that are gone: a;" in check(folder).notes[0]
+    (folder / "c.llmperf.yaml").write_text(CHECK)
+    check(folder, update=True, tags=["b"])
+    assert "  a.llmperf.yaml:" in (folder / lock.LOCK).read_text()
+    assert "1 removed" in check(folder, update=True).notes[0]
+    assert "  a.llmperf.yaml:" not in (folder / lock.LOCK).read_text()
+
+
+def test_a_field_that_a_version_adds_is_no_change_of_the_component() -> None:
+    @dataclass(frozen=True)
+    class Old:
+        bits: float
+        inner: Any = None
+
+    @dataclass(frozen=True)
+    class New:
+        bits: float
+        inner: Any = None
+        added: int = 0
+        many: list[int] = field(default_factory=list)
+
+    assert lock._digest("formats", (Old(4, Old(2)),)) == lock._digest("formats", (New(4, New(2)),))
+    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(4, added=1),))
+    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(8),))
 
 
 def test_a_check_that_cannot_be_evaluated_keeps_its_entry(folder: Path) -> None:

@@ -136,20 +136,28 @@ class Check:
     problems: tuple[Problem, ...] = ()
 
 
-def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Limits by the canonical path of their output, and how each path is written.
+def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:
+    """Limits by the canonical path of their output, how each path is written, and those that are written twice.
 
     `expect` may nest the first part of a path (``bound: {tpot_s: ...}``).
     """
     out: dict[str, Any] = {}
     written: dict[str, str] = {}
+    spelled: dict[str, str] = {}
+    problems = []
     for key, value in expect.items():
         grouped = key in GROUPS and isinstance(value, Mapping)
-        for path, limit in ((f"{key}.{inner}", item) for inner, item in value.items()) if grouped else ((key, value),):
+        for inner, limit in value.items() if grouped else ((None, value),):
+            path, spelling = (f"{key}.{inner}", f"{key}: {{{inner}: ...}}") if grouped else (str(key), f"{key}: ...")
             name = canonical(path)
+            if name in out:
+                text = f"is written twice, as {shown(spelled[name])} and as {shown(spelling)}"
+                problems.append(Problem(text, f"expect.{path}", suggestion="write its limits in one place"))
+                continue
             out[name] = limit
             written[f"expect.{name}"] = f"expect.{path}"
-    return out, written
+            spelled[name] = spelling
+    return out, written, problems
 
 
 def limits(expect: Mapping[str, Any], usual: Confidence, locate: Callable[[str], Place]) -> Iterator[Limit | Problem]:
@@ -249,6 +257,19 @@ def _value(output: Output, side: str, written: Any) -> Any:
     if output.unit == "1" and isinstance(written, str) and "%" in written:
         return Problem(f"{shown(written)} is no count")
     try:
-        return units.parse(written, dimension)
+        value = units.parse(written, dimension)
     except units.UnitError as error:
         return Problem(str(error), allowed=error.allowed, suggestion=error.suggestion)
+    return _vacuous(output, written, value) or value
+
+
+def _vacuous(output: Output, written: Any, value: float) -> Problem | None:
+    """Why a limit says nothing, or what nothing can hold: it is beyond all values that the output can have."""
+    if output.unit == "1/s" and isinstance(written, str) and "req" in written:
+        return Problem(f"{shown(written)} counts requests: this output counts tokens", suggestion="1000 tokens/s")
+    if not output.unit and value > 1.0:
+        hint = f"{written} %" if isinstance(written, int | float) and written <= 100 else "90 %"
+        return Problem(f"{shown(written)} is above 100 %, which no share is", suggestion=hint)
+    if output.unit and value < 0.0:
+        return Problem(f"{shown(written)} is below 0, which this output never is")
+    return None

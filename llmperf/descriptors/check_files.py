@@ -29,7 +29,7 @@ from llmperf.descriptors.check import (
 )
 from llmperf.descriptors.components import COMPONENTS
 from llmperf.descriptors.documents import Document
-from llmperf.descriptors.resolve import FLAT, NOT_YET, SCALARS, SECTIONS, flattened, over
+from llmperf.descriptors.resolve import FLAT, NOT_YET, SCALARS, SECTIONS, flattened, over, twice
 from llmperf.descriptors.validation import build
 from llmperf.errors import InputError, Problem, nearest, shown
 
@@ -201,6 +201,7 @@ class _File:
         """What a document, or an entry of it, says; its unknown keys become problems."""
         scenario: dict[str, Any] = {}
         keys: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         written: dict[str, str] = {}
         made = Layer(scenario, keys, document, prefix, written)
         stack = Stack((made,))
@@ -213,19 +214,20 @@ class _File:
                 elif prefix:
                     self.problems.append(stack.located(_unknown(key)))
             elif key == "expect" and isinstance(value, Mapping):
-                keys[key], paths = flat(value)
+                keys[key], paths, problems = flat(value)
                 written.update(paths)
+                self.problems += [stack.located(one) for one in problems]
             elif key in KEYS:
                 keys[key] = value
             elif (problem := _faulty(key)) is not None:
                 self.problems.append(stack.located(problem))
             else:
-                try:
-                    _add(scenario, flattened({key: _beside(key, value, document.file)}))
-                except InputError as error:
-                    self.problems += [stack.located(one) for one in error.problems]
+                given[key] = _beside(key, value, document.file)
                 if key in FLAT and key not in SCENARIO_KEYS:
                     written[FLAT[key]] = key
+        found, problems = _gathered(given)
+        scenario.update(found)
+        self.problems += [stack.located(one) for one in problems]
         return made
 
     def entry(self, index: int, entry: Any) -> None:
@@ -322,7 +324,7 @@ class _File:
 
     def chosen(self, stack: Stack, combination: tuple[Any, ...], variables: Mapping[str, Any]) -> Layer:
         """The layer of one combination of a matrix, written where the matrix is."""
-        scenario: dict[str, Any] = {}
+        given: dict[str, Any] = {}
         values: dict[str, Any] = {}
         written: dict[str, str] = {}
         source = next(layer for layer in reversed(stack.layers) if "matrix" in layer.keys)
@@ -331,10 +333,11 @@ class _File:
                 values[axis] = value
                 continue
             written[FLAT.get(axis, axis) if axis not in SCENARIO_KEYS else axis] = f"matrix.{axis}.{at}"
-            try:
-                _add(scenario, flattened({axis: _beside(axis, value, source.document.file)}))
-            except InputError as error:
-                self.problems += [stack.located(replace(one, path=f"matrix.{axis}")) for one in error.problems]
+            given[axis] = _beside(axis, value, source.document.file)
+        scenario, problems = _gathered(given)
+        self.problems += [
+            stack.located(replace(one, path="matrix", message=f"{one.path} {one.message}")) for one in problems
+        ]
         keys = {"variables": values} if values else {}
         return Layer(scenario, keys, source.document, source.prefix, written)
 
@@ -347,6 +350,11 @@ class _File:
         files = [layer.document.file for layer in stack.layers if layer.document.file]
         if (isinstance(variables, Mapping) and variables) or "${" in repr(scenario) + repr(raw):
             values = variables if isinstance(variables, Mapping) else {}
+            faults += [
+                Problem("a variable cannot hold another", f"variables.{name}", suggestion="write its value")
+                for name, value in values.items()
+                if "${" in repr(value)
+            ]
             raw = {key: value if key == "matrix" else _filled(value, values, key, faults) for key, value in raw.items()}
             scenario = {key: _filled(value, values, key, faults) for key, value in scenario.items()}
         if isinstance(raw.get("deployment"), str):
@@ -388,11 +396,12 @@ def _inherited(layer: Layer) -> Layer:
     return replace(layer, scenario=scenario, keys=keys)
 
 
-def _add(scenario: dict[str, Any], more: Mapping[str, Any]) -> None:
-    """Put further keys of the same layer into a scenario; null stays, to delete what a weaker layer says."""
-    for key, value in more.items():
-        below = scenario.get(key)
-        scenario[key] = {**below, **value} if isinstance(below, dict) and isinstance(value, Mapping) else value
+def _gathered(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
+    """The scenario of one layer, and what is wrong with it; null stays, to delete what a weaker layer says."""
+    try:
+        return flattened(given), twice(given)
+    except InputError as error:
+        return {}, list(error.problems)
 
 
 def _beside(key: str, value: Any, file: str | None) -> Any:
@@ -442,7 +451,19 @@ def _filled(value: Any, variables: Mapping[str, Any], path: str, faults: list[Pr
             faults.append(Problem(f"no variable {shown(name)}", path, allowed=known, suggestion=nearest(name, known)))
             return value
     whole = _VARIABLE.fullmatch(value)
-    return variables[whole[1]] if whole else _VARIABLE.sub(lambda match: str(variables[match[1]]), value)
+    if whole:
+        return variables[whole[1]]
+    for name in _VARIABLE.findall(value):
+        if variables[name] is None or isinstance(variables[name], Mapping | list):
+            text = f"the variable {name!r} is {shown(variables[name])}, which cannot stand within a text"
+            faults.append(Problem(text, path))
+            return value
+    return _VARIABLE.sub(lambda match: _within(variables[match[1]]), value)
+
+
+def _within(value: Any) -> str:
+    """A variable as a part of a text, as YAML writes it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def deployed(

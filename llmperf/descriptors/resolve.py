@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,17 +125,17 @@ def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Short names and dotted paths to nested mappings."""
+    """Short names and dotted paths to nested mappings; in whatever order, what is written deeper goes on top."""
     out: dict[str, Any] = {}
     wrong = []
-    for key, value in given.items():
+    for key, value in sorted(given.items(), key=lambda item: _path(str(item[0])).count(".")):
         if not isinstance(key, str):
             wrong.append(Problem(f"the key {shown(key)} is not a text"))
             continue
         if key.count(".") > MAX_DEPTH or deeper_than(value, MAX_DEPTH):
             wrong.append(Problem(f"is nested deeper than {MAX_DEPTH} levels", key))
             continue
-        path = key if key in _KEYS or key == "extends" else FLAT.get(key, key)
+        path = _path(key)
         head = path.partition(".")[0]
         if head not in _KEYS and head != "extends":
             wrong.append(_unknown(key))
@@ -146,12 +146,58 @@ def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
     return out
 
 
+def twice(given: Mapping[str, Any]) -> list[Problem]:
+    """Values that a scenario says twice, in two spellings: ``batch: 2`` and ``workload: {batch: 8}``."""
+    problems = []
+    said: dict[str, tuple[str, Any]] = {}
+    for key, value in given.items():
+        for path, leaf in _leaves(_path(key), value):
+            clash = next((one for one in said if _same(one, said[one][1], path, leaf) and said[one][0] != key), None)
+            if clash is not None:
+                text = f"is written twice, under {shown(said[clash][0])} and under {shown(key)}"
+                problems.append(Problem(text, path, suggestion="write it once"))
+            said.setdefault(path, (key, leaf))
+    return problems
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value below a path; a component that is named is what it extends, and may have values beside it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    else:
+        yield path.removesuffix(".extends") if isinstance(value, str) else path, value
+
+
+def _same(one: str, value: Any, other: str, another: Any) -> bool:
+    """Whether two paths are of the same value, or one is within the other and the other is no name."""
+    if one == other:
+        return True
+    inside, above = (
+        (other.startswith(f"{one}."), value) if len(one) < len(other) else (one.startswith(f"{other}."), another)
+    )
+    return inside and not isinstance(above, str)
+
+
+def _path(key: str) -> str:
+    return key if key in _KEYS or key == "extends" else FLAT.get(key, key)
+
+
 def _unknown(key: str) -> Problem:
     if key in NOT_YET:
         return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
     allowed = (*_KEYS, *FLAT)
     meant = FLAT.get(key) or nearest(key, allowed)  # in a file, short names stand for paths that must be written
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)
+
+
+def _unknown_in_file(key: str) -> Problem:
+    """An unknown key of a scenario file, where no short names and paths stand: the suggestion is nested."""
+    problem = _unknown(key)
+    head, *inner = _path(key if key in FLAT or "." in key else problem.suggestion or "").split(".")
+    if not inner or head not in _KEYS:
+        return problem
+    return replace(problem, allowed=_KEYS, suggestion=f"{': {'.join((head, *inner))}: ...{'}' * len(inner)}")
 
 
 def _put(out: dict[str, Any], keys: list[str], value: Any) -> None:
@@ -166,6 +212,8 @@ def _put(out: dict[str, Any], keys: list[str], value: Any) -> None:
         value = catalog.merge(out[last], value)
     elif isinstance(value, str) and isinstance(out.get(last), Mapping):
         value = {"extends": value, **out[last]}
+    elif isinstance(value, Mapping) and isinstance(out.get(last), str) and not {"extends", "name"} & set(value):
+        value = {"extends": out[last], **value}
     out[last] = value
 
 
@@ -261,7 +309,7 @@ def _check_extremes(
 def _validated(
     data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...]
 ) -> tuple[Scenario, tuple[str, ...]]:
-    problems: list[Problem] = [_unknown(key) for key in data if key not in _KEYS]
+    problems: list[Problem] = [_unknown_in_file(key) for key in data if key not in _KEYS]
     if document is not None:
         problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
     parts: dict[str, Any] = {}

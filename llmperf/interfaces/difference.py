@@ -176,7 +176,7 @@ def _evaluated(source: Source, label: str, catalog: tuple[str, ...]) -> Side:
         raise InputError(Problem("a difference is of one configuration each, not of arrays"))
     result = answer(resolved)
     made_of = lock.components(result.scenario, {"workload": asdict(result.scenario.workload)})
-    return Side(label, next(values(result, 1)), {"llmperf": llmperf.__version__, "components": made_of}, result)
+    return Side(label, finite(next(values(result, 1))), {"llmperf": llmperf.__version__, "components": made_of}, result)
 
 
 def _printed(data: Mapping[str, Any], label: str, catalog: tuple[str, ...]) -> Side:

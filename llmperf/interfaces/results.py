@@ -129,11 +129,15 @@ class Estimate:
     @property
     def extrapolated(self) -> list[str]:
         """Why the query lies outside of the measured evidence; empty where it does not."""
+        return self.extrapolated_of(self.scenario)
+
+    def extrapolated_of(self, scenario: Scenario) -> list[str]:
+        """As `extrapolated`, of one of the configurations."""
         from llmperf.interfaces import confidence
 
         part = self.evaluated[0]
         priced = [*part.prefill.costs.priced, *part.decode.costs.priced]
-        return confidence.extrapolated(self.scenario, schemes_of(priced))
+        return confidence.extrapolated(scenario, schemes_of(priced))
 
 
 def schemes_of(priced: Sequence[Priced]) -> dict[str, set[str]]:

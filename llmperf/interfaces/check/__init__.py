@@ -121,7 +121,10 @@ def check(
     InputError
         If the arguments are wrong: nothing to check, an unknown tag, a commit that git does not know.
     """
-    found, problems = collect(paths, deployment, hardware=hardware, catalog=catalog)
+    sources, problems = _sources(paths, deployment, hardware, catalog)
+    found = [one for _, checks, _ in sources for one in checks]
+    problems += [problem for _, _, wrong in sources for problem in wrong]
+    faulty = {str(source) for source, _, wrong in sources if wrong and not isinstance(source, Mapping)}
     wanted = _tagged(found, tuple(tags), problems)
     answers = evaluate(wanted, catalog)
     results = [judge(one, answered, today or date.today()) for one, answered in zip(wanted, answers, strict=True)]
@@ -130,7 +133,7 @@ def check(
         changed = files_changed_since(changed_since)
         kept = [one for one in results if one.problems or touched(_files(one), changed)]
         whole, results = whole and len(kept) == len(results), kept
-    results, more, notes = lock.compared(results, update, whole)
+    results, more, notes = lock.compared(results, update, whole, faulty)
     problems += more
     if changed_since is not None and not results:
         notes.append(f"no check is touched by what changed since {changed_since}")
@@ -153,22 +156,33 @@ def collect(
     paths, deployment, hardware, catalog
         As of `check`.
     """
+    sources, problems = _sources(paths, deployment, hardware, catalog)
+    found = [one for _, checks, _ in sources for one in checks]
+    return found, problems + [problem for _, _, wrong in sources for problem in wrong]
+
+
+def _sources(
+    paths: Source | Iterable[Source] | None,
+    deployment: str | Path | Sequence[str | Path],
+    hardware: str | None,
+    catalog: tuple[str, ...],
+) -> tuple[list[tuple[Source, list[Check], list[Problem]]], list[Problem]]:
+    """Each source with its checks and what is wrong with it; and what is wrong with the arguments."""
     deployed = [deployment] if isinstance(deployment, str | Path) else list(deployment)
     given = [paths] if isinstance(paths, str | Path | Mapping) else list(paths or ([] if deployed else ["."]))
     files, problems = discover([one for one in given if not isinstance(one, Mapping)])
-    found: list[Check] = []
+    sources: list[tuple[Source, list[Check], list[Problem]]] = []
     for source in (*files, *(one for one in given if isinstance(one, Mapping))):
         checks, wrong = read(source, catalog, hardware)
-        found += checks
-        problems += wrong
         if not checks and not wrong:
-            problems.append(Problem("holds no checks", file=None if isinstance(source, Mapping) else str(source)))
+            wrong = [Problem("holds no checks", file=None if isinstance(source, Mapping) else str(source))]
+        sources.append((source, checks, wrong))
     for file in deployed:
         try:
-            found += _deployed(str(file), hardware)
+            sources.append((file, _deployed(str(file), hardware), []))
         except InputError as error:
-            problems += [one if one.file else replace(one, file=str(file)) for one in error.problems]
-    return found, problems
+            sources.append((file, [], [one if one.file else replace(one, file=str(file)) for one in error.problems]))
+    return sources, problems
 
 
 def _deployed(file: str, hardware: str | None) -> list[Check]:

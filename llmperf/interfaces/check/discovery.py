@@ -10,13 +10,15 @@ from pathlib import Path
 
 from llmperf.descriptors.catalog import packaged
 from llmperf.descriptors.check_files import ENDINGS
-from llmperf.descriptors.documents import MAX_BYTES
+from llmperf.descriptors.documents import MAX_BYTES, parse_yaml
 from llmperf.errors import InputError, Problem, shown
 
 LOCK = "llmperf.lock.yaml"
 """Name of the file of baselines, beside the checks."""
 SKIPPED = ("node_modules", "__pycache__", "site-packages")
 """Directories that hold nothing of the user's; hidden ones, and linked ones, are left out too."""
+MOST_PARSED = 2**16
+"""Largest file that is parsed to see whether it holds a check. [B]"""
 _EXPECTS = re.compile(rb"^expect[ \t]*:", re.MULTILINE)
 
 
@@ -37,7 +39,7 @@ def discover(paths: Iterable[Path | str]) -> tuple[list[Path], list[Problem]]:
         if path.is_dir():
             inside = list(_inside(path))
             if not inside:
-                hint = f"a file {ENDINGS[0][1:]} or a scenario with expect: makes one"
+                hint = f"a file NAME{ENDINGS[0]} or a scenario with expect: makes one"
                 problems.append(Problem("holds no checks", file=str(path), suggestion=hint))
             found.update(dict.fromkeys(inside))
         elif path.exists():
@@ -70,8 +72,12 @@ def expects(path: Path) -> bool:
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return False
-        return _EXPECTS.search(path.read_bytes()) is not None
-    except OSError:
+        content = path.read_bytes()
+        if _EXPECTS.search(content) is not None or b"expect" not in content or len(content) > MOST_PARSED:
+            return _EXPECTS.search(content) is not None
+        data = parse_yaml(content, str(path)).data  # quoted, or in braces
+        return isinstance(data, Mapping) and "expect" in data
+    except (OSError, InputError):
         return False
 
 

@@ -7,18 +7,21 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from llmperf.descriptors import catalog
 from llmperf.descriptors.check import Check, Limit
-from llmperf.descriptors.resolve import resolve
+from llmperf.descriptors.resolve import Resolved, resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces import confidence
 from llmperf.interfaces.results import Estimate, answer
+from llmperf.numeric import choose
 from llmperf.outputs import BOUND_BY, by_path, canonical
+from llmperf.phases.estimate import notes, with_arrays
 
 EQUAL = 1e-6
 """Relative difference up to which numbers are equal. [1]"""
@@ -38,7 +41,7 @@ class Verdict:
     holds : bool
     margin : float or None
         Room up to the limit, relative to it (of fractions the difference); below 0 beyond it. None of what is no
-        number. [1]
+        number, and of limits of 0. [1]
     """
 
     limit: Limit
@@ -60,10 +63,9 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Scenarios of one array call, and whether a limit is on an end of their error bands."""
+    """Scenarios of one array call."""
 
     scenarios: tuple[dict[str, Any], ...]
-    pessimistic: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +144,19 @@ def judged(limit: Limit, answered: Answered) -> Verdict | Problem:
         return Verdict(limit, None, False)
     if isinstance(limit.value, bool | str):
         return Verdict(limit, value, value == limit.value)
-    near = abs(value - limit.value) <= EQUAL * max(abs(value), abs(limit.value))
+    near = math.isclose(value, limit.value, rel_tol=EQUAL)
     room = value - limit.value if limit.side == "min" else limit.value - value
-    relative = limit.value and limit.about.unit  # of fractions, and of nothing, the difference itself
-    margin = None if limit.side == "equals" else room / abs(limit.value) if relative else room
     holds = near or (limit.side != "equals" and room >= 0)
-    return Verdict(limit, value, bool(holds), margin)
+    return Verdict(limit, value, bool(holds), _margin(limit, room))
+
+
+def _margin(limit: Limit, room: float) -> float | None:
+    """The room up to a limit: of fractions the difference, else relative to it; of 0 and of infinity none."""
+    if limit.side == "equals" or not math.isfinite(room):
+        return None
+    if not limit.about.unit:
+        return room
+    return room / abs(limit.value) if limit.value else None
 
 
 def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answered | list[Problem]]:
@@ -164,13 +173,7 @@ def evaluate(checks: Sequence[Check], extra: tuple[str, ...] = ()) -> list[Answe
     groups: dict[str, list[int]] = {}
     for index, check in enumerate(checks):
         groups.setdefault(_key(check.scenario, index), []).append(index)
-    tasks = [
-        Task(
-            tuple(checks[index].scenario for index in group),
-            any(limit.pessimistic for index in group for limit in checks[index].limits),
-        )
-        for group in groups.values()
-    ]
+    tasks = [Task(tuple(checks[index].scenario for index in group)) for group in groups.values()]
     out: list[Answered | list[Problem]] = [[] for _ in checks]
     for group, answers in zip(groups.values(), spread(tasks, extra), strict=True):
         for index, found in zip(group, answers, strict=True):
@@ -205,7 +208,8 @@ def answered(task: Task, extra: tuple[str, ...]) -> list[Answered | list[Problem
         scenario = {**scenario, "workload": {**works[0], **arrays}}
     try:
         with catalog.touching() as touched:
-            result = answer(resolve(scenario, {}, extra))
+            resolved = resolve(scenario, {}, extra)
+            result = answer(resolved)
     except InputError as error:
         if len(scenarios) == 1:
             return [list(error.problems)]
@@ -213,10 +217,28 @@ def answered(task: Task, extra: tuple[str, ...]) -> list[Answered | list[Problem
         halves = (replace(task, scenarios=part) for part in (scenarios[:half], scenarios[half:]))
         return [one for part in halves for one in answered(part, extra)]
     files = tuple(dict.fromkeys(touched))
-    extrapolated = tuple(result.extrapolated) if task.pessimistic else ()
+    said = _said(resolved, result, len(scenarios))
     return [
-        Answered(one, result.scenario, result.warnings, files, extrapolated) for one in values(result, len(scenarios))
+        Answered(one, result.scenario, warnings, files, extrapolated)
+        for one, (warnings, extrapolated) in zip(values(result, len(scenarios)), said, strict=True)
     ]
+
+
+def _said(resolved: Resolved, result: Estimate, size: int) -> Iterator[tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Warnings and extrapolations of each configuration; what all together do not cause, none of them does."""
+    warnings, extrapolated = result.warnings, tuple(result.extrapolated)
+    if size == 1 or not (warnings or extrapolated):
+        yield from [(warnings, extrapolated)] * size
+        return
+    scenario, work = result.scenario, result.scenario.workload
+    shortest = replace(scenario, workload=with_arrays(work, size, lambda array: array.min(keepdims=True)))
+    alike = tuple(result.extrapolated_of(shortest)) == extrapolated  # what the shortest contexts cause, all do
+    for index in range(size):
+        own = replace(scenario, workload=with_arrays(work, size, itemgetter(slice(index, index + 1))))
+        yield (
+            (*resolved.warnings, *notes(own)) if warnings else (),
+            extrapolated if alike else tuple(result.extrapolated_of(own)),
+        )
 
 
 def _located(check: Check, problem: Problem) -> Problem:
@@ -227,7 +249,7 @@ def _located(check: Check, problem: Problem) -> Problem:
 
 
 def values(result: Estimate, size: int) -> Iterator[dict[str, Any]]:
-    """The outputs of each configuration of an estimate by path; None where one does not exist."""
+    """The outputs of each configuration by path; None where one does not exist, infinity where it has no limit."""
     columns = {path: _listed(column(result, path), size) for path in by_path()}
     for index in range(size):
         yield {path: found[index] for path, found in columns.items()}
@@ -236,7 +258,7 @@ def values(result: Estimate, size: int) -> Iterator[dict[str, Any]]:
 def _listed(found: Any, size: int) -> list[Any]:
     """One output of each configuration; None for what is no number."""
     many = found.reshape(-1).tolist() if isinstance(found, np.ndarray) else [found] * size
-    return [None if isinstance(one, float) and not math.isfinite(one) else one for one in many]
+    return [None if isinstance(one, float) and math.isnan(one) else one for one in many]
 
 
 def column(result: Estimate, path: str) -> Any:
@@ -247,4 +269,7 @@ def column(result: Estimate, path: str) -> Any:
     part = {"bound": result.bound, "roofline": result.roofline, "memory": result.memory}.get(head)
     if part is None:
         part = result.projection if name in {item.name for item in fields(result.projection)} else result.memory
-    return getattr(part, name)
+    found = getattr(part, name)
+    if name == "kv_pool_tokens":  # a model that keeps nothing of a token holds any number of them
+        found = choose(np.isnan(found), np.inf, found)
+    return found

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import MISSING, Field, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 import llmperf
 from llmperf.descriptors.catalog import is_path, remembered, write_atomically
-from llmperf.descriptors.documents import Document, parse_yaml, raw_bytes
+from llmperf.descriptors.documents import Document, finite, parse_yaml, raw_bytes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.check.discovery import LOCK
@@ -99,7 +102,9 @@ class Baseline:
         return {"drifted": bool(self.drifts), "drifts": drifts, "causes": list(self.causes)}
 
 
-def compared(results: Sequence[Result], update: bool, whole: bool) -> tuple[list[Result], list[Problem], list[str]]:
+def compared(
+    results: Sequence[Result], update: bool, whole: bool, faulty: Set[str] = frozenset()
+) -> tuple[list[Result], list[Problem], list[str]]:
     """Results with their baselines; with `update`, the lock files are written instead.
 
     Parameters
@@ -108,6 +113,8 @@ def compared(results: Sequence[Result], update: bool, whole: bool) -> tuple[list
     update : bool
     whole : bool
         Whether these are all checks of their files: then an entry that none of them has is of a check that is gone.
+    faulty : set of str
+        Files that could not be read as a whole: checks of theirs are missing, so that none of their entries is touched.
 
     Returns
     -------
@@ -129,7 +136,11 @@ def compared(results: Sequence[Result], update: bool, whole: bool) -> tuple[list
         try:
             entries = read(path) if path.exists() else {}
             if update:
-                notes.append(_update(path, entries, inside, whole))
+                wrong = {Path(file).name for file in faulty if Path(file).parent == folder}
+                notes += [
+                    f"{path}: entries of {file} are left as they were, for it has errors" for file in sorted(wrong)
+                ]
+                notes.append(_update(path, entries, [one for one in inside if _file(one) not in wrong], whole))
                 continue
         except InputError as error:
             problems += error.problems
@@ -139,7 +150,7 @@ def compared(results: Sequence[Result], update: bool, whole: bool) -> tuple[list
             if entry is not None and result.answered is not None and not result.problems:
                 found[_key(result)] = baseline(entry, result)
         if path.exists():
-            notes += _unknown(path, entries, inside, whole)
+            notes += _unknown(path, entries, [one for one in inside if one.check.place.file not in faulty], whole)
     return [_judged(result, found.get(_key(result))) for result in results], problems, notes
 
 
@@ -147,8 +158,13 @@ def _key(result: Result) -> tuple[str, str]:
     return (result.check.place.file or "", result.check.name)
 
 
+def _file(result: Result) -> str:
+    """The name of the file of a check."""
+    return Path(result.check.place.file or "").name
+
+
 def _entry(entries: Mapping[str, Any], result: Result) -> Mapping[str, Any] | None:
-    entry: Mapping[str, Any] | None = entries.get(Path(result.check.place.file or "").name, {}).get(result.check.name)
+    entry: Mapping[str, Any] | None = entries.get(_file(result), {}).get(result.check.name)
     return entry
 
 
@@ -164,17 +180,31 @@ def _judged(result: Result, against: Baseline | None) -> Result:
 
 def _unknown(path: Path, entries: Mapping[str, Any], inside: Sequence[Result], whole: bool) -> list[str]:
     """What the lock file holds and no check does, and the other way round."""
-    have = {(Path(result.check.place.file or "").name, result.check.name) for result in inside}
+    have = {(_file(result), result.check.name) for result in inside}
     read_files = {file for file, _ in have}
     known = {(file, name) for file, checks in entries.items() for name in checks}
     new = sorted(name for _, name in have - known)
-    gone = sorted(name for file, name in known - have if file in read_files) if whole else []
+    deleted = _deleted(path, entries) if whole else set()
+    gone = sorted(name for file, name in known - have if file in read_files | deleted) if whole else []
+    limited = sorted(
+        result.check.name
+        for result in inside
+        if (entry := _entry(entries, result)) is not None
+        and any(verdict.limit.output not in entry["outputs"] for verdict in result.verdicts)
+    )
     out = []
+    if limited:
+        out.append(f"{path}: limits are not locked yet of {_some(limited)}; llmperf check --update writes them")
     if new:
         out.append(f"{path}: has no entry of {_some(new)}; llmperf check --update writes it")
     if gone:
         out.append(f"{path}: has entries of checks that are gone: {_some(gone)}; llmperf check --update removes them")
     return out
+
+
+def _deleted(path: Path, entries: Iterable[str]) -> set[str]:
+    """Files of checks that a lock file has entries of, and that are no longer beside it."""
+    return {file for file in entries if not (path.parent / file).exists()}
 
 
 def _some(names: Sequence[str]) -> str:
@@ -187,7 +217,7 @@ def baseline(entry: Mapping[str, Any], result: Result) -> Baseline:
     assert answered is not None
     drifts = []
     for path, before in entry["outputs"].items():
-        drift = Drift(path, before, answered.values.get(path))
+        drift = Drift(path, before, finite(answered.values.get(path)))
         if _beyond(drift, float(result.check.keys.tolerance)):
             drifts.append(drift)
     drifts.sort(key=lambda one: -abs(one.relative if one.relative is not None else float("inf")))
@@ -241,9 +271,11 @@ def facts(result: Result) -> dict[str, Any]:
 
 
 def rounded(value: Any) -> Any:
-    """A number to `DIGITS` digits; whole ones without a fraction."""
+    """A number to `DIGITS` digits; whole ones without a fraction; None of one without end."""
     if not _number(value):
         return value
+    if not math.isfinite(value):
+        return None
     short = float(f"{value:.{DIGITS}g}")
     return int(short) if short == int(short) and abs(short) < 1e15 else short
 
@@ -289,17 +321,33 @@ def _digest(name: str, found: tuple[Any, ...]) -> str:
         if len(_digests) > 4096:
             _digests.clear()
         without = (*_ANYWHERE, "achieved", *_PRICE) if name == "hardware" else (*_ANYWHERE, "fitted")
-        plain = [_stripped(asdict(one), without) if hasattr(one, "__dataclass_fields__") else one for one in found]
+        plain = [_said(one, without) for one in found]
         _digests[key] = (found, _hash(plain))
     return _digests[key][1]
 
 
-def _stripped(value: Any, without: Sequence[str]) -> Any:
+def _said(value: Any, without: Sequence[str]) -> Any:
+    """What a descriptor says, as plain data: values that are the default count for nothing, for a later version of
+    llmperf may have more of them.
+    """
+    if is_dataclass(value):
+        parts = {item.name: getattr(value, item.name) for item in fields(value) if item.name not in without}
+        usual = {item.name: _usual(item) for item in fields(value)}
+        return {name: _said(part, without) for name, part in parts.items() if not _same(part, usual[name])}
     if isinstance(value, Mapping):
-        return {key: _stripped(item, without) for key, item in value.items() if key not in without}
+        return {key: _said(item, without) for key, item in value.items() if key not in without}
     if isinstance(value, list | tuple):
-        return [_stripped(item, without) for item in value]
+        return [_said(item, without) for item in value]
     return float(value) if _number(value) else value  # 16 and 16.0 are the same number
+
+
+def _usual(item: Field[Any]) -> Any:
+    return item.default_factory() if item.default_factory is not MISSING else item.default
+
+
+def _same(value: Any, usual: Any) -> bool:
+    """Whether a field has its default value; an array of a sweep has none."""
+    return usual is not MISSING and not isinstance(value, np.ndarray) and bool(value == usual)
 
 
 def _hash(value: Any) -> str:
@@ -361,7 +409,7 @@ def _update(path: Path, entries: dict[str, dict[str, Any]], inside: Sequence[Res
     new, changed, kept = 0, 0, {file: dict(checks) for file, checks in entries.items()}
     have: dict[str, set[str]] = {}
     for result in inside:
-        file = Path(result.check.place.file or "").name
+        file = _file(result)
         have.setdefault(file, set()).add(result.check.name)
         if result.answered is None or result.problems:
             continue  # what cannot be evaluated keeps the entry that it had
@@ -371,6 +419,7 @@ def _update(path: Path, entries: dict[str, dict[str, Any]], inside: Sequence[Res
         changed += before is not None and entry != before
         kept.setdefault(file, {})[result.check.name] = entry
     gone = 0
+    have |= {file: set() for file in _deleted(path, entries)}
     for file, names in have.items() if whole else ():
         for name in set(kept.get(file, {})) - names:
             del kept[file][name]

@@ -73,7 +73,15 @@ def failure(verdict: Verdict) -> str:
     limit = verdict.limit
     end = " at the pessimistic end" if limit.pessimistic else ""
     room = f" ({margin(verdict)})" if verdict.margin is not None else ""
-    return f"{limit.output} {value(limit.about, verdict.value)}{end}, expected {expected(verdict)}{room}"
+    return f"{limit.output} {judged(verdict)}{end}, expected {expected(verdict)}{room}"
+
+
+def judged(verdict: Verdict) -> str:
+    """The value that is judged, in as many digits as tell it apart from a limit that it breaks."""
+    limit = verdict.limit
+    wanted = expected(verdict).removeprefix(f"{limit.side} ")
+    texts = [value(limit.about, verdict.value, digits) for digits in ((3,) if verdict.holds else (3, 6, 9, 12))]
+    return next((text for text in texts if text != wanted), texts[-1])
 
 
 def expected(verdict: Verdict) -> str:
@@ -97,8 +105,8 @@ def margin(verdict: Verdict) -> str:
     return f"{shown} {'pp' if not verdict.limit.about.unit else '%'}"
 
 
-def value(output: Output, number: Any) -> str:
-    """A value as a person reads it."""
+def value(output: Output, number: Any, digits: int = 3) -> str:
+    """A value as a person reads it, in so many digits."""
     if number is None:
         return "does not exist"
     if isinstance(number, bool):
@@ -108,20 +116,30 @@ def value(output: Output, number: Any) -> str:
     if not math.isfinite(number):
         return "unlimited"
     if output.unit == "":
-        return units.scaled(number, "fraction", 3)
+        return units.scaled(number, "fraction", digits)
     if output.unit == "1":
-        return f"{number:,.0f}" if abs(number) >= 100 or number == int(number) else f"{number:.3g}"
+        whole = number == int(number) or (digits == 3 and abs(number) >= 100)
+        return f"{number:,.0f}" if whole else f"{number:,.{digits}g}"
     if output.unit == "1/s":
-        return f"{number:,.4g}/s"
-    return units.scaled(number, DIMENSIONS[output.unit], 3)
+        return f"{number:,.{max(digits, 4)}g}/s"
+    return units.scaled(number, DIMENSIONS[output.unit], digits)
 
 
 def drifted(drift: Drift) -> str:
     """What an output was and is: ``tpot_s 16.6 ms -> 18.2 ms (+9.6 %)``."""
     output = by_path().get(drift.output)
     before, after = (value(output, one) if output else str(one) for one in (drift.before, drift.after))
-    change = f" ({100 * drift.relative:+.3g} %)" if drift.relative is not None else ""
-    return f"{drift.output} {before} -> {after}{change}"
+    moved = f" ({said})" if (said := change(drift)) else ""
+    return f"{drift.output} {before} -> {after}{moved}"
+
+
+def change(drift: Drift) -> str:
+    """How far an output moved: ``+9.6 %``; of fractions in percentage points; empty of what is no number."""
+    output = by_path().get(drift.output)
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (drift.before, drift.after))
+    if numbers and output is not None and not output.unit:
+        return f"{100 * (drift.after - drift.before):+,.3g} pp"
+    return "" if drift.relative is None else f"{100 * drift.relative:+,.3g} %"
 
 
 def changed(result: Result) -> str:

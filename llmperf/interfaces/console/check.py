@@ -9,7 +9,7 @@ from rich.table import Table
 
 from llmperf.interfaces.check import Checks
 from llmperf.interfaces.check.evaluation import Result
-from llmperf.interfaces.check.words import changed, expected, margin, printable, value
+from llmperf.interfaces.check.words import changed, expected, judged, margin, printable
 from llmperf.interfaces.console.style import WIDTH, console, table, text
 
 MOST = 100
@@ -62,7 +62,7 @@ def _rows(made: Table, result: Result) -> None:
         made.add_row(*head, "", "", "", "")
     for verdict in result.verdicts:
         color = "" if verdict.holds else "red"
-        cells = [value(verdict.limit.about, verdict.value), expected(verdict), margin(verdict)]
+        cells = [judged(verdict), expected(verdict), margin(verdict)]
         cells = [f"[{color}]{text(cell)}[/]" if color else text(cell) for cell in cells]
         name = verdict.limit.output + (" (pessimistic)" if verdict.limit.pessimistic else "")
         made.add_row(*head, name, *cells)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 
-from llmperf.interfaces.check.words import printable, value
+from llmperf.interfaces.check.words import change, printable, value
 from llmperf.interfaces.console.style import WIDTH, console, table, text
 from llmperf.interfaces.difference import Diff
 from llmperf.outputs import by_path
@@ -19,8 +19,7 @@ def show(found: Diff) -> None:
         made = table("output", *labels, "change")
         for one in changed:
             output = by_path()[one.output]
-            change = "" if one.relative is None else f"{100 * one.relative:+,.3g} %"
-            made.add_row(one.output, text(value(output, one.before)), text(value(output, one.after)), change)
+            made.add_row(one.output, text(value(output, one.before)), text(value(output, one.after)), change(one))
         out.print(made)
         out.print(f"\nof {len(found.outputs)} outputs, {len(changed)} differ: {text('; '.join(found.causes))}")
     else:

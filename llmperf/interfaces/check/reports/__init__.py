@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from llmperf.descriptors.catalog import write_atomically
+from llmperf.descriptors.check_files import ENDINGS
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.interfaces.check import Checks
+from llmperf.interfaces.check.discovery import LOCK
 from llmperf.interfaces.check.reports.github import github
 from llmperf.interfaces.check.reports.gitlab import gitlab
 from llmperf.interfaces.check.reports.junit import junit
@@ -58,7 +61,7 @@ def chosen(written: Sequence[str], json_wanted: bool) -> list[tuple[str, Path | 
     Raises
     ------
     InputError
-        If several programs are to read the same output, or a file is named twice.
+        If several programs are to read the same output, a file is named twice, is one of checks, or in no directory.
     """
     found = [requested(text) for text in dict.fromkeys(written)]
     if json_wanted:
@@ -72,6 +75,11 @@ def chosen(written: Sequence[str], json_wanted: bool) -> list[tuple[str, Path | 
     twice = next((file for file in files if files.count(file) > 1), None)
     if twice is not None:
         raise InputError(Problem("is named for two reports", "--format", str(twice)))
+    for file in files:
+        if file.name == LOCK or file.name.endswith(ENDINGS):
+            raise InputError(Problem("is no name of a report: such files hold checks", "--format", str(file)))
+        if not file.parent.is_dir():
+            raise InputError(Problem(f"there is no directory {file.parent}", "--format", str(file)))
     return found if printed else [("text", None), *found]
 
 
@@ -81,8 +89,10 @@ def write(checks: Checks, name: str, file: Path) -> None:
     Raises
     ------
     InputError
-        If the file cannot be written.
+        If the file cannot be written, or the checks were read from it.
     """
+    if file.resolve() in _inputs(checks):
+        raise InputError(Problem("is what the checks were read from: a report would replace it", file=str(file)))
     text = FORMATS[name](checks)
     try:
         if os.environ.get("GITHUB_STEP_SUMMARY") == str(file) and file.is_file():
@@ -90,3 +100,15 @@ def write(checks: Checks, name: str, file: Path) -> None:
         write_atomically(file, text)
     except OSError as error:
         raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(file))) from None
+
+
+def _inputs(checks: Checks) -> set[Path]:
+    """The files that checks rest on."""
+    found = {problem.file for problem in checks.problems if problem.file}
+    for result in checks.results:
+        found |= {*result.check.files, *(result.answered.files if result.answered else ())}
+    out = set()
+    for file in found:
+        with contextlib.suppress(OSError, ValueError):  # no name of a file
+            out.add(Path(file).resolve())
+    return out

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from llmperf.interfaces.check.evaluation import Result
-from llmperf.interfaces.check.words import changed, expected, findings, margin, of, value
+from llmperf.interfaces.check.words import changed, expected, findings, judged, margin, of
 
 if TYPE_CHECKING:
     from llmperf.interfaces.check import Checks
@@ -73,8 +73,7 @@ def _body(result: Result) -> str:
 def _log(result: Result) -> str:
     """Every limit with its value and margin, and what changed."""
     lines = [
-        f"{one.limit.output}: {value(one.limit.about, one.value)}, expected {expected(one)} {margin(one)}".rstrip()
-        for one in result.verdicts
+        f"{one.limit.output}: {judged(one)}, expected {expected(one)} {margin(one)}".rstrip() for one in result.verdicts
     ]
     if change := changed(result):
         lines.append(change)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from llmperf.interfaces.check.evaluation import Result
-from llmperf.interfaces.check.words import changed, expected, findings, margin, printable, value
+from llmperf.interfaces.check.words import changed, expected, findings, judged, margin, printable
 
 if TYPE_CHECKING:
     from llmperf.interfaces.check import Checks
@@ -47,7 +47,7 @@ def _rows(result: Result) -> list[str]:
     rows = [
         [
             _text(one.limit.output) + (" (pessimistic)" if one.limit.pessimistic else ""),
-            ("" if one.holds else "**") + _text(value(one.limit.about, one.value)) + ("" if one.holds else "**"),
+            ("" if one.holds else "**") + _text(judged(one)) + ("" if one.holds else "**"),
             _text(expected(one)),
             margin(one),
             "",

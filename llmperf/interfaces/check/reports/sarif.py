@@ -52,7 +52,7 @@ def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
     place = finding.place
     if place.file is not None:
         path = relative(place.file, "GITHUB_WORKSPACE")
-        where: dict[str, Any] = {"artifactLocation": {"uri": quote(path.encode("utf-8", "surrogateescape"))}}
+        where: dict[str, Any] = {"artifactLocation": {"uri": quote(_encoded(path))}}
         if not path.startswith("/"):
             where["artifactLocation"]["uriBaseId"] = "%SRCROOT%"
         if place.line is not None:
@@ -61,3 +61,11 @@ def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
                 where["region"]["startColumn"] = place.column
         out["locations"] = [{"physicalLocation": where}]
     return out
+
+
+def _encoded(path: str) -> bytes:
+    """The bytes of a file name; of a text that can be none, with what is no character replaced."""
+    try:
+        return path.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return path.encode("utf-8", "replace")
