@@ -71,7 +71,7 @@ def fits(result: Estimate) -> Verdict:
         return "good", "Fits.", f"{room}; {count(memory.max_batch)} such sequences would fit."
     from llmperf.phases.remedies import remedies
 
-    found = remedies(result.scenario, result.evaluated[0])
+    found = remedies(result.resolved, result.evaluated[0])
     would = f" It would fit with one of: {'; '.join(found)}." if found else ""
     text = f"{quantity(memory.missing, 'bytes')} a device too much; the times below assume that it did."
     return "bad", "Does not fit.", text + would
