@@ -41,7 +41,7 @@ def test_405b_in_16_bit_does_not_fit_on_eight_h100_and_the_remedies_do() -> None
     assert result.memory.missing > 0
     from llmperf.phases.remedies import remedies
 
-    found = remedies(result.scenario, result.evaluated[0])
+    found = remedies(result.resolved, result.evaluated[0])
     assert "--tp 16" in found
     assert "--weights fp8" in found
     assert fits(**{**scenario, "tp": 16})

@@ -180,6 +180,26 @@ def test_what_does_not_fit_is_said_with_what_would():
     assert (kind, word) == ("bad", "Does not fit.")
     assert "It would fit with" in text
     assert "Does not fit." in shell.document(page(Inputs({"70b": result})))
+    nothing = summary.fits(llmperf.estimate(model="llama-3.1-405b", hardware="gtx-1050-ti"))[2]
+    assert "no single change" in nothing
+    assert "with one of" not in nothing
+
+
+@pytest.mark.parametrize("metric", ["ttft_s", "tpot_s"])
+def test_no_limit_is_met_by_what_does_not_fit(metric):
+    result = llmperf.estimate(model="llama-3.1-70b", hardware="h100-sxm")
+    kind, word, _ = summary.served(result, metric, 1000.0)
+    assert kind == "bad"
+    assert word.endswith("not served, does not fit.")
+    text = shell.document(page(Inputs({"70b": result}, limits={metric: 1000.0})))
+    assert "is met" not in text
+
+
+@pytest.mark.parametrize(("name", "hardware"), [("llama-3.1-405b", "rtx-4090"), ("llama-3.1-70b", "gtx-1050-ti")])
+def test_a_slow_rate_is_not_zero(name, hardware):
+    result = llmperf.estimate(model=name, hardware=hardware)
+    text = shell.document(page(Inputs({"slow": result})))
+    assert f'<div class="value">{result.output_tokens_per_s:.3g}</div>' in text
 
 
 @pytest.mark.parametrize(
@@ -402,6 +422,8 @@ def test_measured_data_are_recomputed(monkeypatch, capsys, tmp_path):
         ((*FLAGS, "--sweep", "batch"), "key=values"),
         ((*FLAGS, "--sweep", "weights=1,2"), "weights"),
         ((*FLAGS, "--sweep", "bach=1,2"), "batch"),
+        ((*FLAGS, "--sweep", "batch=1:64:x2", "--sweep", "batch=2"), "'batch' is swept twice"),
+        ((*FLAGS, "--sweep", "batch=1:64:x2", "--sweep", "workload.batch=2"), "'workload.batch' is swept twice"),
         ((*FLAGS, "--date", "yesterday"), "date"),
         ((*FLAGS, "--ttft", "5 GiB"), "--ttft"),
         ((*FLAGS, "--tpot", "0 ms"), "--tpot"),

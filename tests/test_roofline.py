@@ -146,6 +146,15 @@ def test_one_phase_is_drawn_alone(run: Run, answer: Answer) -> None:
     (one,) = answer("roofline", *LLAMA, "--phase", "decode")["rooflines"]
     assert {point["phase"] for point in one["operators"]} == {"decode"}
     assert "prefill" not in run("roofline", *LLAMA, "--phase", "decode").stdout
+    assert "decode" not in run("roofline", *LLAMA, "--output", "1").stdout
+
+
+def test_a_phase_that_is_not_there_is_no_page(tmp_path: Path, run: Run) -> None:
+    path = tmp_path / "decode.html"
+    done = run("roofline", *LLAMA, "--output", "1", "--phase", "decode", "--html", str(path))
+    assert done.returncode == 2
+    assert "decode is no phase of this result" in done.stderr
+    assert not path.exists()
 
 
 def test_the_json_has_ceilings_ridges_and_operators(answer: Answer) -> None:
@@ -186,6 +195,8 @@ def test_the_page_is_one_file_that_makes_no_request_and_is_not_overwritten(
         (("roofline", "--hardware", "h1000-sxm"), "h100-sxm"),
         (("roofline", *LLAMA, "--phase", "mixed"), "mixed"),
         (("roofline", *LLAMA, "--with", "weights"), "is not key=value"),
+        (("roofline", *LLAMA, "--output", "1", "--phase", "decode"), "decode is no phase of this result"),
+        (("roofline", *LLAMA, "--with", "output=1", "--phase", "decode"), "decode is no phase of this result"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_with_a_reason(arguments: tuple[str, ...], said: str, run: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,11 +57,27 @@ class Resolved:
         The broadcast shape of the arrays; empty where all are plain numbers.
     warnings : tuple of str
         What an importer assumed.
+    asked : mapping
+        What was written, as nested data with overrides on top; of arrays the first element.
+    catalog : tuple of str
+        Catalog directories that went before all others.
     """
 
     scenario: Scenario
     shape: tuple[int, ...]
     warnings: tuple[str, ...]
+    asked: Mapping[str, Any] = field(default_factory=dict)
+    catalog: tuple[str, ...] = ()
+
+    def changed(self, keys: Mapping[str, Any]) -> Resolved:
+        """What it would be with these keys on top, as flags put them there.
+
+        Raises
+        ------
+        InputError
+            If they do not suit the rest.
+        """
+        return resolve(self.asked, keys, self.catalog)
 
 
 def written(
@@ -255,7 +271,7 @@ def resolve(
         used: Any = scenario.parallelism.devices
         scenario = replace(scenario, devices=used)
     check_together(scenario, document)
-    return Resolved(scenario, shape, warnings)
+    return Resolved(scenario, shape, warnings, plain, tuple(extra))
 
 
 def _without_arrays(data: Mapping[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:

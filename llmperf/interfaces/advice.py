@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,11 +10,12 @@ import numpy as np
 
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.components import component
-from llmperf.descriptors.consistency import check_together
+from llmperf.descriptors.resolve import Resolved
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
-from llmperf.interfaces.results import Estimate
+from llmperf.interfaces.results import Estimate, answer
 from llmperf.phases.estimate import Evaluated, evaluate
+from llmperf.phases.remedies import flags, layout
 
 WEIGHTS, CACHES = ("fp8", "w8a8-int8", "w4a16-g128"), ("fp8", "int4")
 """Formats that are tried where they store fewer bits; where the device computes in it, NVFP4 beside them."""
@@ -38,6 +39,10 @@ class Effect:
         Whether the workload has a place after it.
     ttft_s, tpot_s, output_tokens_per_s : tuple of two floats
         Before and after. [s], [1/s]
+    axis : str or None
+        ``batch`` or ``input``, where that is as large as memory allows.
+    maximized : tuple of two floats, or None
+        It, before and after, where it changes. [1]
     """
 
     change: str
@@ -46,6 +51,8 @@ class Effect:
     ttft_s: tuple[float, float]
     tpot_s: tuple[float, float]
     output_tokens_per_s: tuple[float, float]
+    axis: str | None
+    maximized: tuple[float, float] | None
 
     @property
     def gains(self) -> dict[str, float]:
@@ -73,66 +80,75 @@ class Effect:
 
 
 def changes(result: Estimate) -> list[Effect]:
-    """Changes of formats, layout, batch and engine that can be evaluated, the one with the largest gain first."""
-    found = [_effect(result, words, changed) for words, changed in _changes(result.scenario)]
+    """Changes of formats, layout, batch and engine that can be evaluated, the one with the largest gain first.
+
+    Each is resolved and evaluated as the flag that it is: where the workload is maximized, at what is largest then.
+    """
+    found = [_changed(result, keys) for keys in _changes(result.resolved)]
     return sorted((one for one in found if one is not None), key=lambda one: -one.best)
 
 
 def faster_parts(result: Estimate) -> list[Effect]:
     """What each part of the hardware would give if it were `FASTER`, the one with the largest gain first."""
-    found = [_effect(result, words, changed) for words, changed in _faster(result.scenario)]
-    return sorted((one for one in found if one is not None), key=lambda one: -one.best)
+    found = [_effect(result, words, evaluate(changed)) for words, changed in _faster(result.scenario)]
+    return sorted(found, key=lambda one: -one.best)
 
 
-def _effect(result: Estimate, words: str, changed: Scenario) -> Effect | None:
+def _changed(result: Estimate, keys: Mapping[str, Any]) -> Effect | None:
     """What a change does; None where it cannot be."""
     try:
-        check_together(changed, None)
-        after = evaluate(changed)
+        after = answer(result.resolved.changed(keys))
     except InputError:
         return None
-    before, now = result.projection, after.projection
-    pairs = [
-        (_number(getattr(before, name)), _number(getattr(now, name)))
-        for name in ("ttft_s", "tpot_s", "output_tokens_per_s")
-    ]
-    grown = _number(changed.parallelism.devices) / _number(result.scenario.parallelism.devices)
-    return Effect(words, grown, _fits(after), *pairs)
+    return _effect(result, flags(keys), after.evaluated[0])
+
+
+def _effect(result: Estimate, words: str, after: Evaluated) -> Effect:
+    first, second = result.scenario, after.setup.scenario
+
+    def pair(name: str) -> tuple[float, float]:
+        return _number(getattr(result.projection, name)), _number(getattr(after.projection, name))
+
+    axis = {None: None, "context": "input"}.get(first.workload.maximize, "batch")
+    sizes = (_number(getattr(first.workload, axis)), _number(getattr(second.workload, axis))) if axis else (0.0, 0.0)
+    return Effect(
+        words,
+        _number(second.parallelism.devices) / _number(first.parallelism.devices),
+        bool(np.all(after.footprint.fits)),
+        pair("ttft_s"),
+        pair("tpot_s"),
+        pair("output_tokens_per_s"),
+        axis,
+        sizes if sizes[0] != sizes[1] else None,
+    )
 
 
 def _number(value: Any) -> float:
     return float(np.asarray(value).reshape(-1)[0])
 
 
-def _fits(evaluated: Evaluated) -> bool:
-    return bool(np.all(evaluated.footprint.fits))
-
-
-def _changes(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:
-    layout, work, engine = scenario.parallelism, scenario.workload, scenario.engine
-    for batch in (work.batch * 2.0, work.batch // 2.0):
-        if batch >= 1.0:
-            yield f"--batch {batch:g}", replace(scenario, workload=replace(work, batch=batch))
-    sizes: list[tuple[str, Any]] = [("tp", layout.tp * 2.0)]
-    if layout.tp > 1:
-        sizes.append(("tp", layout.tp // 2.0))
-    if scenario.model.moe is not None and layout.ep == 1 and layout.devices > layout.replicas * layout.pp:
-        sizes.append(("ep", layout.devices / layout.replicas / layout.pp))
-    for name, size in sizes:
-        other = replace(layout, **{name: size})
-        used: Any = other.devices
-        yield f"--{name} {size:g}", replace(scenario, parallelism=other, devices=used)
+def _changes(resolved: Resolved) -> Iterator[dict[str, Any]]:
+    scenario = resolved.scenario
+    spread, work = scenario.parallelism, scenario.workload
+    if work.maximize in (None, "context"):
+        yield {"batch": int(work.batch) * 2}
+        if work.batch > 1:
+            yield {"batch": int(work.batch) // 2}
+    tp = int(spread.tp)
+    yield layout(resolved, tp=tp * 2)
+    if tp > 1:
+        yield layout(resolved, tp=tp // 2)
+    if scenario.model.moe is not None and spread.ep == 1 and spread.devices > spread.replicas * spread.pp:
+        yield layout(resolved, ep=int(spread.devices / spread.replicas / spread.pp))
     nvfp4 = ("nvfp4",) if "fp4" in dtypes(scenario.hardware) else ()
     for reference in (*WEIGHTS, *nvfp4):
-        weights = component("weights", reference)
-        if weights.bits < scenario.weights.bits:
-            yield f"--weights {reference}", replace(scenario, weights=weights, activations=weights.activations)
+        if component("weights", reference).bits < scenario.weights.bits:
+            yield {"weights": reference}
     for reference in CACHES:
-        cache = component("kv_cache", reference)
-        if cache.bits < scenario.kv_cache.bits:
-            yield f"--kv-cache {reference}", replace(scenario, kv_cache=cache)
-    if not engine.graphs:
-        yield "--set engine.graphs=true", replace(scenario, engine=replace(engine, graphs=True))
+        if component("kv_cache", reference).bits < scenario.kv_cache.bits:
+            yield {"kv_cache": reference}
+    if not scenario.engine.graphs:
+        yield {"engine.graphs": True}
 
 
 def _faster(scenario: Scenario) -> Iterator[tuple[str, Scenario]]:

@@ -15,7 +15,7 @@ from llmperf.interfaces.confidence import METRICS, error_bands
 from llmperf.interfaces.results import PHASES, Estimate
 from llmperf.outputs import RESOURCES
 from llmperf.phases.breakdown import operators
-from llmperf.phases.remedies import remedies
+from llmperf.phases.remedies import NOTHING_FITS, remedies
 
 TOPICS = {
     "limit": "What limits it",
@@ -28,6 +28,8 @@ MENTIONED = 0.1
 """Share of a phase from which on a wait is mentioned. [1]"""
 HELPS, TRADES, NOTES, REASONS = 3, 2, 3, 2
 """Changes, those that also cost something, notes and reasons that are told; the others are counted or left out."""
+NEAR = 1.05
+"""Time over its bound up to which nothing is said to be left. [1]"""
 WIDE = 3.0
 """Upper over lower end of an error band from which on it is called wide. [1]"""
 _NOUNS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "output_tokens_per_s": "tokens/s"}
@@ -128,7 +130,7 @@ def _limit(result: Estimate, phase: str) -> Item:
     waiting = "It waits for " + _listed([f"{_resource(name)} ({part:.0%})" for name, part in said])
     rows = operators(part)[:3]
     largest = ", ".join(f"{row.name} {row.share:.0%}" for row in rows)
-    physics = f"Physics allows {_seconds(bound)}, {_times(time / bound)} times faster" if bound > 0 else ""
+    physics = _physics(time, bound)
     text = ". ".join(filter(None, (f"{head}, {share:.0%} of it all", waiting, physics, f"Largest: {largest}"))) + "."
     values = {
         "phase": phase,
@@ -139,6 +141,15 @@ def _limit(result: Estimate, phase: str) -> Item:
         "largest_operators": {row.name: row.share for row in rows},
     }
     return Item("limit", text, values)
+
+
+def _physics(time: float, bound: float) -> str:
+    """How far a time is from its bound; nothing where there is none."""
+    if not bound > 0:
+        return ""
+    if time / bound < NEAR:
+        return f"That is about the bound: physics allows {_seconds(bound)}"
+    return f"Physics allows {_seconds(bound)}, {_times(time / bound)} times faster"
 
 
 def _resource(name: str) -> str:
@@ -155,17 +166,21 @@ def _memory(result: Estimate) -> Item:
         most = float(memory.max_batch)
         room = f"; {most:,.0f} such sequences would fit" if np.isfinite(most) else ""
         return Item("memory", f"It fits: it needs {held}{room}.", values)
-    found = remedies(result.scenario, result.evaluated[0])
+    found = remedies(result.resolved, result.evaluated[0])
     lacks = f"{float(memory.missing) / 2**30:,.1f} GiB a device find no place; the times assume that they had one"
-    return Item(
-        "memory", f"It does not fit: {lacks}. It would with one of: {'; '.join(found)}.", {**values, "would_fit": found}
-    )
+    would = f"It would with one of: {'; '.join(found)}." if found else NOTHING_FITS
+    return Item("memory", f"It does not fit: {lacks}. {would}", {**values, "would_fit": found})
 
 
 def _help(result: Estimate) -> Iterator[Item]:
     """Changes by their gain, and what faster hardware would give."""
-    found = changes(result)
-    found = [one for one in found if one.fits] or found
+    every = changes(result)
+    found = [one for one in every if one.fits]
+    if every and not found:
+        found, would = every, remedies(result.resolved, result.evaluated[0])
+        first_of_all = f"It has to fit first: {' or '.join(would)}. " if would else ""
+        text = f"{first_of_all}None of the changes below fits alone; their times assume that it did."
+        yield Item("help", text, {"kind": "fit", "would_fit": would})
     first = {one.flag: one for one in reversed(found) if one.best >= NOTICED and not one.trades}
     helpful = sorted(first.values(), key=lambda one: -one.best)[:HELPS]
     trading = [one for one in found if one.best >= NOTICED and one.trades and one.flag not in first]
@@ -178,11 +193,13 @@ def _help(result: Estimate) -> Iterator[Item]:
         yield Item("help", f"Little or no gain: {', '.join(idle)}.", {"kind": "no_gain", "changes": idle})
     parts = faster_parts(result)
     said = [
-        f"{one.change} {_NOUNS[name]} {_times(gain)}x" if gain >= NOTICED else f"{one.change} no gain"
+        f"{one.change} {_NOUNS[name]} {gain:.3g}x" if gain >= NOTICED else f"{one.change} no gain"
         for one in parts
         for name, gain in [_largest_gain(one)]
     ]
-    text = f"With hardware {FASTER:g} times as fast: {', '.join(said)}."
+    work = result.scenario.workload
+    here = "" if work.maximize is None else f" at this {'input' if work.maximize == 'context' else 'batch'}"
+    text = f"With hardware {FASTER:g} times as fast{here}: {', '.join(said)}."
     values = {one.change: one.gains for one in parts}
     yield Item("help", text, {"kind": "hardware", "times_as_fast": FASTER, "gains": values})
 
@@ -212,7 +229,15 @@ def _told(one: Effect) -> str:
         each = " a device" if name == "output_tokens_per_s" and one.devices != 1.0 else ""
         words = f"{_rate(before)} -> {_rate(after)}" if name == "output_tokens_per_s" else _arrow(before, after, "time")
         parts.append(f"{_NOUNS[name]} {words} ({gain:.3g}x{each})")
-    return f"{one.change}: {', '.join(parts)}"
+    return f"{one.change}{_grown(one)}: {', '.join(parts)}"
+
+
+def _grown(one: Effect) -> str:
+    """What a change makes of the batch or the input that is as large as memory allows."""
+    if one.maximized is None:
+        return ""
+    before, after = one.maximized
+    return f" ({one.axis} {before:,.0f} -> {after:,.0f})"
 
 
 def _arrow(before: float, after: float, dimension: str) -> str:
@@ -230,7 +255,7 @@ def _confidence(result: Estimate) -> Iterator[Item]:
             continue
         one, metric = bands[phase], METRICS[phase]
         time = float(getattr(result.projection, metric))
-        wide = " That is wide: an order of magnitude." if one.high / one.low > WIDE else ""
+        wide = f" That is wide: a factor of {_times(one.high / one.low)}." if one.high / one.low > WIDE else ""
         text = (
             f"{_NOUNS[metric]} {_seconds(time * one.low)} to {_seconds(time * one.high)}: 8 of 10 measured are "
             f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"

@@ -48,6 +48,8 @@ class Estimate:
         Fully resolved.
     evaluated : tuple of Evaluated
         The priced steps behind the numbers; only the first block of configurations is kept of an array.
+    resolved : Resolved
+        What was asked, before anything was maximized.
     """
 
     bound: Metrics
@@ -59,6 +61,7 @@ class Estimate:
     scenario: Scenario
     shape: tuple[int, ...]
     evaluated: tuple[Evaluated, ...]
+    resolved: Resolved
 
     def __getattr__(self, name: str) -> Any:
         """An unprefixed output is the projection's or the memory's: ``result.tpot_s``, ``result.fits``."""
@@ -225,7 +228,7 @@ def estimate(
 
 def answer(resolved: Resolved) -> Estimate:
     """Evaluate a resolved scenario, block by block."""
-    resolved = _maximized(resolved)
+    asked, resolved = resolved, _maximized(resolved)
     shape = resolved.shape
     size = int(np.prod(shape)) if shape else 1
     first: Evaluated | None = None
@@ -248,6 +251,7 @@ def answer(resolved: Resolved) -> Estimate:
         resolved.scenario,
         shape,
         (first,),
+        asked,
     )
 
 
@@ -349,7 +353,7 @@ def _remedies(result: Estimate) -> list[str]:
         return []
     from llmperf.phases.remedies import remedies
 
-    return remedies(result.scenario, result.evaluated[0])
+    return remedies(result.resolved, result.evaluated[0])
 
 
 def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:

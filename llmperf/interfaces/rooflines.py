@@ -18,7 +18,7 @@ from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.resolve import resolve, written
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.comparison import changed, distinct
-from llmperf.interfaces.results import SCHEMA_VERSION, Estimate, answer, plain
+from llmperf.interfaces.results import PHASES, SCHEMA_VERSION, Estimate, answer, plain
 from llmperf.phases.breakdown import Operator, operators
 from llmperf.phases.estimate import Evaluated
 from llmperf.phases.memory import sharers
@@ -217,12 +217,16 @@ def of_estimate(result: Estimate, phases: tuple[str, ...] = ("prefill", "decode"
     Raises
     ------
     InputError
-        If the result holds arrays: a roofline shows one configuration.
+        If the result holds arrays: a roofline shows one configuration. If it has none of `phases`.
     """
     if result.shape:
         raise InputError(Problem("a roofline shows one configuration, not arrays"))
     scenario, part = result.scenario, result.evaluated[0]
-    shown = [phase for phase in phases if result.bottleneck[phase] is not None]
+    has = tuple(phase for phase in PHASES if result.bottleneck[phase] is not None)
+    shown = [phase for phase in phases if phase in has]
+    if not shown:
+        text = f"{' and '.join(phases)} is no phase of this result, which generates no second token"
+        raise InputError(Problem(text, "phase", allowed=has))
     points = [point for phase in shown for point in _points(part, phase)]
     feeds = _feeds(scenario.hardware, lambda tier: sharers(scenario, scenario.hardware.tiers[tier]))
     peaks = _peaks(scenario.hardware, {(point.engine, point.dtype) for point in points})

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from llmperf import units
-from llmperf.errors import InputError, Problem
+from llmperf.descriptors.resolve import FLAT
+from llmperf.errors import InputError, Problem, shown
 from llmperf.numeric import Array
 
 MOST = 20_000
 """Configurations of one knob."""
+
+
+def knobs(texts: Iterable[str]) -> dict[str, Array]:
+    """The knobs of several ``--sweep``, each with its values.
+
+    Raises
+    ------
+    InputError
+        If one is none, or is there twice, by whatever name.
+    """
+    found: dict[str, Array] = {}
+    for text in texts:
+        key, every = values(text)
+        if any(FLAT.get(key, key) == FLAT.get(other, other) for other in found):
+            raise InputError(Problem(f"{shown(key)} is swept twice", "--sweep", suggestion=f"{key}=1,2,4 names all"))
+        found[key] = every
+    return found
 
 
 def values(text: str) -> tuple[str, Array]:

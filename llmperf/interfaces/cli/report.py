@@ -58,7 +58,7 @@ def report(
 
     Swept: llmperf report mine.yaml --sweep batch=1:256:x2 -o batches.html
     """
-    from llmperf.interfaces.cli.ranges import values
+    from llmperf.interfaces.cli.ranges import knobs
     from llmperf.interfaces.figures.drawing import require
     from llmperf.interfaces.report import pictures
     from llmperf.interfaces.report.page import taken
@@ -74,7 +74,7 @@ def report(
     }
     day = _date(date)
     variants = [dict(assignments(text)) for text in changes or ()]
-    knobs = dict(values(text) for text in sweeps or ())
+    swept = knobs(sweeps or ())
     from llmperf.interfaces.report.inputs import gather
     from llmperf.interfaces.report.page import named_drawings
     from llmperf.interfaces.report.report import page, save
@@ -85,7 +85,7 @@ def report(
             [request.scenario, *request.others] if asked else [],
             request.overrides,
             variants=variants,
-            sweeps=knobs,
+            sweeps=swept,
             limits=limits,
             data=data or (),
             evidence=error,

@@ -114,12 +114,13 @@ def _verdict(result: Estimate) -> str:
             f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, at most {count(memory.max_batch)} such sequences, "
             f"or context {count(memory.max_context)} at this batch"
         )
-    from llmperf.phases.remedies import remedies
+    from llmperf.phases.remedies import NOTHING_FITS, remedies
 
-    found = remedies(result.scenario, result.evaluated[0])
+    found = remedies(result.resolved, result.evaluated[0])
+    would = f"It would fit with one of: {'; '.join(found)}" if found else NOTHING_FITS
     return (
         f"[bold]does not fit[/bold]: {quantity(memory.missing, 'bytes')} a device too much; the times above assume "
-        f"that it did. It would fit with one of: {text('; '.join(found))}"
+        f"that it did. {text(would)}"
     )
 
 

@@ -69,21 +69,23 @@ def fits(result: Estimate) -> Verdict:
     if memory.fits:
         room = f"{gib(memory.required)} of {gib(memory.usable)} GiB that each device may use"
         return "good", "Fits.", f"{room}; {count(memory.max_batch)} such sequences would fit."
-    from llmperf.phases.remedies import remedies
+    from llmperf.phases.remedies import NOTHING_FITS, remedies
 
-    found = remedies(result.scenario, result.evaluated[0])
-    would = f" It would fit with one of: {'; '.join(found)}." if found else ""
+    found = remedies(result.resolved, result.evaluated[0])
+    would = f" It would fit with one of: {'; '.join(found)}." if found else f" {NOTHING_FITS}"
     text = f"{quantity(memory.missing, 'bytes')} a device too much; the times below assume that it did."
     return "bad", "Does not fit.", text + would
 
 
 def served(result: Estimate, metric: str, most: float) -> Verdict:
-    """Whether a time is within a limit: for certain, by the projection, or not even by the bound."""
+    """Whether a time is within a limit: for certain, by the projection, not even by the bound; never unless it fits."""
     value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
     name, limit = LIMITS[metric], quantity(most, "time")
     if not math.isfinite(value):
         return "unsure", f"{name}: no answer.", "No further token is generated."
     said = f"{quantity(value, 'time')} projected, limit {limit}"
+    if not result.memory.fits:
+        return "bad", f"{name}: not served, does not fit.", f"{said}, if it did."
     band = error_bands(result.scenario).get(PHASES[metric])
     if bound > most:
         return "bad", f"{name} cannot be met.", f"{said}: even the bound is {quantity(bound, 'time')}."
@@ -104,7 +106,7 @@ def _row(name: str, result: Estimate) -> tuple[str, ...]:
         name,
         "yes" if memory.fits else "no",
         *(quantity(getattr(part, metric), "time") for metric in TIMES),
-        count(round(float(part.output_tokens_per_s))),
+        _rate(float(part.output_tokens_per_s)),
         f"{gib(memory.required)} of {gib(memory.usable)}",
         resource(limit),
     )
@@ -120,11 +122,16 @@ def _cards(result: Estimate) -> Iterator[Html]:
             ends = f"band {low} to {high}" if band else "no measured band"
             yield _card(title, quantity(value, "time"), f"bound {quantity(bound, 'time')}", ends)
     rates = [float(part.output_tokens_per_s) for part in (result.projection, result.bound)]
-    each = f"{count(round(rates[0] / float(np.max(result.scenario.parallelism.devices)), 1))} a device"
-    yield _card("Output tokens/s", count(round(rates[0])), f"bound {count(round(rates[1]))}", each)
+    each = f"{_rate(rates[0] / float(np.max(result.scenario.parallelism.devices)))} a device"
+    yield _card("Output tokens/s", _rate(rates[0]), f"bound {_rate(rates[1])}", each)
     memory = result.memory
     used = f"{share(memory.required / memory.capacity)} of {gib(memory.capacity)} GiB"
     yield _card("Memory of a device", f"{gib(memory.required)} GiB", used, "the fullest device")
+
+
+def _rate(value: float) -> str:
+    """Tokens a second: whole ones where there are many, else three digits."""
+    return count(round(value)) if value >= 100.0 else f"{value:.3g}"
 
 
 def _card(name: str, value: str, *small: str) -> Html:
