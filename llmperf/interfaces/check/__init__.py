@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import llmperf
+from llmperf.descriptors.catalog import load
 from llmperf.descriptors.check import Check, CheckKeys, Limit, Place
 from llmperf.descriptors.check_files import deployments, read, said
 from llmperf.descriptors.documents import finite
@@ -119,7 +120,7 @@ def check(
     Raises
     ------
     InputError
-        If the arguments are wrong: nothing to check, an unknown tag, a commit that git does not know.
+        If the arguments are wrong: nothing to check, an unknown tag, unknown hardware, a commit that git does not know.
     """
     found, problems = collect(paths, deployment, hardware=hardware, catalog=catalog)
     wanted = _tagged(found, tuple(tags), problems)
@@ -152,7 +153,14 @@ def collect(
     ----------
     paths, deployment, hardware, catalog
         As of `check`.
+
+    Raises
+    ------
+    InputError
+        If the hardware is unknown.
     """
+    if hardware is not None:
+        load("hardware", hardware, catalog, "--hardware")  # what is wrong with a flag is no fault of a file
     deployed = [deployment] if isinstance(deployment, str | Path) else list(deployment)
     given = [paths] if isinstance(paths, str | Path | Mapping) else list(paths or ([] if deployed else ["."]))
     files, problems = discover([one for one in given if not isinstance(one, Mapping)])
