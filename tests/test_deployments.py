@@ -947,3 +947,11 @@ def test_hardware_of_a_check_that_is_unknown_is_a_fault_of_the_flag(tmp_path: Pa
     (problem,) = caught.value.problems
     assert (problem.path, problem.file, problem.suggestion) == ("--hardware", None, "h100-sxm")
     assert "h200-sxm" in problem.allowed
+
+
+def test_a_wrong_change_is_no_fault_of_the_deployment_file(run: Run) -> None:
+    for command in ("compare", "roofline"):
+        done = run(command, str(DATA / "vllm-serve.sh"), "--hardware", H100, "--with", "kv_cache=fp88")
+        assert done.returncode == 2
+        assert "unknown kv_cache 'fp88'" in done.stderr
+        assert "vllm-serve.sh" not in done.stderr
