@@ -740,7 +740,7 @@ def test_a_scenario_of_a_model_and_devices_is_one(run: Run, answer: Callable[...
     data = answer("estimate", str(path), "--hardware", H100)
     assert data["scenario"]["parallelism"]["tp"] == 8
     assert "deployment" not in data
-    for key, full in (("tp", "parallelism.tp"), ("batch", "workload.batch")):
+    for key, full in (("tp", "parallelism: {tp: ...}"), ("batch", "workload: {batch: ...}")):
         path = written(tmp_path, "mine.yaml", f"model: llama-3.1-8b\n{key}: 8\n")
         done = run("estimate", str(path), "--hardware", H100)
         assert done.returncode == 2
@@ -938,3 +938,20 @@ def test_every_branch_of_a_condition_is_a_deployment_and_says_so(tmp_path: Path)
 def test_what_stands_before_a_command_is_no_part_of_it(tmp_path: Path) -> None:
     text = "if true; then TP=2 docker run vllm/vllm-openai --model m; else ! time vllm serve n; fi\n"
     assert len(read(written(tmp_path, "run.sh", text))) == 2
+
+
+def test_hardware_of_a_check_that_is_unknown_is_a_fault_of_the_flag(tmp_path: Path) -> None:
+    path = written(tmp_path, "run.sh", "vllm serve llama-3.1-8b\n")
+    with pytest.raises(InputError) as caught:
+        llmperf.check(deployment=path, hardware="h100-sx")
+    (problem,) = caught.value.problems
+    assert (problem.path, problem.file, problem.suggestion) == ("--hardware", None, "h100-sxm")
+    assert "h200-sxm" in problem.allowed
+
+
+def test_a_wrong_change_is_no_fault_of_the_deployment_file(run: Run) -> None:
+    for command in ("compare", "roofline"):
+        done = run(command, str(DATA / "vllm-serve.sh"), "--hardware", H100, "--with", "kv_cache=fp88")
+        assert done.returncode == 2
+        assert "unknown kv_cache 'fp88'" in done.stderr
+        assert "vllm-serve.sh" not in done.stderr

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import llmperf
+from llmperf.descriptors.catalog import load
 from llmperf.descriptors.check import Check, CheckKeys, Limit, Place
 from llmperf.descriptors.check_files import deployments, read, said
 from llmperf.descriptors.documents import finite
@@ -119,7 +120,7 @@ def check(
     Raises
     ------
     InputError
-        If the arguments are wrong: nothing to check, an unknown tag, a commit that git does not know.
+        If the arguments are wrong: nothing to check, an unknown tag, unknown hardware, a commit that git does not know.
     """
     sources, problems = _sources(paths, deployment, hardware, catalog)
     found = [one for _, checks, _ in sources for one in checks]
@@ -155,6 +156,11 @@ def collect(
     ----------
     paths, deployment, hardware, catalog
         As of `check`.
+
+    Raises
+    ------
+    InputError
+        If the hardware is unknown.
     """
     sources, problems = _sources(paths, deployment, hardware, catalog)
     found = [one for _, checks, _ in sources for one in checks]
@@ -168,6 +174,8 @@ def _sources(
     catalog: tuple[str, ...],
 ) -> tuple[list[tuple[Source, list[Check], list[Problem]]], list[Problem]]:
     """Each source with its checks and what is wrong with it; and what is wrong with the arguments."""
+    if hardware is not None:
+        load("hardware", hardware, catalog, "--hardware")  # what is wrong with a flag is no fault of a file
     deployed = [deployment] if isinstance(deployment, str | Path) else list(deployment)
     given = [paths] if isinstance(paths, str | Path | Mapping) else list(paths or ([] if deployed else ["."]))
     files, problems = discover([one for one in given if not isinstance(one, Mapping)])

@@ -62,7 +62,7 @@ def compare(
 
     others = [Whole(one) if isinstance(one, dict) else one for one in request.others]
     variants = [dict(assignments(text)) for text in changes or ()]
-    with request.locating():
+    with request.locating(*variants):
         found = compared(request.scenario, *others, *variants, catalog=request.catalog, **request.overrides)
     if request.as_json:
         from llmperf.interfaces.cli import print_json

@@ -72,15 +72,18 @@ class Request:
             return resolve(self.scenario, self.overrides, self.catalog)
 
     @contextmanager
-    def locating(self) -> Iterator[None]:
-        """Give faults that are found within their places: of a flag its name, of a deployment file its lines."""
+    def locating(self, *changes: Mapping[str, Any]) -> Iterator[None]:
+        """Give faults that are found within their places: of a flag its name, of a deployment file its lines.
+
+        `changes` are keys of further configurations (``--with``): what is wrong with them is no fault of a file.
+        """
         try:
             yield
         except InputError as error:
             if not self.deployments:
                 raise
             only = self.deployments[0] if len(self.deployments) == 1 and not self.others else None
-            raise located(error, only, self.overrides) from None
+            raise located(error, only, self.overrides, [key for keys in changes for key in keys]) from None
 
     def to_dict(self, data: dict[str, Any]) -> dict[str, Any]:
         """Plain data of an answer, with what became of the deployment file, or of each of several."""
@@ -98,12 +101,14 @@ class Request:
                 show(one)
 
 
-def located(error: InputError, deployment: Deployment | None, overrides: Mapping[str, Any]) -> InputError:
+def located(
+    error: InputError, deployment: Deployment | None, overrides: Mapping[str, Any], changed: Sequence[str] = ()
+) -> InputError:
     """The faults of a deployment's scenario, with the flags or with the lines of the file that say it."""
     from llmperf.descriptors.resolve import FLAT
 
     flags = {FLAT.get(key, key): f"--{key.replace('_', '-')}" for key in overrides if "." not in key}
-    given = (*flags, *(key for key in overrides if "." in key))
+    given = (*flags, *(key for key in overrides if "." in key), *(FLAT.get(key, key) for key in changed))
     lines = {one.path: one for one in deployment.findings if one.path} if deployment else {}
 
     def at(problem: Problem) -> Problem:

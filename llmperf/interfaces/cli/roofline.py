@@ -60,7 +60,7 @@ def roofline(
             raise InputError(problems)
     variants = [dict(assignments(text)) for text in changes or ()]
     phases = (phase.value,) if phase else ("prefill", "decode")
-    with request.locating():
+    with request.locating(*variants):
         found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
     if html is not None:
         _write(found, html)
