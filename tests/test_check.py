@@ -255,6 +255,12 @@ def test_what_is_written_in_two_spellings_is_refused_not_chosen_by_order(entry: 
         assert all("is written twice" in str(problem) for problem in found.problems)
 
 
+def test_a_scenario_as_data_says_a_value_once() -> None:
+    with pytest.raises(llmperf.InputError, match="is written twice, under 'batch' and under 'workload'"):
+        llmperf.estimate({"model": "llama-3.1-8b", "hardware": "h100-sxm", "batch": 2, "workload": {"batch": 8}})
+    assert llmperf.estimate(SMALL, batch=2).scenario.workload.batch == 2
+
+
 def test_the_order_of_keys_means_nothing() -> None:
     parts = {
         "hardware": "h100-sxm",

@@ -88,13 +88,15 @@ def written(
     Raises
     ------
     InputError
-        If a key of the overrides is unknown; names the nearest.
+        If a key of the overrides is unknown (names the nearest), or a scenario as data says a value twice.
     """
     document: Document | None = None
     if reference is None:
         data: dict[str, Any] = {}
     elif isinstance(reference, Mapping):
         data = flattened(without_checks(reference))
+        if problems := twice(without_checks(reference)):
+            raise InputError(problems)
         if isinstance(base := data.pop("extends", None), str):
             below = catalog.load("scenario", base, extra, "extends")
             data = over(without_checks(below.data, below), data)
