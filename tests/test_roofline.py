@@ -19,6 +19,7 @@ import llmperf
 from llmperf.descriptors import catalog
 from llmperf.descriptors.components import component
 from llmperf.interfaces.rooflines import STEP, Roofline, of_estimate, of_hardware, rooflines
+from llmperf.phases.breakdown import operators
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]
@@ -65,29 +66,75 @@ def test_every_hardware_that_can_be_estimated_has_a_roofline() -> None:
     assert drawn > 50
 
 
-@pytest.mark.parametrize(
-    "scenario",
-    [
-        {"model": "llama-3.1-70b", "hardware": "h100-sxm", "tp": 8, "weights": "fp8", "batch": 32},
-        {"model": "mixtral-8x7b", "hardware": "a100-sxm-80gb", "tp": 2, "batch": 16},
-        {"model": "deepseek-v3", "hardware": "h200-sxm", "tp": 8, "weights": "fp8", "batch": 64},
-        {"model": "llama-3.1-8b", "hardware": "macbook-pro-m4-max"},
-        {"model": "mamba2-2.7b", "hardware": "a100-sxm-80gb", "batch": 4},
-    ],
-    ids=lambda scenario: f"{scenario['model']}-{scenario['hardware']}",
+LAYOUTS = (
+    {"model": "llama-3.1-8b"},
+    {"model": "llama-3.1-8b", "tp": 2, "input": 1024},
+    {"model": "llama-3.1-8b", "weights": "fp8", "batch": 64, "input": 8192},
+    {"model": "llama-3.1-8b", "weights": "w4a16-g128", "tp": 2, "pp": 2, "batch": 16},
+    {"model": "llama-3.1-70b", "tiers": ["hbm", "dram"]},
+    {"model": "mixtral-8x7b", "weights": "fp8", "tp": 4, "batch": 16},
+    {"model": "deepseek-v3", "weights": "fp8", "tp": 8, "batch": 64},
+    {"model": "mamba2-2.7b", "batch": 4},
 )
-def test_no_operator_is_above_its_ceilings(scenario: dict[str, Any]) -> None:
-    """Neither above the peak of its dtype, nor above what its memory can feed it."""
-    one = of_estimate(llmperf.estimate(scenario))
-    assert {point.phase for point in one.points} == {"prefill", "decode"}
-    for point in one.points:
-        peak = max(peak.flops_per_s for peak in one.peaks if peak.engine == point.engine)
-        feed = one.feed(point.resource)
-        assert feed is not None
-        above = 1 + 1e-9
-        assert point.flops_per_s <= point.roofline_flops_per_s * above
-        assert point.roofline_flops_per_s <= peak * above
-        assert point.roofline_flops_per_s <= point.intensity * feed.bytes_per_s * above
+
+
+@pytest.mark.parametrize("hardware", catalog.files("hardware"))
+def test_nothing_is_above_its_ceilings(hardware: str) -> None:
+    """Neither above the peak of its dtype, nor above what its memory or link feeds it; the projection under both."""
+    for layout in LAYOUTS:
+        try:
+            result = llmperf.estimate(layout, hardware=hardware)
+        except llmperf.InputError:
+            continue  # this chip has no such dtype, link or tier
+        one, above = of_estimate(result), 1 + 1e-9
+        steps = [result.evaluated[0].prefill, result.evaluated[0].decode]
+        products = {STEP, *(row.name for step in steps for row in operators(step) if row.flops)}
+        vector_known = any(peak.kind == "vector" for peak in one.peaks)
+        assert {point.phase for point in one.points} == {"prefill", "decode"}
+        for point in one.points:
+            (peak,) = [p for p in one.drawn if p.engine == point.engine and point.dtype in p.dtypes]
+            assert point.flops_per_s <= point.roofline_flops_per_s * above
+            if vector_known or point.name in products:
+                assert point.roofline_flops_per_s <= peak.flops_per_s * above
+            feed = one.feed(point.resource)
+            assert feed is not None or point.of_roof == "cached"
+            if feed is not None:
+                assert point.roofline_flops_per_s <= point.intensity * feed.bytes_per_s * above
+        for step in steps:
+            assert all(row.roofline_s <= row.time_s * above for row in operators(step))
+
+
+def test_what_the_cache_still_holds_is_charged_to_the_cache(answer: Answer, run: Run) -> None:
+    arguments = ("--model", "llama-3.1-8b", "--hardware", "l40", "--tp", "2", "--batch", "1", "--input", "1024")
+    (one,) = answer("roofline", *arguments)["rooflines"]
+    (norm,) = [p for p in one["operators"] if (p["name"], p["phase"]) == ("add_norm", "prefill")]
+    assert norm["resource"] == norm["limited_by"] == "memory.cache"
+    assert norm["flops_per_s"] == norm["roofline_flops_per_s"]
+    assert "cached" in run("roofline", *arguments).stdout
+    assert not re.search(r"\b(1[1-9]\d|[2-9]\d\d)%", run("roofline", *arguments).stdout)
+
+
+def test_a_cache_of_known_bandwidth_has_its_own_roof() -> None:
+    keys = {"model": "llama-3.1-8b", "hardware": "l40", "input": 1024, "hardware.tiers.l2.bandwidth": 1e13}
+    one = of_estimate(llmperf.estimate(keys), ("prefill",))
+    (norm,) = [point for point in one.points if point.name == "add_norm"]
+    assert norm.resource == "memory.cache"
+    assert norm.roofline_flops_per_s == pytest.approx(norm.intensity * 1e13)
+    assert norm.flops_per_s < norm.roofline_flops_per_s
+
+
+def test_ranks_without_a_link_of_their_own_are_fed_by_the_link_to_the_host() -> None:
+    one = of_estimate(llmperf.estimate(model="llama-3.1-8b", hardware="l40", tp=2))
+    assert {point.resource for point in one.points if point.name == STEP} == {"memory.main", "link.host"}
+    assert one.feed("link.scale_up") is None
+
+
+def test_a_step_of_mixed_formats_is_measured_by_the_highest_peak_that_it_uses() -> None:
+    """Attention in 16 bit does most of the work of long prompts; the products run at the peak of fp8."""
+    one = of_estimate(llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", weights="fp8", input=120000))
+    (step,) = [point for point in one.points if point.name == STEP and point.phase == "prefill"]
+    assert step.dtype == "fp8"
+    assert step.roofline_flops_per_s < 1979e12
 
 
 def test_shares_of_operators_come_to_what_computes_in_a_step() -> None:

@@ -5,7 +5,7 @@ The terminal, the HTML page, notebooks and ``llmperf roofline --json`` read the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from llmperf.costs.machine import MEMORY, Machine
 from llmperf.descriptors.components import built, frozen
-from llmperf.descriptors.hardware import BEHIND, Hardware
+from llmperf.descriptors.hardware import BEHIND, Hardware, Link
 from llmperf.descriptors.resolve import resolve, written
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.comparison import changed, distinct
@@ -84,11 +84,13 @@ class Point:
     name, phase, engine, dtype : str
         The operator (`STEP`: all of them), ``prefill`` or ``decode``, and what it computes on and in.
     resource : str
-        The memory or link whose bytes the intensity counts: a key of `llmperf.outputs.RESOURCES`.
+        The memory or link whose bytes the intensity counts: a key of `llmperf.outputs.RESOURCES`. Of an operator whose
+        operands the cache still holds, the cache.
     intensity : float
         Operations for each byte. [FLOP/B]
     flops_per_s, roofline_flops_per_s : float
-        Rate in the projected time, and in the time at the peaks. [FLOP/s]
+        Rate in the projected time, and in the time at the peaks; of a cache whose bandwidth is not known, the projected
+        one. [FLOP/s]
     time_s, share : float
         Projected time of all its runs in a step, and its part of the step's device time. [s], [1]
     limited_by : str
@@ -106,6 +108,12 @@ class Point:
     time_s: float
     share: float
     limited_by: str
+
+    @property
+    def of_roof(self) -> str:
+        """Part of its roofline that it reaches, as a percentage; ``cached`` where only the cache could tell."""
+        share = self.flops_per_s / self.roofline_flops_per_s
+        return "cached" if self.resource == "memory.cache" and share == 1.0 else f"{share:.0%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,8 +235,12 @@ def of_estimate(result: Estimate, phases: tuple[str, ...] = ("prefill", "decode"
     if not shown:
         text = f"{' and '.join(phases)} is no phase of this result, which generates no second token"
         raise InputError(Problem(text, "phase", allowed=has))
-    points = [point for phase in shown for point in _points(part, phase)]
-    feeds = _feeds(scenario.hardware, lambda tier: sharers(scenario, scenario.hardware.tiers[tier]))
+    feeds = _feeds(
+        scenario.hardware,
+        lambda tier: sharers(scenario, scenario.hardware.tiers[tier]),
+        {link.kind for link in _links(part).values()},
+    )
+    points = [point for phase in shown for point in _points(part, phase, feeds)]
     peaks = _peaks(scenario.hardware, {(point.engine, point.dtype) for point in points})
     label = f"{scenario.model.name} {scenario.weights.name} on {scenario.hardware.name}"
     return Roofline(label, scenario.hardware.name, peaks, feeds, tuple(points))
@@ -247,8 +259,8 @@ def _peaks(hardware: Hardware, used: set[tuple[str, str]] | None = None) -> tupl
     return tuple(sorted(found, key=lambda peak: -peak.flops_per_s))
 
 
-def _feeds(hardware: Hardware, sharers: Any) -> tuple[Feed, ...]:
-    """Memories and links that feed one device."""
+def _feeds(hardware: Hardware, sharers: Any, used: Collection[str] = ()) -> tuple[Feed, ...]:
+    """Memories and links that feed one device; a link to a memory behind it alone, unless its kind is `used`."""
     found, behind_links = [], set()
     for name, tier in hardware.tiers.items():
         if tier.kind in BEHIND:
@@ -263,37 +275,61 @@ def _feeds(hardware: Hardware, sharers: Any) -> tuple[Feed, ...]:
     found += [
         Feed(name, f"link.{link.kind}", float(link.bandwidth))
         for name, link in hardware.links.items()
-        if name not in behind_links
+        if name not in behind_links or link.kind in used
     ]
     return tuple(sorted(found, key=lambda feed: -feed.bytes_per_s))
 
 
-def _points(part: Evaluated, phase: str) -> Iterator[Point]:
+def _points(part: Evaluated, phase: str, feeds: tuple[Feed, ...]) -> Iterator[Point]:
     """The operators of a step that compute something, the slowest first, and the step as a whole."""
     machine = part.setup.machine
     rows = operators(getattr(part, phase))
     for row in rows:
         work = row.flops or row.vector_flops
-        moved = _moved(row)
+        moved = _moved(part, row)
         if work and moved and row.roofline_s:
             yield Point(
                 row.name,
                 phase,
                 *_computes(machine, row),
-                machine.runs(row.kind).memory,
+                _feeding(machine, row),
                 work / moved,
                 work / row.time_s,
-                work / row.roofline_s,
+                work / _ideal(machine, row, moved),
                 row.total_s,
                 row.share,
                 row.limited_by,
             )
-    yield from _steps(part, phase, rows)
+    yield from _steps(part, phase, rows, feeds)
 
 
-def _moved(row: Operator) -> float:
-    """Bytes of one run that its roofline counts: of experts the weights alone, what they work on may stay on chip."""
-    return row.weight_bytes if row.kind == "moe" else row.bytes - row.message_bytes
+def _feeding(machine: Machine, row: Operator) -> str:
+    """The memory that an operator's operands come from."""
+    return "memory.cache" if row.from_cache else machine.runs(row.kind).memory
+
+
+def _ideal(machine: Machine, row: Operator, moved: float) -> float:
+    """Time of an operator at the peaks; from the cache, that of its bandwidth where that is known. [s]"""
+    cache = machine.hardware.cache
+    if not row.from_cache or cache is None or cache.bandwidth is None:
+        return row.roofline_s
+    compute = 0.0 if machine.vector_peak is None else row.vector_flops / float(np.max(machine.vector_peak))
+    return min(max(moved / float(np.max(cache.bandwidth)), compute), row.time_s)
+
+
+def _peak(machine: Machine, row: Operator) -> float:
+    """Peak of what an operator computes on and in. [FLOP/s]"""
+    engine, dtype = _computes(machine, row)
+    peaks: Mapping[Any, Any] = machine.hardware.engines[engine].peaks
+    return float(np.max(peaks[dtype]))
+
+
+def _moved(part: Evaluated, row: Operator) -> float:
+    """Bytes of one run that its roofline counts: none from tiers behind the device; of experts weights alone."""
+    weights, kv = (1.0 - float(np.max(share)) for share in part.placed.elsewhere)
+    if row.kind == "moe":  # what they work on may stay on chip
+        return row.weight_bytes * weights
+    return row.weight_bytes * weights + row.kv_bytes * kv + row.activation_bytes
 
 
 def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
@@ -306,25 +342,39 @@ def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
     return machine.runs(row.kind).engine, row.dtype
 
 
-def _steps(part: Evaluated, phase: str, rows: list[Operator]) -> Iterator[Point]:
+def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed, ...]) -> Iterator[Point]:
     """The step as a whole, against each memory and link that it moves bytes through."""
     costs, scenario = getattr(part, phase).costs, part.setup.scenario
     waits = {name: float(np.max(value)) for name, value in getattr(part, phase).waits.items()}
-    work = sum(row.repeat * row.flops for row in rows)
+    machine, work = part.setup.machine, sum(row.repeat * row.flops for row in rows)
     time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
-    moved = {"memory.main": sum(row.repeat * _moved(row) for row in rows)}
-    machine = part.setup.machine
-    for name, link in (("link.scale_up", machine.scale_up), ("link.scale_out", machine.scale_out)):
-        if link is not None and name in costs.demands:
-            moved[name] = float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth))
+    moved: dict[str, float] = {}
+
+    def add(resource: str, size: float) -> None:
+        moved[resource] = moved.get(resource, 0.0) + size
+
+    for row in rows:
+        if not row.from_cache:
+            add(_feeding(machine, row), row.repeat * _moved(part, row))
+    for name, link in _links(part).items():
+        if name in costs.demands:
+            add(f"link.{link.kind}", float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth)))
     sent = transfers(scenario, part.placed, costs)
     for share in part.placed.shares:
         for name, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
             seconds = sum(float(np.max(way[name].total)) for way in (sent.weights, sent.kv) if name in way)
             moved[MEMORY[share.tier.kind]] = seconds * float(np.max(rate))
     limit = max(waits, key=lambda name: waits[name])
-    most = max(rows, key=lambda row: row.repeat * row.flops)
-    on, within = _computes(machine, most)
+    on, within = _computes(machine, max((row for row in rows if row.flops), key=lambda row: _peak(machine, row)))
+    rates = {feed.resource: feed.bytes_per_s for feed in reversed(feeds)}
     for name, size in moved.items():
         if size > 0.0 and work > 0.0:
-            yield Point(STEP, phase, on, within, name, work / size, work / time, work / ideal, time, 1.0, limit)
+            fastest = max(ideal, size / rates[name])
+            yield Point(STEP, phase, on, within, name, work / size, work / time, work / fastest, time, 1.0, limit)
+
+
+def _links(part: Evaluated) -> dict[str, Link]:
+    """Resource that collectives wait for -> the link that it is on this machine, which may be the one to the host."""
+    links = {"link.scale_up": part.setup.machine.scale_up, "link.scale_out": part.setup.machine.scale_out}
+    alone = bool(np.all(part.setup.scenario.parallelism.devices == 1))
+    return {} if alone else {name: link for name, link in links.items() if link is not None}

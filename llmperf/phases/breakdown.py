@@ -15,10 +15,17 @@ from llmperf.numeric import Array
 from llmperf.operators.table import Collective
 from llmperf.phases.prefill import Phase
 
+ROUNDING = 1e-9
+"""Part of a time that is no difference. [1]"""
+
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One distinct operator of a step on one device; work and times of one run, `total_s` of all `repeat` runs."""
+    """One distinct operator of a step on one device; work and times of one run, `total_s` of all `repeat` runs.
+
+    Where `from_cache`, the last-level cache still holds its operands, so that it takes less than the main memory would
+    need: that memory does not limit it, and `roofline_s` is no more than `time_s`.
+    """
 
     name: str
     kind: str
@@ -38,6 +45,7 @@ class Operator:
     total_s: float
     share: float
     limited_by: str
+    from_cache: bool
 
     @property
     def bytes(self) -> float:
@@ -123,7 +131,9 @@ def _row(priced: Priced, row: int, index: int) -> dict[str, Any]:
         return float(column[row if column.shape[0] > 1 else 0, index if column.shape[1] > 1 else 0])
 
     limits = {name: at(np.asarray(part)) for name, part in priced.limits.items()}
-    repeat, time = at(block.repeat), at(priced.time)
+    repeat, time, roofline = at(block.repeat), at(priced.time), at(priced.roofline)
+    limit = max(limits, key=lambda name: limits[name])
+    cached = time < roofline * (1.0 - ROUNDING)
     return {
         "name": block.names[row],
         "kind": block.kind if block.kind != "collective" else block.operations[row],
@@ -138,8 +148,9 @@ def _row(priced: Priced, row: int, index: int) -> dict[str, Any]:
         "kv_bytes": at(block.kv_bytes),
         "activation_bytes": at(block.activation_bytes),
         "message_bytes": at(block.message),
-        "roofline_s": at(priced.roofline),
+        "roofline_s": time if cached else roofline,
         "time_s": time,
         "total_s": repeat * time,
-        "limited_by": max(limits, key=lambda name: limits[name]),
+        "limited_by": "memory.cache" if cached and limit == priced.memory else limit,
+        "from_cache": cached,
     }

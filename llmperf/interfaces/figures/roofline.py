@@ -14,6 +14,8 @@ from llmperf.interfaces.rooflines import STEP, Feed, Peak, Point, Roofline, of_e
 from llmperf.outputs import RESOURCES
 
 PHASES = ("prefill", "decode")
+OWN = ("memory.main", "memory.internal")
+"""Memories of the device, against which a step is drawn."""
 USUAL = ("memory.main", "memory.cache", "memory.internal")
 """Resources whose slopes are always drawn; others where operators read them, or where all are asked for."""
 
@@ -74,7 +76,7 @@ def _caption(operators: bool) -> str:
 
 def _points(one: Roofline, hierarchical: bool) -> list[Point]:
     """Operators, and steps against the memory of the device, or against everything that they move bytes through."""
-    return [point for point in one.points if hierarchical or point.name != STEP or point.resource == "memory.main"]
+    return [point for point in one.points if hierarchical or point.name != STEP or point.resource in OWN]
 
 
 Roofs = dict[str, tuple[list[Peak], list[Feed]]]
@@ -237,7 +239,7 @@ def _rows(name: str, points: list[Point]) -> list[tuple[str, ...]]:
             count(point.intensity),
             quantity(point.roofline_flops_per_s, "compute"),
             quantity(point.flops_per_s, "compute"),
-            share(point.flops_per_s / point.roofline_flops_per_s),
+            point.of_roof,
             share(point.share),
             RESOURCES[point.limited_by],
         )
