@@ -252,12 +252,16 @@ def test_what_is_said_to_make_it_fit_does(scenario: dict[str, Any]) -> None:
         assert llmperf.estimate({**scenario, **changed}).fits
 
 
-def test_where_no_change_makes_it_fit_that_is_said_and_nothing_is_made_up() -> None:
+def test_where_no_change_makes_it_fit_that_is_said_and_nothing_is_made_up(run: Run) -> None:
     result = llmperf.estimate(model="llama-3.1-405b", hardware="gtx-1050-ti")
     said = str(result.explain())
-    assert "It would with no single change of batch" in said
+    assert "It would fit with no single change of batch" in said
     assert "None of the changes below fits alone" in said
     assert "with one of" not in said
+    for command in ("memory", "estimate"):
+        shown = " ".join(run(command, "--model", "llama-3.1-405b", "--hardware", "gtx-1050-ti").stdout.split())
+        assert "It would fit with no single change of batch" in shown
+        assert "with one of" not in shown
 
 
 def test_changes_that_do_not_fit_come_after_those_that_do() -> None:

@@ -14,7 +14,7 @@ from llmperf.errors import InputError
 from llmperf.phases.estimate import Evaluated, evaluate
 from llmperf.phases.placement import tier_order
 
-NOTHING_FITS = "It would with no single change of batch, layout, formats or placement."
+NOTHING_FITS = "It would fit with no single change of batch, layout, formats or placement."
 """What to say where there are no remedies."""
 MOST = 64
 """Largest tensor-parallel size and most pipeline stages that are tried. [1]"""

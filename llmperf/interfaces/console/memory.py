@@ -7,6 +7,7 @@ from typing import Any
 from llmperf.interfaces.console.style import bar, console, count, gib, quantity, table, text
 from llmperf.interfaces.results import Estimate, memory_dict
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+from llmperf.phases.remedies import NOTHING_FITS
 
 
 def memory_table(result: Estimate) -> Any:
@@ -64,5 +65,7 @@ def show(result: Estimate) -> None:
     out.print(made)
     if data["would_fit"]:
         out.print(f"It would fit with one of: {text('; '.join(data['would_fit']))}")
+    elif not result.shape and not result.memory.fits:
+        out.print(NOTHING_FITS)
     for warning in data["warnings"]:
         out.print(f"note: {text(warning)}")
