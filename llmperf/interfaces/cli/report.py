@@ -80,7 +80,7 @@ def report(
     from llmperf.interfaces.report.report import page, save
 
     asked = bool(request.scenario or request.overrides or not data)
-    with request.locating(*variants, knobs):
+    with request.locating(*variants, swept):
         inputs = gather(
             [request.scenario, *request.others] if asked else [],
             request.overrides,
