@@ -174,7 +174,7 @@ def _seen(own: Cache, length: Real, window: Window | None) -> tuple[tuple[Real, 
     budget = method.budget
     whole = None
     if budget is not None and budget.chunk is not None:
-        whole = Window(most(budget.tokens, budget.share * length) + 0.5 * (budget.chunk + 1))
+        whole = Window(own.held(length, length) + 0.5 * (budget.chunk + 1))
     part = method.windowed
     if part is None or part.prompts is None:
         return ((1.0, whole),)

@@ -119,6 +119,22 @@ class Cache:
         part = self.method.reads
         return FAR if part is None else most(part.tokens, part.share * tokens)
 
+    def held(self, prompt: Real, final: Real) -> Real:
+        """Most tokens that the budget holds of a sequence begun with `prompt`, to grow to `final`. [1]"""
+        budget = self.method.budget
+        if budget is None:
+            return FAR
+        return most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
+
+    @property
+    def _side(self) -> Real:
+        """Bytes of side matrices that do not grow with the tokens. [B]"""
+        rank = self.method.low_rank
+        if rank is None:
+            return 0.0
+        columns = self.keys if rank.replaces_keys else 2.0 * self.kv_heads * self.head_dim
+        return columns * rank.rank * rank.bits / 8
+
     def _counter(self, mean: Mean, prompt: Real, final: Real) -> Mean:
         """How many tokens are kept, of which at most `limit` count: a function of that limit. [1]
 
@@ -128,7 +144,7 @@ class Cache:
         budget = self.method.budget
         if budget is None:
             return mean
-        held = most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
+        held = self.held(prompt, final)
         if not budget.grows:
             return lambda limit: mean(least(held, limit))
         dropped = prompt - least(prompt, held)
@@ -163,7 +179,7 @@ class Cache:
             attended = attended + part.share * count(window)
             recent = recent + part.share * count(least(window, method.recent))
         missed = 0.0 if method.offload is None else 1.0 - method.offload.hit
-        return Read(attended, chosen + windowed, missed * self.remote * chosen, attended - recent)
+        return Read(attended, chosen + windowed + self._side, missed * self.remote * chosen, attended - recent)
 
     def stored(self, tokens: Real, prompt: Real, final: Real) -> tuple[Real, Real]:
         """Mean bytes of a sequence in one layer: on the device, and in the tier that the method names. [B]"""
@@ -175,11 +191,7 @@ class Cache:
         whole = kept * self._merging
         if method.windowed is not None:
             whole = whole + method.windowed.share * self._bytes(count, self._window(tokens)) * self._merging
-        rank = method.low_rank
-        if rank is not None:  # the side that does not grow with the tokens
-            columns = self.keys if rank.replaces_keys else 2.0 * self.kv_heads * self.head_dim
-            whole = whole + least(tokens, 1.0) * columns * rank.rank * rank.bits / 8
-        whole = whole + self.index * tokens + self.summaries(tokens)
+        whole = whole + least(tokens, 1.0) * self._side + self.index * tokens + self.summaries(tokens)
         if method.offload is None:
             return whole, 0.0
         # where steps find a part of what they read, all of it stays in a buffer
@@ -193,8 +205,7 @@ class Cache:
             return 0.0
         seen: Real = tokens
         if budget is not None and budget.chunk is not None:
-            held = most(budget.tokens, budget.share * tokens)
-            seen = least(tokens, held + budget.chunk)
+            seen = least(tokens, self.held(tokens, tokens) + budget.chunk)
         whole = self.outside * seen
         if part is not None:
             whole = whole + part.share * (seen if part.prompts is None else least(seen, part.sinks + part.prompts))

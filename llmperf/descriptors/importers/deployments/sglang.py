@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from llmperf.descriptors.importers.deployments import checkpoints, formats, images, vllm
+from llmperf.descriptors.importers.deployments import formats, images, vllm
 from llmperf.descriptors.importers.deployments.deployment import Draft, Flag
 from llmperf.descriptors.importers.deployments.options import Options, Rule, number, switch, text, whole
 
@@ -170,9 +170,7 @@ ALIASES = {
 def finish(draft: Draft) -> None:
     """What follows from several flags together."""
     settings = draft.settings
-    checkpoints.settle(draft)
-    formats.settle(draft)
-    vllm.of_checkpoint(draft)
+    vllm.settle_checkpoint(draft)
     ranks = _layout(draft)
     if "_requests" in settings:
         said = "of all ranks together, spread evenly over them" if ranks > 1 else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from llmperf.descriptors.importers.deployments import checkpoints, formats, images, vllm
+from llmperf.descriptors.importers.deployments import formats, images, vllm
 from llmperf.descriptors.importers.deployments.deployment import Draft, Flag
 from llmperf.descriptors.importers.deployments.options import OFF, Options, Rule, number, switch, text, whole
 
@@ -132,9 +132,7 @@ ALIASES = {
 def finish(draft: Draft) -> None:
     """What follows from several flags together."""
     settings = draft.settings
-    checkpoints.settle(draft)
-    formats.settle(draft)
-    vllm.of_checkpoint(draft)
+    vllm.settle_checkpoint(draft)
     tp = settings.get("_tp")
     if tp is not None and settings.get("_shared"):
         draft.settle("_tp", "parallelism.dp", tp, "attention data parallelism: every device is a rank of its own")

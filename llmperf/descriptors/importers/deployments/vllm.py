@@ -217,9 +217,7 @@ ALIASES = {
 def finish(draft: Draft) -> None:
     """What follows from several flags together."""
     settings = draft.settings
-    checkpoints.settle(draft)
-    formats.settle(draft)
-    of_checkpoint(draft)
+    settle_checkpoint(draft)
     _data_parallel(draft)
     if settings.get("_ep"):
         layout = [settings.get(f"parallelism.{way}", 1) for way in ("tp", "dp")]
@@ -229,8 +227,13 @@ def finish(draft: Draft) -> None:
     images.settle(draft, "vllm")
 
 
-def of_checkpoint(draft: Draft) -> None:
-    """A quantization of which only the checkpoint's own configuration tells the format."""
+def settle_checkpoint(draft: Draft) -> None:
+    """What the checkpoint's name and the flags of formats say together.
+
+    Of some quantizations only the checkpoint's own configuration tells the format.
+    """
+    checkpoints.settle(draft)
+    formats.settle(draft)
     method = draft.settings.get("_of_the_checkpoint")
     if method is None:
         return
