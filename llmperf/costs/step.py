@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.costs import attention, collectives, elementwise, gemm, moe
+from llmperf.costs import collectives, elementwise, gemm, moe
+from llmperf.costs.attention_prices import price_decode, price_prefill
 from llmperf.costs.machine import Machine
+from llmperf.costs.priced import Priced, compute_demands, limit_parts, memory_time, vector_time, vector_times
 from llmperf.costs.roofline import roofline
-from llmperf.numeric import Array, Real, anywhere, weighted_sum
-from llmperf.operators.attention import SOFTMAX_FLOPS
+from llmperf.numeric import Array, Real, weighted_sum
 from llmperf.operators.table import Block, Table
 
 
@@ -55,30 +56,6 @@ def combine(function: Callable[..., Any], *sums: Sum) -> Sum:
     if sums[0].whole is None:
         return Sum(stages)
     return Sum(stages, function(*(part.whole for part in sums)))
-
-
-@dataclass(slots=True)
-class Priced:
-    """One block of operators with its times.
-
-    Attributes
-    ----------
-    time, roofline : ndarray, (operators, configurations)
-        Projected time, and the slowest resource at its peak, of one operator. [s]
-    limits : dict of str to ndarray
-        The parts that the projected time is made of, by what they wait for. [s]
-    demands : dict of str to ndarray
-        Time that each resource but memory needs at its peak. [s]
-    memory : str
-        The memory resource that the operators read.
-    """
-
-    block: Block
-    time: Array
-    roofline: Array
-    limits: dict[str, Array]
-    demands: dict[str, Array]
-    memory: str = "memory.main"
 
 
 @dataclass(slots=True)
@@ -181,77 +158,17 @@ def _sums(block: Block, columns: list[Array]) -> list[Sum]:
     ]
 
 
-def _memory_time(
-    block: Block, machine: Machine, elsewhere: tuple[Real, Real], unread: Array | float = 0.0
-) -> tuple[Array, Array]:
-    """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
-
-    Of its activations, `unread` bytes are not read.
-
-    Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
-    there.
-    """
-    weights, kv = elsewhere
-    if anywhere(weights > 0.0) or anywhere(kv > 0.0):
-        stored = block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv)
-    else:
-        stored = block.weight_bytes + block.kv_bytes
-    if block.fills("copy_bytes"):
-        stored = stored + block.copy_bytes
-    rate = machine.runs(block.kind).bandwidth
-    passing = block.activation_bytes - unread
-    return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
-
-
-def _compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Array]]:
-    """Time of the matrix engine at its peak, and of every compute resource; the vector engine may be unknown."""
-    compute = block.flops / machine.peaks(block.kind, block.dtypes)
-    if block.fills("wide_flops"):
-        wide = tuple(wide or dtype for wide, dtype in zip(block.wide, block.dtypes, strict=True))
-        compute = compute + block.wide_flops / machine.peaks(block.kind, wide)
-    demands = {f"compute.matrix:{machine.runs(block.kind).engine}": compute}
-    vector = machine.vector_peak
-    if vector is not None:
-        demands["compute.vector"] = block.vector_flops / vector
-    return compute, demands
-
-
-def _limits(
-    memory_name: str, compute: Array, memory: Array, latency: Array, demands: dict[str, Array]
-) -> dict[str, Array]:
-    vector = demands.get("compute.vector")
-    if vector is None:
-        return {"compute.matrix": compute, memory_name: memory, "latency": latency}
-    slower = vector > compute
-    return {
-        "compute.matrix": np.where(slower, 0.0, compute),
-        "compute.vector": np.where(slower, vector, 0.0),
-        memory_name: memory,
-        "latency": latency,
-    }
-
-
-def _beside(demands: dict[str, Array]) -> Array | float:
-    """Time of the vector work that runs beside products; 0 where its rate is not known. [s]"""
-    return demands.get("compute.vector", 0.0)
-
-
-def _vector(demands: dict[str, Array]) -> tuple[Array, ...]:
-    vector = demands.get("compute.vector")
-    return () if vector is None else (vector,)
-
-
 def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     """Matrix products, and recurrent scans, which are made of them."""
-    compute, demands = _compute_demands(block, machine)
-    memory, cold = _memory_time(block, machine, elsewhere)
+    compute, demands = compute_demands(block, machine)
+    memory, cold = memory_time(block, machine, elsewhere)
     time, reached, slowed, fixed = gemm.time(
-        machine.fit("gemm", block.schemes), compute, memory, block.k, _beside(demands)
+        machine.fit("gemm", block.schemes), compute, memory, block.k, vector_time(demands)
     )
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed, fixed, demands)
-    ideal = roofline(compute, cold, *_vector(demands))
+    limits = limit_parts(name, reached, slowed, fixed, demands)
+    ideal = roofline(compute, cold, *vector_times(demands))
     if not all(block.required):
         needed = _masks(block.required, block.operations)[0]
         demands = {resource: np.where(needed, part, 0.0) for resource, part in demands.items()}
@@ -259,7 +176,7 @@ def _product(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Pr
 
 
 def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    compute, demands = _compute_demands(block, machine)
+    compute, demands = compute_demands(block, machine)
     rate = machine.runs(block.kind).bandwidth
     stored = (block.weight_bytes * (1.0 - elsewhere[0]) + block.copy_bytes) / rate
     hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes + block.copy_bytes, 1.0), 1.0)
@@ -274,165 +191,16 @@ def _moe(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced
         block.k,
         block.m,
         hit,
-        _beside(demands),
+        vector_time(demands),
     )
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed, fixed, demands)
-    return Priced(block, time, roofline(compute, stored, *_vector(demands)), limits, demands, name)
-
-
-def _attention_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    compute, demands = _compute_demands(block, machine)
-    once = machine.attention.prefix == "once"
-    memory, cold = _memory_time(block, machine, elsewhere, block.prefix_bytes if once else 0.0)
-    fit = machine.fit("attention_prefill", block.schemes)
-    kernel, work, beside, passed = machine.attention, compute, demands, np.zeros_like(compute)
-    query = block.query
-    if not machine.usual_prefill:
-        demands, work, beside, scores = _scores_of_prompts(block, machine, demands)
-        if kernel.softmax_pass:
-            half = 0.5 * scores * kernel.score_bytes / machine.runs(block.kind).bandwidth
-            memory, cold = memory + half, cold + half
-            passed = np.maximum(half / machine.fit("gemm", block.dtypes).memory, _beside(beside))
-            beside = {}
-        if once:  # queries of all prompts stand side by side before the prefix, which has no mask
-            query = query / (1.0 - attention.cached_share(block.m, block.context))
-    time, reached, slowed, fixed = attention.prefill_time(
-        fit, work, memory, query, block.context, block.waves, machine.cores, _beside(beside)
-    )
-    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
-    time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)
-    name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed + passed, fixed, beside)
-    return Priced(block, time, ideal, limits, demands, name)
-
-
-def _matrix(block: Block, machine: Machine) -> str:
-    return f"compute.matrix:{machine.runs(block.kind).engine}"
-
-
-def _scores_of_prompts(
-    block: Block, machine: Machine, demands: dict[str, Array]
-) -> tuple[dict[str, Array], Array, dict[str, Array], Array]:
-    """What a kernel of its own makes of the scores of prompts.
-
-    Returns
-    -------
-    demands : dict of str to ndarray
-        Time that compute resources need at their peaks, the softmax on the engine that the kernel has it on. [s]
-    compute : ndarray
-        Time of all that the kernel computes on the matrix engine, at its peak. [s]
-    beside : dict of str to ndarray
-        The same of the vector engine. [s]
-    scores : ndarray
-        Scores that it computes. [1]
-    """
-    kernel, peaks = machine.attention, machine.peaks(block.kind, block.dtypes)
-    scores = computed_scores(block, machine)
-    seen = block.vector_flops > 0.0
-    more = np.where(seen, SOFTMAX_FLOPS * scores / np.where(seen, block.vector_flops, 1.0), 1.0)
-    softmax = _softmax(scores, machine)
-    if kernel.score_engine == "matrix":
-        demands = {_matrix(block, machine): (block.flops + block.vector_flops) / peaks}
-        return demands, (block.flops * more + softmax) / peaks, {}, scores
-    vector = machine.vector_peak
-    beside = {} if vector is None else {"compute.vector": softmax / vector}
-    return demands, block.flops * more / peaks, beside, scores
-
-
-def computed_scores(block: Block, machine: Machine) -> Array:
-    """Scores of attention over prompts, with those behind the mask where the kernel computes them too. [1]
-
-    An indexer's scores, which have no softmax, do not count.
-    """
-    seen = block.vector_flops / SOFTMAX_FLOPS
-    if machine.attention.skips_masked:
-        return seen
-    return np.where(seen > 0.0, attention.all_scores(seen, block.query, block.context, block.waves), 0.0)
-
-
-def _softmax(scores: Array, machine: Machine) -> Array:
-    """Operations of the softmax, never less than the bound counts. [FLOP]"""
-    wanted = machine.attention.score_ops
-    return scores * (SOFTMAX_FLOPS if wanted is None else np.maximum(wanted, SOFTMAX_FLOPS))
-
-
-def _attention_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    compute, demands = _compute_demands(block, machine)
-    memory, cold = _memory_time(block, machine, elsewhere)
-    fit = machine.fit("attention_decode", block.schemes)
-    kernel, work, beside, waves = machine.attention, compute, demands, block.waves
-    padding: Array | None = None
-    busy: Array | float = 1.0
-    again: Array | float = 0.0
-    if not machine.usual_decode:
-        demands, work, beside = _products_of_cache(block, machine, demands)
-        group = np.ones_like(block.group) if kernel.head_blocks else block.group
-        waves = block.waves * block.group / group
-        padding = attention.padded_share(group, fit.query_tile)
-        busy = attention.occupancy(kernel.split, waves, block.context, machine.cores)
-        if kernel.prefix == "once":
-            once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.m)
-            rows = attention.padded_share(group * np.maximum(block.m, 1.0), fit.query_tile)
-            padding = padding * (1.0 - once) + rows * once
-            unread = block.prefix_bytes * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
-            memory, cold = memory - unread, cold - unread
-            again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
-    time, reached, slowed, fixed = attention.decode_time(
-        fit,
-        work,
-        memory * machine.reads(block.group),
-        block.group,
-        block.context,
-        waves,
-        machine.cores,
-        _beside(beside),
-        padding=padding,
-        busy=busy,
-    )
-    ideal = roofline(demands[_matrix(block, machine)], cold, *_vector(demands))
-    time = np.maximum((time + again) * kernel.decode_slowdown, ideal)
-    name = machine.runs(block.kind).memory
-    limits = _limits(name, reached, slowed, fixed + again, beside)
-    return Priced(block, time, ideal, limits, demands, name)
-
-
-def _products_of_cache(
-    block: Block, machine: Machine, demands: dict[str, Array]
-) -> tuple[dict[str, Array], Array, dict[str, Array]]:
-    """What a kernel of its own computes over the KV cache; demands, compute and beside as of `_scores_of_prompts`.
-
-    Notes
-    -----
-    Every (cached element, query head) pair is one multiply-add. An instruction that is none takes the place of one, two
-    operations of a peak.
-    """
-    kernel, peaks = machine.attention, machine.peaks(block.kind, block.dtypes)
-    scores = np.where(block.vector_flops > 0.0, block.waves * block.group * block.context, 0.0)
-    counted = SOFTMAX_FLOPS * scores
-    dequantizing = block.vector_flops - counted
-    dequantizing = np.where(dequantizing > 1e-6 * counted, dequantizing, 0.0)
-    if kernel.dequantize_instructions is not None:
-        elements = 0.5 * block.flops / block.group
-        dequantizing = np.where(dequantizing > 0.0, 2.0 * kernel.dequantize_instructions * elements, 0.0)
-    dequantizing = dequantizing * (block.group if kernel.head_blocks else 1.0)
-    softmax, products, beside = _softmax(scores, machine), block.flops, {}
-    if kernel.score_engine == "matrix":
-        demands = {**demands, _matrix(block, machine): (block.flops + counted) / peaks}
-        if "compute.vector" in demands:
-            demands["compute.vector"] = np.maximum(block.vector_flops - counted, 0.0) / machine.vector_peak
-        products, softmax = products + softmax, np.zeros_like(softmax)
-    vector = machine.vector_peak
-    if vector is not None:
-        on_vector = kernel.decode_products == "vector"
-        beside = {"compute.vector": (softmax + dequantizing + (products if on_vector else 0.0)) / vector}
-        products = products * (0.0 if on_vector else 1.0)
-    return demands, products / peaks, beside
+    limits = limit_parts(name, reached, slowed, fixed, demands)
+    return Priced(block, time, roofline(compute, stored, *vector_times(demands)), limits, demands, name)
 
 
 def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
-    _, cold = _memory_time(block, machine, elsewhere)
+    _, cold = memory_time(block, machine, elsewhere)
     compute = np.zeros_like(cold) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
     fit = machine.fit("elementwise", block.schemes)
     time, slowed = elementwise.time(fit, compute, cold, machine.fill(block.activation_bytes))
@@ -442,19 +210,19 @@ def _elementwise(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
 def _convert(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     """The pass that converts weights: what it writes has grown out of the cache when the product reads it."""
     rate, runs = machine.vector_rate(block.kind), machine.runs(block.kind)
-    cold = _memory_time(block, machine, elsewhere)[1]
+    cold = memory_time(block, machine, elsewhere)[1]
     compute = np.zeros_like(cold) if rate is None else block.vector_flops / rate
     fit = machine.fit("elementwise", block.schemes)
     slowed, fixed = cold / fit.memory, np.broadcast_to(fit.latency, cold.shape)
     placed = block.kind in machine.hardware.placement
     demands = {} if rate is None else {f"compute.matrix:{runs.engine}" if placed else "compute.vector": compute}
-    limits = _limits(runs.memory, np.zeros_like(slowed), slowed, fixed, {"compute.vector": compute})
+    limits = limit_parts(runs.memory, np.zeros_like(slowed), slowed, fixed, {"compute.vector": compute})
     return Priced(block, fixed + np.maximum(slowed, compute), roofline(compute, cold), limits, demands, runs.memory)
 
 
 def _quantize(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
     # measured passes found their inputs in the cache as an engine's do: what it gives is in their constants
-    cold = _memory_time(block, machine, elsewhere)[1]
+    cold = memory_time(block, machine, elsewhere)[1]
     compute = np.zeros_like(cold) if machine.vector_peak is None else block.vector_flops / machine.vector_peak
     time, slowed, fixed = gemm.quantize_time(machine.fit("gemm", block.schemes), cold, block.m)
     return _streamed(block, machine, np.maximum(time, compute), compute, slowed, cold, fixed)
@@ -467,7 +235,7 @@ def _streamed(
     known = machine.vector_peak is not None
     name = machine.runs(block.kind).memory
     longer = {"compute.vector": np.where(compute > slowed, compute, 0.0)} if known else {}
-    limits = _limits(name, np.zeros_like(slowed), slowed, fixed, longer)
+    limits = limit_parts(name, np.zeros_like(slowed), slowed, fixed, longer)
     return Priced(block, time, roofline(compute, cold), limits, {"compute.vector": compute} if known else {}, name)
 
 
@@ -523,8 +291,8 @@ _PRICES = {
     "convert": _convert,
     "recurrent": _product,
     "moe": _moe,
-    "attention.prefill": _attention_prefill,
-    "attention.decode": _attention_decode,
+    "attention.prefill": price_prefill,
+    "attention.decode": price_decode,
     "elementwise": _elementwise,
     "collective": _collective,
 }

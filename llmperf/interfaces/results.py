@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 import llmperf
-from llmperf.costs.step import Priced
+from llmperf.costs.priced import Priced
 from llmperf.descriptors.components import component
 from llmperf.descriptors.documents import finite
 from llmperf.descriptors.resolve import Resolved, resolve

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from llmperf.costs.step import Priced
+from llmperf.costs.priced import Priced
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
 from llmperf.operators.table import Collective

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.costs.step import Priced
+from llmperf.costs.priced import Priced
 from llmperf.numeric import Array
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
 from llmperf.phases.estimate import Evaluated

@@ -1,0 +1,97 @@
+"""An operator block with its times, and what every kind of operator needs to price one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from llmperf.costs.machine import Machine
+from llmperf.numeric import Array, Real, anywhere
+from llmperf.operators.table import Block
+
+
+@dataclass(slots=True)
+class Priced:
+    """One block of operators with its times.
+
+    Attributes
+    ----------
+    time, roofline : ndarray, (operators, configurations)
+        Projected time, and the slowest resource at its peak, of one operator. [s]
+    limits : dict of str to ndarray
+        The parts that the projected time is made of, by what they wait for. [s]
+    demands : dict of str to ndarray
+        Time that each resource but memory needs at its peak. [s]
+    memory : str
+        The memory resource that the operators read.
+    """
+
+    block: Block
+    time: Array
+    roofline: Array
+    limits: dict[str, Array]
+    demands: dict[str, Array]
+    memory: str = "memory.main"
+
+
+def memory_time(
+    block: Block, machine: Machine, elsewhere: tuple[Real, Real], unread: Array | float = 0.0
+) -> tuple[Array, Array]:
+    """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
+
+    Of its activations, `unread` bytes are not read.
+
+    Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
+    there.
+    """
+    weights, kv = elsewhere
+    if anywhere(weights > 0.0) or anywhere(kv > 0.0):
+        stored = block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv)
+    else:
+        stored = block.weight_bytes + block.kv_bytes
+    if block.fills("copy_bytes"):
+        stored = stored + block.copy_bytes
+    rate = machine.runs(block.kind).bandwidth
+    passing = block.activation_bytes - unread
+    return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
+
+
+def compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Array]]:
+    """Time of the matrix engine at its peak, and of every compute resource; the vector engine may be unknown."""
+    compute = block.flops / machine.peaks(block.kind, block.dtypes)
+    if block.fills("wide_flops"):
+        wide = tuple(wide or dtype for wide, dtype in zip(block.wide, block.dtypes, strict=True))
+        compute = compute + block.wide_flops / machine.peaks(block.kind, wide)
+    demands = {f"compute.matrix:{machine.runs(block.kind).engine}": compute}
+    vector = machine.vector_peak
+    if vector is not None:
+        demands["compute.vector"] = block.vector_flops / vector
+    return compute, demands
+
+
+def limit_parts(
+    memory_name: str, compute: Array, memory: Array, latency: Array, demands: dict[str, Array]
+) -> dict[str, Array]:
+    """Parts of an operator's time by what it waits for: the slower of its engines, memory, and what is fixed. [s]"""
+    vector = demands.get("compute.vector")
+    if vector is None:
+        return {"compute.matrix": compute, memory_name: memory, "latency": latency}
+    slower = vector > compute
+    return {
+        "compute.matrix": np.where(slower, 0.0, compute),
+        "compute.vector": np.where(slower, vector, 0.0),
+        memory_name: memory,
+        "latency": latency,
+    }
+
+
+def vector_time(demands: dict[str, Array]) -> Array | float:
+    """Time of the vector work that runs beside products; 0 where its rate is not known. [s]"""
+    return demands.get("compute.vector", 0.0)
+
+
+def vector_times(demands: dict[str, Array]) -> tuple[Array, ...]:
+    """The time of the vector engine at its peak, where its rate is known: none or one. [s]"""
+    vector = demands.get("compute.vector")
+    return () if vector is None else (vector,)
