@@ -10,27 +10,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from llmperf.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from llmperf.descriptors.resolve import resolve as load
+    from llmperf.checks import Checks, check
+    from llmperf.checks.diff import diff
     from llmperf.errors import InputError, Problem
-    from llmperf.interfaces.check import Checks, check
-    from llmperf.interfaces.comparison import Comparison, compare
-    from llmperf.interfaces.difference import diff
-    from llmperf.interfaces.results import Estimate, estimate
+    from llmperf.interfaces.api import Comparison, Estimate, compare, estimate
+    from llmperf.scenarios.resolve import resolve as load
 
 __all__ = ["Checks", "Comparison", "Estimate", "InputError", "Problem", "check", "compare", "diff", "estimate", "load"]
 
 _HOMES = {
-    "Checks": ("llmperf.interfaces.check", "Checks"),
-    "check": ("llmperf.interfaces.check", "check"),
-    "Comparison": ("llmperf.interfaces.comparison", "Comparison"),
-    "compare": ("llmperf.interfaces.comparison", "compare"),
-    "diff": ("llmperf.interfaces.difference", "diff"),
-    "Estimate": ("llmperf.interfaces.results", "Estimate"),
-    "estimate": ("llmperf.interfaces.results", "estimate"),
-    "load": ("llmperf.descriptors.resolve", "resolve"),
+    "Checks": ("llmperf.checks", "Checks"),
+    "check": ("llmperf.checks", "check"),
+    "Comparison": ("llmperf.interfaces.api", "Comparison"),
+    "compare": ("llmperf.interfaces.api", "compare"),
+    "diff": ("llmperf.checks.diff", "diff"),
+    "Estimate": ("llmperf.interfaces.api", "Estimate"),
+    "estimate": ("llmperf.interfaces.api", "estimate"),
+    "load": ("llmperf.scenarios.resolve", "resolve"),
     "InputError": ("llmperf.errors", "InputError"),
     "Problem": ("llmperf.errors", "Problem"),
 }

@@ -5,6 +5,7 @@ JSON output, terminal tables, the schema and everything that names a result read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal
@@ -97,24 +98,6 @@ OPERATORS = (
 )
 """Results about one operator of a step, or all operators of a kind; they have a roofline and a projection."""
 
-RESOURCES = {
-    "compute.matrix": "matrix engines",
-    "compute.vector": "vector engine",
-    "memory.main": "device memory",
-    "memory.cache": "last-level cache",
-    "memory.internal": "memory inside the PIM banks",
-    "memory.host": "host memory",
-    "memory.expansion": "expansion (CXL) memory",
-    "memory.storage": "storage",
-    "link.scale_up": "link between devices of a domain",
-    "link.scale_out": "network between domains",
-    "link.host": "link to the host",
-    "host": "host time: launches, scheduling",
-    "latency": "fixed time of operators and collectives",
-    "capacity": "memory capacity: the workload does not fit",
-}
-"""What can limit a phase."""
-
 
 BOUND_BY = Output("bottleneck", "", "", "bottleneck", "the resource that a phase waits for most; of `RESOURCES`")
 """What limits a phase: a name, not a number."""
@@ -174,3 +157,62 @@ def canonical(path: str) -> str:
     if head in ("memory", "memory_bytes_per_device"):
         return name if name in {output.name for output in CAPACITY} else f"memory.{name}"
     return path
+
+
+_DIMENSIONS = {"s": "time", "B": "bytes", "J": "energy", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
+
+
+_PREFIXES = {"": (*TIMES, *CAPACITY), "bound.": TIMES, "roofline.": TIMES, "memory.": MEMORY_CLASSES}
+
+
+PHASES = ("prefill", "decode")
+
+
+OF_OPERATORS = {output.name: output for output in OPERATORS}
+
+
+OPERATOR_PATH = re.compile(r"(ratio\.)?(roofline\.)?operator\.([^.]+)\.(.+)\.([^.]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A parsed metric: which definition (``projection``, ``bound``, ``roofline``, ``footprint``) has the output."""
+
+    ratio: bool
+    definition: str
+    output: Output
+    phase: str = ""
+    """Phase of the step that `operator` is of."""
+    operator: str = ""
+    """Name of an operator, or of a kind; only an evaluated step knows which there are."""
+
+
+@cache
+def metrics() -> dict[str, Metric]:
+    """Every metric of a whole scenario by the name that a claim may use."""
+    found = {}
+    for prefix, outputs in _PREFIXES.items():
+        for output in outputs:
+            footprint = prefix == "memory." or output in CAPACITY
+            definition = "footprint" if footprint else prefix[:-1] or "projection"
+            for ratio in (False, True):
+                found["ratio." * ratio + prefix + output.name] = Metric(ratio, definition, output)
+    return found
+
+
+@cache
+def metric(name: str) -> Metric | None:
+    """A metric of a scenario or of an operator by its name; None where there is none."""
+    parts = OPERATOR_PATH.fullmatch(name)
+    if parts is None:
+        return metrics().get(name)
+    ratio, roofline, phase, operator, output = parts.groups()
+    if phase not in PHASES or output not in OF_OPERATORS:
+        return None
+    return Metric(bool(ratio), "roofline" if roofline else "projection", OF_OPERATORS[output], phase, operator)
+
+
+def dimension(name: str) -> str:
+    """The dimension that a metric's value is written in; a plain number for ratios and for outputs to come."""
+    known = metric(name)
+    return "fraction" if known is None or known.ratio else _DIMENSIONS.get(known.output.unit, "fraction")

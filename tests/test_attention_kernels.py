@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 import llmperf
 from llmperf.costs import attention
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
-from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError
-from llmperf.phases.estimate import Evaluated, evaluate
+from llmperf.phases.answered import Evaluated
+from llmperf.phases.estimate import evaluate
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
+from llmperf.scenarios.resolve import resolve
 
 KERNELS = sorted(catalog.files("attention"))
 PLAIN: dict[str, Any] = {"model": "llama-3-8b", "hardware": "a100-sxm-80gb", "input": 4096, "output": 128, "batch": 8}

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from llmperf.errors import InputError
-from llmperf.evidence.bench import gpu, report
+from llmperf.evidence.bench import gpu, report, timing
 from llmperf.evidence.bench.figures import best_of
 from llmperf.evidence.bench.loop import Outcome, measure
 from llmperf.evidence.bench.plan import PARTS, TABLES, Case, Facts
@@ -391,14 +391,14 @@ class FakeTorch:
 
 def test_a_replayed_graph_times_the_kernel_without_its_launch() -> None:
     torch = FakeTorch()
-    run = gpu.Timer(torch, SimpleNamespace(type="cuda")).captured(torch.kernel)
+    run = timing.Timer(torch, SimpleNamespace(type="cuda")).captured(torch.kernel)
     assert run(1000) / 1000 == pytest.approx(torch.KERNEL)
     assert run(1) == pytest.approx(torch.KERNEL)
 
 
 def test_what_cannot_be_captured_runs_eagerly_and_is_counted() -> None:
     torch = FakeTorch(capturable=False)
-    timer = gpu.Timer(torch, SimpleNamespace(type="cuda"))
+    timer = timing.Timer(torch, SimpleNamespace(type="cuda"))
     assert timer.captured(torch.kernel)(1000) / 1000 == pytest.approx(torch.LAUNCH)
     assert timer.uncaptured == 1
 

@@ -14,13 +14,13 @@ import yaml
 
 from llmperf.costs.machine import Machine
 from llmperf.descriptors.achieved import GemmAchieved
-from llmperf.descriptors.components import component
-from llmperf.evidence import kernels
+from llmperf.evidence import calibration
 from llmperf.evidence.calibrate import calibrate
 from llmperf.evidence.fit import UnfitError, robust
+from llmperf.evidence.kernels import base as kernels
 from llmperf.evidence.tables import parse
-from llmperf.interfaces import calibration
 from llmperf.numeric import Array
+from llmperf.scenarios.components import component
 
 ROOT = Path(__file__).resolve().parents[1]
 Run = Callable[..., subprocess.CompletedProcess[str]]

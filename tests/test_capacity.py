@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.evidence import claims
+from llmperf.evidence.claims import recompute as claims
 
 Run = Callable[..., CompletedProcess[str]]
 LLAMA = {"model": "llama-2-7b", "hardware": "a100-sxm-80gb", "input": 160, "output": 338}

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 import llmperf
-from llmperf.descriptors import catalog, components, documents
-from llmperf.descriptors.components import component
-from llmperf.descriptors.documents import parse_yaml
 from llmperf.descriptors.parameters import parameters
+from llmperf.files import documents, store
+from llmperf.files.documents import parse_yaml
+from llmperf.scenarios import catalog, components
+from llmperf.scenarios.components import component
 
 BUILT = ["model", "hardware", "weights", "kv_cache", "engine", "attention", "achieved", "link", "tier"]
 
@@ -135,20 +136,20 @@ def test_a_scenario_file_is_read_extended_and_overridden(tmp_path: Path) -> None
 def test_a_changed_file_is_never_answered_from_the_cache(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text("a: 1\n")
-    catalog._load_file.cache_clear()
-    assert catalog.load_file(str(path)).data == {"a": 1}
-    catalog._load_file.cache_clear()
-    assert catalog.load_file(str(path)).data == {"a": 1}
+    store._load_file.cache_clear()
+    assert store.load_file(str(path)).data == {"a": 1}
+    store._load_file.cache_clear()
+    assert store.load_file(str(path)).data == {"a": 1}
     path.write_text("a: 2\n")
-    catalog._load_file.cache_clear()
-    assert catalog.load_file(str(path)).data == {"a": 2}
+    store._load_file.cache_clear()
+    assert store.load_file(str(path)).data == {"a": 2}
 
 
 def test_one_scenario_reads_only_its_own_files(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
     monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), real(path))[1])
     real = documents.read_bytes
-    catalog._load_file.cache_clear()
+    store._load_file.cache_clear()
     components._built.clear()
     llmperf.estimate(model="llama-3.1-8b", hardware="dgx-h100", weights="fp8", kv_cache="fp8")
     constants = ["gpu", "gpu-datacenter", "gpu-hopper", "h100-sxm"]
@@ -161,7 +162,7 @@ def test_an_alias_is_found_in_an_index_without_reading_every_file(monkeypatch: p
     catalog._aliases.cache_clear()
     catalog.aliases("hardware")  # the index is in the cache now
     catalog._aliases.cache_clear()
-    catalog._load_file.cache_clear()
+    store._load_file.cache_clear()
     read: list[str] = []
     monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), documents.read_bytes(path))[1])
     catalog.load("hardware", "H100")
@@ -173,18 +174,18 @@ def test_a_damaged_cache_is_parsed_anew(tmp_path: Path, monkeypatch: pytest.Monk
     path = tmp_path / "x.yaml"
     path.write_text("a: [1, 2]\n")
     for damage in (b"", b"{", b"[]", b'{"data": 1}', b"\x00\xff", json.dumps({"data": 3, "lines": 4}).encode()):
-        catalog._load_file.cache_clear()
-        assert catalog.load_file(str(path)).data == {"a": [1, 2]}
+        store._load_file.cache_clear()
+        assert store.load_file(str(path)).data == {"a": [1, 2]}
         (stored,) = (tmp_path / "llmperf").glob("*.json")
         stored.write_bytes(damage)
-    catalog._load_file.cache_clear()
-    assert catalog.load_file(str(path)).data == {"a": [1, 2]}
+    store._load_file.cache_clear()
+    assert store.load_file(str(path)).data == {"a": [1, 2]}
 
 
 def test_a_read_only_cache_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "llmperf").write_text("a file where the directory should be")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    catalog._load_file.cache_clear()
+    store._load_file.cache_clear()
     assert llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").fits
 
 
@@ -192,7 +193,7 @@ def test_a_write_that_fails_leaves_the_old_content(tmp_path: Path) -> None:
     path = tmp_path / "kept.txt"
     path.write_text("old")
     with pytest.raises(TypeError):
-        catalog.write_atomically(path, 3)  # type: ignore[arg-type]
+        store.write_atomically(path, 3)  # type: ignore[arg-type]
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 

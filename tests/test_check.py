@@ -25,14 +25,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors.documents import parse_yaml
+from llmperf.checks import Checks, check, parallel, words
+from llmperf.checks.discovery import discover
+from llmperf.checks.tasks import Task, answered
 from llmperf.evidence import bands
 from llmperf.evidence.classes import band
-from llmperf.interfaces.check import Checks, check, parallel, reports, words
-from llmperf.interfaces.check.discovery import discover
-from llmperf.interfaces.check.evaluation import Task, answered
-from llmperf.interfaces.scaffold import check_scaffold
-from llmperf.interfaces.schemas import schema_of
+from llmperf.files.documents import parse_yaml
+from llmperf.interfaces import ci as reports
+from llmperf.interfaces.shelf.scaffold import check_scaffold
+from llmperf.interfaces.shelf.schemas import schema_of
 from llmperf.outputs import LATER, TIMES, by_path
 
 Run = Callable[..., CompletedProcess[str]]
@@ -726,7 +727,7 @@ def test_each_model_that_a_file_deploys_must_fit(tmp_path: Path, monkeypatch: py
 
     found = [one("small", SMALL), one("large", {**SMALL, "model": "llama-3.1-405b"})]
     reader = SimpleNamespace(read=lambda *_, **__: found)
-    monkeypatch.setitem(sys.modules, "llmperf.descriptors.importers.deployments", reader)
+    monkeypatch.setitem(sys.modules, "llmperf.deployments", reader)
     done = check(deployment=file)
     assert [result.status for result in done.results] == ["passed", "failed"]
     texts = all_reports(done)

@@ -16,8 +16,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmperf.interfaces.check import check
-from llmperf.interfaces.schemas import schema_of
+from llmperf.checks import check
+from llmperf.interfaces.shelf.schemas import schema_of
 from llmperf.outputs import by_path
 
 SMALL: dict[str, Any] = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "workload": {"batch": 8}}

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 import llmperf
-from llmperf.descriptors.importers import gguf, safetensors
-from llmperf.descriptors.importers.checkpoint import MAX_HEADER, Checkpoint, TensorInfo
-from llmperf.descriptors.importers.gguf import GGML_TYPES, GgufArray, GgufHeader
-from llmperf.descriptors.importers.gguf_model import to_model
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parameters import parameters
 from llmperf.errors import InputError
+from llmperf.importers import gguf, safetensors
+from llmperf.importers.checkpoint import MAX_HEADER, Checkpoint, TensorInfo
+from llmperf.importers.gguf import GGML_TYPES, GgufArray, GgufHeader
+from llmperf.importers.gguf_model import to_model
 
 ROOT = Path(__file__).parent.parent
 TYPES = {name: (number, block, size) for number, (name, block, size) in GGML_TYPES.items()}

@@ -11,23 +11,16 @@ import numpy as np
 import pytest
 import yaml
 
-from llmperf.descriptors import catalog
-from llmperf.descriptors.documents import parse_yaml
-from llmperf.descriptors.published import (
-    CATEGORIES,
-    COMPRESSION,
-    UNVERIFIED,
-    Category,
-    Published,
-    PublishedClaim,
-    metric,
-    read,
-)
-from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError
-from llmperf.evidence import claims
-from llmperf.interfaces.published import claimed, name, standing, systems
+from llmperf.evidence.claims import recompute as claims
+from llmperf.evidence.claims.files import CATEGORIES, COMPRESSION, UNVERIFIED, Category, Published, PublishedClaim, read
+from llmperf.files import store
+from llmperf.files.documents import parse_yaml
+from llmperf.outputs import metric
 from llmperf.phases import estimate
+from llmperf.scenarios import catalog
+from llmperf.scenarios.resolve import resolve
+from llmperf.words.claims import claimed, name, standing, systems
 
 ROOT = Path(__file__).resolve().parents[1]
 WEIGHTS = 2 * 6_738_415_616
@@ -585,5 +578,5 @@ def test_the_schema_of_a_claims_file_accepts_those_that_ship(answer: Any) -> Non
 
     validator = jsonschema.Draft202012Validator(answer("schema", "published"))
     for path in FILES:
-        assert list(validator.iter_errors(catalog.load_file(str(path)).data)) == []
+        assert list(validator.iter_errors(store.load_file(str(path)).data)) == []
     assert list(validator.iter_errors({"system": "x", "claims": []}))

@@ -17,8 +17,10 @@ import jsonschema
 import pytest
 
 import llmperf
+from llmperf.files import store
 from llmperf.interfaces.cli import COMMANDS
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, RESOURCES, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
+from llmperf.resources import RESOURCES
 from llmperf.units import scaled
 
 Run = Callable[..., CompletedProcess[str]]
@@ -174,11 +176,11 @@ def test_the_schema_accepts_what_the_tool_accepts(answer: Answer) -> None:
     "kind", ["model", "hardware", "weights", "kv_cache", "engine", "attention", "achieved", "link", "tier"]
 )
 def test_the_schema_of_a_kind_accepts_every_packaged_file(kind: str, answer: Answer) -> None:
-    from llmperf.descriptors import catalog
+    from llmperf.scenarios import catalog
 
     validator = jsonschema.Draft202012Validator(answer("schema", kind))
     for path in catalog.files(kind).values():
-        validator.validate(catalog.load_file(str(path)).data)
+        validator.validate(store.load_file(str(path)).data)
 
 
 def test_what_the_catalog_lacks_is_listed_with_the_answers_that_it_forbids(answer: Answer, run: Run) -> None:
@@ -209,7 +211,7 @@ def test_a_scaffold_is_valid_as_it_is_and_never_overwrites(kind: str, tmp_path: 
 def test_an_old_price_is_said() -> None:
     import datetime
 
-    from llmperf.interfaces.gaps import price_age
+    from llmperf.interfaces.shelf.gaps import price_age
 
     today = datetime.date(2026, 11, 25)
     assert price_age("AWS P5 on demand, 2026-03", today) is None

@@ -22,8 +22,8 @@ from llmperf.errors import InputError
 from llmperf.evidence.rows import SLACK
 from llmperf.evidence.runs import Comparison, Row, Run, compare, read, reading
 from llmperf.evidence.runs.prediction import OTHERS
-from llmperf.outputs import RESOURCES
 from llmperf.phases.closed_loop import closed_loop
+from llmperf.resources import RESOURCES
 
 RUNS = Path(__file__).parent / "data" / "runs"
 SERVE = json.loads((RUNS / "vllm-serve.json").read_text())

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
+from llmperf.answers.differences import PhaseChange, parts
 from llmperf.interfaces.cli.compare import assignments
-from llmperf.interfaces.schemas import schema_of
+from llmperf.interfaces.shelf.schemas import schema_of
 from llmperf.outputs import TIMES
-from llmperf.phases.differences import PhaseChange, parts
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors import catalog
 from llmperf.errors import InputError
+from llmperf.scenarios import catalog
 
 WITH_HOST = {"tiers": {"dram": {"kind": "host", "capacity": "1 TiB", "via": "pcie"}}}
 HARDWARE = ["t4-gcp", "a100-sxm-80gb", "h100-sxm", "l40s", "b200-sxm", "mi300x", "m2-ultra", "epyc-9654-host"]

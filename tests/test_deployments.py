@@ -15,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors import catalog
-from llmperf.descriptors.importers.deployments import Deployment, Finding, is_deployment, read
-from llmperf.descriptors.importers.deployments.accelerators import PRODUCTS, product
-from llmperf.descriptors.importers.deployments.formats import KV_CACHE, WEIGHTS
-from llmperf.descriptors.importers.deployments.images import ENGINES, tool_of, version_of
-from llmperf.descriptors.resolve import resolve
+from llmperf.deployments import Deployment, Finding, is_deployment, read
+from llmperf.deployments.accelerators import PRODUCTS, product
+from llmperf.deployments.formats import KV_CACHE, WEIGHTS
+from llmperf.deployments.images import ENGINES, tool_of, version_of
 from llmperf.errors import InputError
+from llmperf.scenarios import catalog
+from llmperf.scenarios.resolve import resolve
 
 DATA = Path(__file__).parent / "data/deployments"
 H100 = "h100-sxm"

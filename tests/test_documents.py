@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import llmperf
-from llmperf.descriptors import catalog
+from llmperf.scenarios import catalog
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

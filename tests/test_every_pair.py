@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import llmperf
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
 
 FORMATS = ("bf16", "w8a8-int8", "fp8")
 """Weight formats to try in turn: some engines have integers only."""

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from llmperf.descriptors.components import component
 from llmperf.errors import InputError
 from llmperf.evidence import tables
 from llmperf.evidence.validate import evaluate
+from llmperf.scenarios.components import component
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAD = "device,dtype,m,n,k,time_us,kernel,source"

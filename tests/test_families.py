@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import llmperf
-from llmperf.descriptors.components import component
-from llmperf.interfaces.results import operators_dict
+from llmperf.contract.answers import operators_dict
+from llmperf.scenarios.components import component
 
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:

@@ -10,9 +10,9 @@ from types import SimpleNamespace
 import pytest
 from test_huggingface import config
 
-from llmperf.descriptors.importers import hub
-from llmperf.descriptors.importers.huggingface import from_config
 from llmperf.errors import InputError
+from llmperf.importers import hub
+from llmperf.importers.huggingface import from_config
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 

@@ -12,11 +12,11 @@ import yaml
 from pydantic import TypeAdapter
 
 import llmperf
-from llmperf.descriptors.importers import families
-from llmperf.descriptors.importers.huggingface import from_config
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parameters import parameters
 from llmperf.errors import InputError, Problem
+from llmperf.importers import families
+from llmperf.importers.huggingface import from_config
 from llmperf.phases.setup import setup as prepared
 
 ROOT = Path(__file__).parent.parent

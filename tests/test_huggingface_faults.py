@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from test_huggingface import CONFIGS, config, imported, model, problems
 
-from llmperf.descriptors.importers import families
-from llmperf.descriptors.importers.huggingface import from_config
 from llmperf.descriptors.model import contradictions
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError
+from llmperf.importers import families
+from llmperf.importers.huggingface import from_config
 
 
 def test_a_renamed_expert_count_is_an_error_that_names_both_keys() -> None:

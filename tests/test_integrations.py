@@ -18,9 +18,9 @@ import pytest
 import xmlschema
 import yaml
 
-from llmperf.descriptors import check as check_files
-from llmperf.interfaces import check as interfaces
-from llmperf.interfaces.check import lock
+from llmperf import checks as interfaces
+from llmperf.checks import limits as check_files
+from llmperf.checks import lock
 
 ROOT = Path(__file__).parents[1]
 SCHEMAS = Path(__file__).parent / "data/schemas"

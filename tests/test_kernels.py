@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine, machine_of, pick
 from llmperf.costs.step import price
-from llmperf.descriptors import catalog
 from llmperf.descriptors.achieved import Achieved, CollectiveAchieved
-from llmperf.descriptors.components import component
-from llmperf.evidence import kernels
+from llmperf.evidence.kernels import base as kernels
 from llmperf.evidence.tables import parse
 from llmperf.operators.routing import balanced, power_law
 from llmperf.operators.table import Row, table
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
 
 CALIBRATED = [name for name in sorted(catalog.files("achieved")) if component("achieved", name).basis == "calibrated"]
 CLASSES = [name for name in sorted(catalog.files("achieved")) if name.startswith("gpu")]

@@ -12,10 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
 from llmperf.descriptors.kv_cache import element_bytes
 from llmperf.errors import InputError
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
 
 METHODS = sorted(catalog.files("kv_cache"))
 WITH_HOST = {"extends": "a100-sxm-80gb", "tiers": {"dram": {"kind": "host", "capacity": "1 TiB", "via": "pcie"}}}
@@ -332,7 +332,7 @@ def test_what_makes_no_sense_is_refused_with_the_reason(scenario: dict[str, obje
 
 
 def _evaluated(**scenario: Any) -> Any:
-    from llmperf.descriptors.resolve import resolve
     from llmperf.phases.estimate import evaluate
+    from llmperf.scenarios.resolve import resolve
 
     return evaluate(resolve(None, {"model": LONG, "hardware": WITH_HOST, **scenario}).scenario)

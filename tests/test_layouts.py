@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.interfaces.results import operators_dict
+from llmperf.contract.answers import operators_dict
 
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors.documents import parse_yaml
-from llmperf.interfaces.check import check, lock, words
-from llmperf.interfaces.check.lock import Drift
+from llmperf.checks import check, lock, words
+from llmperf.checks.lock import Drift
+from llmperf.files.documents import parse_yaml
 from llmperf.interfaces.console.difference import show
+from llmperf.scenarios import digests
 
 Run = Callable[..., CompletedProcess[str]]
 CHIP = "extends: h100-sxm\nsources: {all: test}\n"
@@ -90,7 +91,7 @@ def test_a_price_is_named_by_itself_and_for_money_only() -> None:
     )
     scenario = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").scenario
     dearer = llmperf.estimate({"model": "llama-3.1-8b", "hardware": {"extends": "h100-sxm", "price": "1 USD"}}).scenario
-    first, second = (lock.components(part, {}) for part in (scenario, dearer))
+    first, second = (digests.components(part, {}) for part in (scenario, dearer))
     assert [name for name in first if first[name] != second[name]] == ["price"]
 
 
@@ -286,9 +287,9 @@ def test_a_field_that_a_version_adds_is_no_change_of_the_component() -> None:
         added: int = 0
         many: list[int] = field(default_factory=list)
 
-    assert lock._digest("formats", (Old(4, Old(2)),)) == lock._digest("formats", (New(4, New(2)),))
-    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(4, added=1),))
-    assert lock._digest("formats", (New(4),)) != lock._digest("formats", (New(8),))
+    assert digests._digest("formats", (Old(4, Old(2)),)) == digests._digest("formats", (New(4, New(2)),))
+    assert digests._digest("formats", (New(4),)) != digests._digest("formats", (New(4, added=1),))
+    assert digests._digest("formats", (New(4),)) != digests._digest("formats", (New(8),))
 
 
 def test_a_check_that_cannot_be_evaluated_keeps_its_entry(folder: Path) -> None:

@@ -39,7 +39,7 @@ def test_405b_in_16_bit_does_not_fit_on_eight_h100_and_the_remedies_do() -> None
     assert not result.fits
     assert result.bottleneck == {"prefill": "capacity", "decode": "capacity"}
     assert result.memory.missing > 0
-    from llmperf.phases.remedies import remedies
+    from llmperf.answers.remedies import remedies
 
     found = remedies(result.resolved, result.evaluated[0])
     assert "--tp 16" in found

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors.components import component
+from llmperf.contract.answers import operators_dict
 from llmperf.descriptors.weights import element_bytes
-from llmperf.interfaces.results import operators_dict
 from llmperf.operators.moe import experts_hit
 from llmperf.operators.step import Window, attended, mean_context
 from llmperf.phases.memory import sequence
 from llmperf.phases.setup import setup
+from llmperf.scenarios.components import component
 
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
 from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
-from llmperf.descriptors.resolve import resolve
 from llmperf.phases.setup import setup
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
+from llmperf.scenarios.resolve import resolve
 
 OFFICIAL = {
     "llama-3.1-8b": 8_030_261_248,

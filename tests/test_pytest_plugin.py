@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 import llmperf
-from llmperf.descriptors import check_files
+from llmperf.checks import files as check_files
 from llmperf.interfaces import pytest_plugin
 
 pytest_plugins = ["pytester"]

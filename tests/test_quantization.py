@@ -10,9 +10,9 @@ import pytest
 from pydantic import TypeAdapter
 from test_huggingface import config, problems
 
-from llmperf.descriptors.importers.huggingface import from_config
 from llmperf.descriptors.weights import WeightFormat, element_bytes
 from llmperf.errors import InputError
+from llmperf.importers.huggingface import from_config
 
 INT4 = {"type": "int", "num_bits": 4, "group_size": 128}
 FLOAT8 = {"type": "float", "num_bits": 8}

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 import llmperf
+from llmperf.answers.comparison import Comparison
 from llmperf.errors import InputError
 from llmperf.interfaces.cli import main
 from llmperf.interfaces.cli.ranges import values
-from llmperf.interfaces.comparison import Comparison
 from llmperf.interfaces.figures import comparison, error, frontier, memory, operators, roofline, sweep, theme
-from llmperf.interfaces.figures.drawing import Drawing
+from llmperf.interfaces.figures.drawing import Drawing, knobs_said
 from llmperf.interfaces.report import page as shell
 from llmperf.interfaces.report.html import Html, h, table
 from llmperf.interfaces.report.inputs import Inputs, catalog_hash, gather
@@ -341,7 +341,7 @@ def test_two_knobs_are_combined():
     knobs = {"batch": np.array([1.0, 2.0]), "input": np.array([128.0, 256.0, 512.0])}
     inputs = gather([SCENARIO], {}, sweeps=knobs)
     assert len(inputs.sweeps[0]) == 6
-    assert inputs.sweeps[0].said(5) == "batch 2, input 512"
+    assert knobs_said(inputs.sweeps[0], 5) == "batch 2, input 512"
     swept = next(section for section in sections(inputs) if section.name == "sweep")
     assert [drawing.name for drawing in swept.drawings] == ["pareto"]
 

@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
-from llmperf.interfaces.rooflines import STEP, Roofline, of_estimate, of_hardware, rooflines
-from llmperf.phases.breakdown import operators
+from llmperf.answers.breakdown import operators
+from llmperf.answers.rooflines import STEP, Roofline, of_estimate, of_hardware, rooflines
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 import llmperf
-from llmperf.descriptors.resolve import resolve
 from llmperf.errors import InputError
 from llmperf.evidence import tables
 from llmperf.evidence.classes import band
@@ -21,6 +20,7 @@ from llmperf.evidence.served import DATASETS, edge, elsewhere, names, recognized
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.phases.closed_loop import closed_loop
+from llmperf.scenarios.resolve import resolve
 
 DATA = Path(os.environ.get("LLMPERF_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 """Measured data beside the checkout; tests of them are skipped where there are none."""

@@ -96,8 +96,8 @@ def test_a_site_that_fetches_or_leads_nowhere_is_refused(tmp_path: Path) -> None
 def test_generated_pages_hold_the_catalog_the_commands_and_the_keys() -> None:
     pytest.importorskip("mkdocstrings", reason="needs the extra: docs")
     from generator.pages import pages
-    from llmperf.descriptors import catalog
     from llmperf.interfaces.cli import COMMANDS
+    from llmperf.scenarios import catalog
 
     found = {page.path: page.text for page in pages()}
     for name in catalog.files("hardware"):

@@ -19,11 +19,11 @@ import pytest
 from rich.cells import cell_len
 
 import llmperf
-from llmperf.interfaces.advice import NOTICED
+from llmperf.answers.changes import NOTICED
 from llmperf.interfaces.cli import COMMANDS
 from llmperf.interfaces.console import style
 from llmperf.interfaces.console.progress import bar
-from llmperf.interfaces.explain import TOPICS
+from llmperf.words.explain import TOPICS
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmperf
-from llmperf.descriptors import catalog
-from llmperf.descriptors.components import component
-from llmperf.descriptors.importers.gguf import GGML_TYPES
 from llmperf.descriptors.weights import element_bytes
+from llmperf.importers.gguf import GGML_TYPES
 from llmperf.operators.matrix import Matrix
 from llmperf.phases.setup import setup
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import component
 
 FORMATS = sorted(catalog.files("weights"))
 BLOCKS = {name.lower(): (elements, size) for name, elements, size in GGML_TYPES.values()}

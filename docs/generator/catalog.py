@@ -12,10 +12,11 @@ from markdown.extensions.toc import slugify
 
 from generator.markup import Page, code, link, markdown, page, shell, table
 from llmperf import units
-from llmperf.descriptors.catalog import KINDS, packaged
-from llmperf.descriptors.components import component
 from llmperf.errors import InputError
-from llmperf.interfaces.inventory import entry, inventory
+from llmperf.files.store import packaged
+from llmperf.interfaces.shelf.inventory import entry, inventory
+from llmperf.scenarios.catalog import KINDS
+from llmperf.scenarios.components import component
 
 PLACES = {
     "hardware": ("hardware", "Hardware"),

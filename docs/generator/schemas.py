@@ -11,11 +11,12 @@ import griffe
 from markdown.extensions.toc import slugify
 
 from generator.markup import Html, Page, cell, code, link, markdown, page, table
-from llmperf.descriptors.components import ENTRIES
-from llmperf.descriptors.published import Published
-from llmperf.descriptors.resolve import SECTIONS
-from llmperf.interfaces.schemas import schema_of
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES, Output
+from llmperf.evidence.claims.files import Published
+from llmperf.interfaces.shelf.schemas import schema_of
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
+from llmperf.resources import RESOURCES
+from llmperf.scenarios.components import ENTRIES
+from llmperf.scenarios.keys import SECTIONS
 
 KINDS: dict[str, Any] = {"scenario": None, **ENTRIES, **SECTIONS, "published": Published}
 """Kinds of `llmperf schema`, and the class that each is read into."""

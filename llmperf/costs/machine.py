@@ -16,18 +16,10 @@ from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, everywhere, stack
+from llmperf.resources import MEMORY
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
 """Dtypes that can stand in for a 16-bit float without loss of range that matters to time: computed wider."""
-
-MEMORY = {
-    "main": "memory.main",
-    "internal": "memory.internal",
-    "host": "memory.host",
-    "expansion": "memory.expansion",
-    "storage": "memory.storage",
-}
-"""Resource name of a memory tier's kind."""
 
 
 def dtypes(hardware: Hardware) -> list[str]:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmperf.costs import collectives, elementwise, gemm, moe
-from llmperf.costs.attention_prices import price_decode, price_prefill
 from llmperf.costs.machine import Machine
-from llmperf.costs.priced import Priced, compute_demands, limit_parts, memory_time, vector_time, vector_times
+from llmperf.costs.pricing.attention import price_decode, price_prefill
+from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, memory_time, vector_time, vector_times
 from llmperf.costs.roofline import roofline
 from llmperf.numeric import Array, Real, weighted_sum
 from llmperf.operators.table import Block, Table

@@ -9,8 +9,8 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
-from llmperf.descriptors.documents import Document
 from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.files.documents import Document
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import Literal
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Whole, WholeOrZero
 
 Maximize = Literal["batch", "context", "throughput"]
-"""What of a workload is to be as large as memory allows (`llmperf.phases.capacity`)."""
+"""What of a workload is to be as large as memory allows (`llmperf.answers.maximize`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.catalog import packaged
 from llmperf.evidence.rows import Rows
+from llmperf.files.store import packaged
 from llmperf.numeric import Array
 
 FEWEST_ROWS, FEWEST_SOURCES = 30, 3

@@ -16,7 +16,7 @@ from llmperf.costs.collectives import at
 from llmperf.costs.machine import Machine, pick
 from llmperf.descriptors.achieved import Achieved, CacheAchieved
 from llmperf.evidence.fit import START, Fit, UnfitError, robust
-from llmperf.evidence.kernels import Kernels, chip, predict, stack
+from llmperf.evidence.kernels.base import Kernels, chip, predict, stack
 from llmperf.evidence.rows import EXPLAINED
 from llmperf.numeric import Array
 

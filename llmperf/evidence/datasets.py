@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from llmperf.descriptors.catalog import packaged
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.evidence import kernels, tables
-from llmperf.evidence.kernels import Kernels, Measured
+from llmperf.evidence import tables
+from llmperf.evidence.kernels import base as kernels
+from llmperf.evidence.kernels.base import Kernels, Measured
 from llmperf.evidence.tables import Table
+from llmperf.files.store import packaged
 
 
 def shipped(names: Iterable[str] | None = None) -> list[Path]:

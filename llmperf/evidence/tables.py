@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.descriptors.documents import decoded, raw_bytes, small_enough
 from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.files.documents import decoded, raw_bytes, small_enough
 from llmperf.numeric import Array
 
 MAX_BYTES = 256 * 2**20

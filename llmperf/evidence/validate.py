@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.evidence import kernels, served, tables
+from llmperf.evidence import served, tables
 from llmperf.evidence.datasets import kernel_format, shipped
-from llmperf.evidence.kernels import project
+from llmperf.evidence.kernels import base as kernels
+from llmperf.evidence.kernels.base import project
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.tables import Table
 

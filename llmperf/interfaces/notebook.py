@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmperf import units
+from llmperf.answers.answer import Answer
 from llmperf.errors import InputError, Problem, nearest, shown
-from llmperf.interfaces.results import Estimate
-from llmperf.outputs import RESOURCES, TIMES
+from llmperf.outputs import TIMES
+from llmperf.resources import RESOURCES
+from llmperf.words.difference import explanation
 
 if TYPE_CHECKING:
-    from llmperf.interfaces.comparison import Comparison
-    from llmperf.interfaces.figures.sweep import Sweep
+    from llmperf.answers.comparison import Comparison
+    from llmperf.answers.sweep import Sweep
 
 _DIMENSIONS = {"s": "time", "J": "energy"}
 _ROWS = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "energy_per_output_token_j")
@@ -25,7 +27,7 @@ _OUTPUTS = {output.name: output for output in TIMES}
 _LEFT, _RIGHT = "style='text-align:left'", "style='text-align:right;font-variant-numeric:tabular-nums'"
 
 
-def estimate_html(result: Estimate) -> str:
+def estimate_html(result: Answer) -> str:
     """An estimate as a table: bound, roofline and projection, what limits it, and memory; of arrays their ranges."""
     rows = []
     for name in _ROWS:
@@ -49,13 +51,13 @@ def comparison_html(found: Comparison) -> str:
     rows.append(("required memory, GiB a device", *held))
     said = [_p(f"{label}: {described(one)}") for label, one in zip(found.labels, found.results, strict=True)]
     for index in range(1, len(found.labels)):
-        items = "".join(f"<li>{escape(words)}</li>" for words in found.explanation(index))
+        items = "".join(f"<li>{escape(words)}</li>" for words in explanation(found, index))
         head = f"{escape(found.labels[index])} against {escape(found.labels[0])}"
         said.append(f"<details><summary>{head}</summary><ul>{items}</ul></details>")
     return f"<div>{_table(('', *found.labels), rows)}{''.join(said)}</div>"
 
 
-def described(result: Estimate) -> str:
+def described(result: Answer) -> str:
     """A result's scenario in one line; numbers that vary by their range."""
     scenario = result.scenario
     layout, work = scenario.parallelism, scenario.workload
@@ -95,7 +97,7 @@ def _said(name: str, value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def _limits(result: Estimate) -> Iterator[str]:
+def _limits(result: Answer) -> Iterator[str]:
     """What limits each phase, and whether it fits, in words."""
     for phase, name in result.bottleneck.items():
         names = [one for one in dict.fromkeys(np.asarray(name, dtype=object).reshape(-1)) if one is not None]
@@ -131,8 +133,8 @@ COMPARED = ("speedup", "roofline", "waits", "memory", "frontier")
 """Figures of one configuration, of arrays of them, and of a comparison."""
 
 
-def plot(result: Estimate, kind: str = "roofline", phase: str = "decode") -> Any:
-    """A figure of an estimate (`llmperf.interfaces.results.Estimate.plot`)."""
+def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
+    """A figure of an estimate (`llmperf.answers.answer.Answer.plot`)."""
     _known(kind, MANY if result.shape else ONE)
     from llmperf.interfaces.figures import frontier, memory, operators, roofline, sweep
 
@@ -159,7 +161,7 @@ def plot(result: Estimate, kind: str = "roofline", phase: str = "decode") -> Any
 
 
 def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
-    """A figure of a comparison (`llmperf.interfaces.comparison.Comparison.plot`)."""
+    """A figure of a comparison (`llmperf.answers.comparison.Comparison.plot`)."""
     _known(kind, COMPARED)
     from llmperf.interfaces.figures import comparison, frontier, memory, operators, roofline
 
@@ -181,9 +183,9 @@ def _known(kind: str, allowed: tuple[str, ...]) -> None:
         raise InputError(Problem(text, "kind", allowed=allowed, suggestion=nearest(str(kind), allowed)))
 
 
-def _sweep(result: Estimate, kind: str) -> Sweep:
+def _sweep(result: Answer, kind: str) -> Sweep:
     """An estimate of arrays as the sweep that it is; its knobs are the arrays of its scenario."""
-    from llmperf.interfaces.figures.sweep import Sweep
+    from llmperf.answers.sweep import Sweep
 
     size = int(np.prod(result.shape))
     knobs = {path.rpartition(".")[2]: value for path, value in _arrays(result.scenario, "", size)}
@@ -206,7 +208,7 @@ def _arrays(value: Any, path: str, size: int) -> Iterator[tuple[str, Any]]:
             yield from _arrays(item, f"{path}.{key}", size)
 
 
-def _flat(result: Estimate, size: int) -> Estimate:
+def _flat(result: Answer, size: int) -> Answer:
     """The result with arrays of one dimension."""
 
     def flat(value: Any) -> Any:

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from llmperf.descriptors.check import Check
+    from llmperf.checks import Checks
+    from llmperf.checks.evaluation import Result
+    from llmperf.checks.limits import Check
     from llmperf.errors import Problem
-    from llmperf.interfaces.check import Checks
-    from llmperf.interfaces.check.evaluation import Result
 
 ENDINGS = (".llmperf.yaml", ".llmperf.yml")
-"""As `llmperf.descriptors.check_files.ENDINGS`, which is not cheap to import."""
+"""As `llmperf.checks.files.ENDINGS`, which is not cheap to import."""
 
 
 class NotUnderstoodWarning(pytest.PytestWarning):
@@ -50,7 +50,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
         return None
     wanted = file_path.name.endswith(ENDINGS)
     if not wanted and file_path.suffix in (".yaml", ".yml") and parent.session.isinitpath(file_path):
-        from llmperf.interfaces.check.discovery import expects
+        from llmperf.checks.discovery import expects
 
         wanted = expects(file_path)
     file: pytest.Collector | None = CheckFile.from_parent(parent, path=file_path) if wanted else None
@@ -62,7 +62,7 @@ class CheckFile(pytest.File):
 
     def collect(self) -> Iterable[CheckItem]:
         """One test a check; faults of the file, all of them, are an error of the collection."""
-        from llmperf.interfaces.check import collect
+        from llmperf.checks import collect
 
         self.results: dict[str, Result] = {}
         self.faults: list[Problem] = []
@@ -75,8 +75,8 @@ class CheckFile(pytest.File):
     def result(self, check: Check) -> Result:
         """What became of a check."""
         if check.name not in self.results:
-            from llmperf.interfaces.check import lock
-            from llmperf.interfaces.check.evaluation import evaluate, judge
+            from llmperf.checks import lock
+            from llmperf.checks.evaluation import evaluate, judge
 
             items = [item for item in self.session.items if isinstance(item, CheckItem) and item.parent is self]
             wanted = [item.check for item in items]
@@ -96,8 +96,8 @@ class CheckItem(pytest.Item):
     @classmethod
     def of(cls, file: CheckFile, check: Check) -> CheckItem:
         """The test of a check: its tags are keywords of ``-k``, its skip is one of pytest."""
-        from llmperf.interfaces.check.evaluation import judge
-        from llmperf.interfaces.check.words import printable
+        from llmperf.checks.evaluation import judge
+        from llmperf.checks.words import printable
 
         item: CheckItem = cls.from_parent(file, name=printable(check.name))
         item.check = check
@@ -175,7 +175,7 @@ def _catalog(config: pytest.Config) -> tuple[str, ...]:
 
 def _near(source: Any, test: Path) -> Any:
     """A path, or those that a mapping's own keys hold, taken from the directory of the test where it is found there."""
-    from llmperf.descriptors.catalog import beside
+    from llmperf.scenarios.catalog import beside
 
     if isinstance(source, Mapping):
         return {key: beside(value, str(test)) if isinstance(value, str) else value for key, value in source.items()}
@@ -187,7 +187,7 @@ def _near(source: Any, test: Path) -> Any:
 
 def _why(results: Iterable[Result], config: pytest.Config) -> str:
     """What does not hold, each at its line."""
-    from llmperf.interfaces.check.words import of, printable
+    from llmperf.checks.words import of, printable
 
     lines = []
     for result in results:

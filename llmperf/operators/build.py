@@ -9,9 +9,10 @@ from typing import Any
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.formats import Formats
+from llmperf.operators.kinds import Collective, Kind
 from llmperf.operators.layout import Shards, Stages
 from llmperf.operators.step import Step
-from llmperf.operators.table import Collective, Kind, Row
+from llmperf.operators.table import Row
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,24 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Literal
 
 import numpy as np
 
 from llmperf.numeric import Array, Real, stack, weighted_sum
-
-Kind = Literal[
-    "gemm",
-    "quantize",
-    "convert",
-    "moe",
-    "attention.prefill",
-    "attention.decode",
-    "recurrent",
-    "elementwise",
-    "collective",
-]
-Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
+from llmperf.operators.kinds import RARE, USES, Collective, Kind
 
 
 @dataclass(slots=True)
@@ -167,7 +154,7 @@ class Block:
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""
-        return column in _USES[self.kind]
+        return column in USES[self.kind]
 
     def fills(self, column: str) -> bool:
         """Whether any operator has something in a column that few weight formats need."""
@@ -185,53 +172,14 @@ class Block:
 
 
 _UNUSED = np.zeros((1, 1))
-_WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
-_USES: dict[Kind, tuple[str, ...]] = {
-    "gemm": (*_WORK, "m", "n", "k"),
-    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes", "foreign_bytes"),
-    "quantize": ("vector_flops", "activation_bytes", "m"),
-    "attention.prefill": (
-        *_WORK[:2],
-        "kv_read",
-        "kv_write",
-        "kv_remote",
-        "activation_bytes",
-        "waves",
-        "context",
-        "query",
-        "m",
-        "prefix_bytes",
-    ),
-    "attention.decode": (
-        *_WORK[:2],
-        "kv_read",
-        "kv_write",
-        "kv_repeated",
-        "prefix_bytes",
-        "kv_remote",
-        "activation_bytes",
-        "waves",
-        "group",
-        "context",
-        "m",
-    ),
-    "recurrent": (*_WORK, "kv_read", "kv_write"),
-    "elementwise": _WORK[1:],
-    "convert": _WORK[1:],
-    "collective": ("message", "message_out", "ranks_up", "ranks_out"),
-}
-"""The columns that each kind fills; the others stay one zero, so that they cost nothing."""
-_USES = {kind: ("repeat", *columns) for kind, columns in _USES.items()}
-_READ = {kind: attrgetter(*columns) for kind, columns in _USES.items()}
+_READ = {kind: attrgetter(*columns) for kind, columns in USES.items()}
 _LABELS = attrgetter("name", "dtype", "scheme", "operation", "required", "wide")
-_RARE = ("wide_flops", "dense_flops", "copy_bytes")
-"""Columns of products that stay one zero, too, unless a row has something in them."""
 _COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
 
 
 def block(kind: Kind, rows: list[Row]) -> Block:
     """Stack rows of one kind into arrays."""
-    uses = _USES[kind]
+    uses = USES[kind]
     for row in rows:
         if row.resident_bytes is None:
             row.resident_bytes = row.weight_bytes
@@ -246,7 +194,7 @@ def block(kind: Kind, rows: list[Row]) -> Block:
         columns.update(zip(uses, whole.T[:, :, None] if whole.ndim == 2 else whole.swapaxes(0, 1), strict=True))
     except ValueError:
         columns.update(zip(uses, map(stack, zip(*values, strict=True)), strict=True))
-    for name in _RARE if kind in ("gemm", "moe") else ():
+    for name in RARE if kind in ("gemm", "moe") else ():
         found = [getattr(row, name) for row in rows]
         if any(isinstance(value, np.ndarray) or value for value in found):
             columns[name] = stack(found)

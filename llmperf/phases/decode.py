@@ -6,8 +6,8 @@ from llmperf.costs.step import price
 from llmperf.numeric import most
 from llmperf.operators.table import Table
 from llmperf.phases.bounds import fastest
+from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed, transfers
-from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import step_time
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from llmperf.costs.attention import io_bound
-from llmperf.costs.attention_prices import computed_scores
 from llmperf.costs.machine import Machine
+from llmperf.costs.pricing.attention import computed_scores
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.weights import element_bytes

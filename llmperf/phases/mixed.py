@@ -8,8 +8,8 @@ from llmperf.costs.step import price
 from llmperf.numeric import Real, least, most
 from llmperf.phases.bounds import fastest
 from llmperf.phases.kernels import prompt_copies
+from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed, transfers
-from llmperf.phases.prefill import Phase
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import step_time
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from llmperf.costs.machine import MEMORY
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.hardware import Hardware, Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
 from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
+from llmperf.resources import MEMORY
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,7 @@ def _serve(rank: int, count: int, backend: str, meeting: str, pipe: Any) -> None
 
 
 def _reduce(torch: Any, dist: Any, device: Any, pipe: Any) -> None:
-    from llmperf.evidence.bench.gpu import Timer
+    from llmperf.evidence.bench.timing import Timer
 
     timer, held = Timer(torch, device), None
     while (asked := pipe.recv()) is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count as counted
+from typing import Any
 
 import numpy as np
 
@@ -76,3 +79,81 @@ def _calls(run: Run, once: float, wanted: float) -> int:
         if once * calls >= 0.5 * wanted:
             break
     return calls
+
+
+GRAPH_TIME, GRAPH_CALLS = 2e-3, 64
+"""A captured graph holds calls of about this time [s], and at most so many."""
+
+
+class Timer:
+    """Times calls on a device: by events and captured graphs on a GPU, by the clock elsewhere."""
+
+    def __init__(self, torch: Any, device: Any) -> None:
+        self.torch, self.device, self.cuda = torch, device, device.type == "cuda"
+        self.uncaptured = 0
+        """Operations that could not be captured."""
+
+    def elapsed(self, work: Callable[[], None]) -> float:
+        """Time of some work on the device. [s]"""
+        if not self.cuda:
+            begin = time.perf_counter()
+            work()
+            return time.perf_counter() - begin
+        start, end = (self.torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        work()
+        end.record()
+        end.synchronize()
+        return float(start.elapsed_time(end)) * 1e-3
+
+    def eager(self, call: Callable[[int], object]) -> Run:
+        """Runs calls one by one, each with the number of its turn."""
+        turns = counted()
+
+        def run(count: int) -> float:
+            def work() -> None:
+                for _ in range(count):
+                    call(next(turns))
+
+            return self.elapsed(work)
+
+        return run
+
+    def captured(self, call: Callable[[int], object]) -> Run:
+        """Runs calls from a replayed graph, or eagerly where there are no graphs."""
+        run = self.eager(call)
+        if not self.cuda:
+            return run
+        run(2)
+        calls = max(2, min(GRAPH_CALLS, math.ceil(GRAPH_TIME / max(run(1), 1e-6))))
+        try:
+            graph = self._graph(call, calls)
+        except RuntimeError:
+            self.torch.cuda.synchronize()
+            self.uncaptured += 1
+            return run
+
+        def replay(count: int) -> float:
+            times = math.ceil(count / calls)
+
+            def work() -> None:
+                for _ in range(times):
+                    graph.replay()
+
+            return self.elapsed(work) * count / (times * calls)
+
+        return replay
+
+    def _graph(self, call: Callable[[int], object], calls: int) -> Any:
+        torch = self.torch
+        # libraries set up their workspaces on a side stream before a capture, as the documentation of graphs asks
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            call(0)
+        torch.cuda.current_stream().wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            for turn in range(calls):
+                call(turn)
+        return graph

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from llmperf.descriptors import catalog
-from llmperf.descriptors.resolve import Resolved, resolve, written
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.rows import SLACK
 from llmperf.evidence.runs.prediction import Prediction, predictions
 from llmperf.evidence.runs.run import Run
-from llmperf.phases.estimate import notes
+from llmperf.phases.notes import notes
+from llmperf.scenarios import catalog
+from llmperf.scenarios.binding import Resolved
+from llmperf.scenarios.resolve import resolve, written
 
 Reference = Mapping[str, Any] | str | Path | None
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from llmperf.descriptors.importers.gguf import GGML_TYPES
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.runs.run import Fields, Load, Measured, Run, present
+from llmperf.importers.gguf import GGML_TYPES
 
 NAME = "llama-bench"
 KEYS = ("model_type", "n_prompt", "n_gen", "avg_ts")

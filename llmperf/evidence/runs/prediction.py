@@ -11,9 +11,10 @@ import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.runs.run import Load
+from llmperf.phases.answered import Evaluated
 from llmperf.phases.bounds import demands
 from llmperf.phases.closed_loop import closed_loop
-from llmperf.phases.estimate import Evaluated, evaluate
+from llmperf.phases.estimate import evaluate
 from llmperf.phases.placement import transfers
 
 OTHERS = "prefill of other prompts"

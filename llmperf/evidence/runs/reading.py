@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from llmperf.descriptors.documents import MAX_DEPTH, decoded, deeper_than, raw_bytes
 from llmperf.errors import InputError, Problem
 from llmperf.evidence import tables
 from llmperf.evidence.runs import aiperf, llama_bench, sglang, tensorrt, vllm
 from llmperf.evidence.runs.run import Fields, Run
+from llmperf.files.documents import MAX_DEPTH, decoded, deeper_than, raw_bytes
 
 MAX_BYTES = 64 * 2**20
 """Largest file that is read; a result with every token's time has some MiB."""

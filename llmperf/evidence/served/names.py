@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from llmperf.descriptors import catalog
 from llmperf.errors import InputError
+from llmperf.scenarios import catalog
 
 MODELS = {
     "deepseek-v3/r1": "deepseek-v3",

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.descriptors.components import component
-from llmperf.descriptors.resolve import resolve
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.evidence.classes import band
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array, least, most
-from llmperf.phases.estimate import BLOCK, Evaluated, blocks, evaluate, join
+from llmperf.phases.answered import Evaluated
+from llmperf.phases.estimate import evaluate
 from llmperf.phases.mixed import mixed
+from llmperf.scenarios.binding import BLOCK, blocks, join
+from llmperf.scenarios.components import component
+from llmperf.scenarios.resolve import resolve
 
 TIMES = ("ttft_s", "tpot_s", "e2e_s")
 """What a case is asked for, by the bound and by the projection."""

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.components import component
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
+from llmperf.scenarios.components import component
 
 NAME = "vllm"
 COLUMNS = {"request_rate_per_s", "shared_prefix_len", "max_num_batched_tokens", "itl_mean_ms", "ttft_mean_ms"}

@@ -68,9 +68,9 @@ def app(only: str | None = None) -> typer.Typer:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        import llmperf
+        from llmperf.version import __version__
 
-        print(llmperf.__version__)
+        print(__version__)
         raise typer.Exit
 
 

@@ -34,7 +34,7 @@ def calibrate(
     Example: llmperf calibrate --hardware mi210 --output mi210.yaml
     """
     from llmperf.errors import InputError, Problem
-    from llmperf.interfaces import calibration
+    from llmperf.evidence import calibration
     from llmperf.interfaces.console.progress import bar
 
     names = [part.strip() for part in hardware.split(",") if part.strip()]
@@ -52,9 +52,10 @@ def calibrate(
             progress=advance,
         )
     if as_json:
+        from llmperf.contract.calibration import to_dict
         from llmperf.interfaces.cli import print_json
 
-        print_json(calibration.to_dict(written))
+        print_json(to_dict(written))
         return
     from llmperf.interfaces.console.calibrate import show
 

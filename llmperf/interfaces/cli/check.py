@@ -52,8 +52,8 @@ def check(
 
     Example: llmperf check sizing/ --format text --format junit:report.xml
     """
-    from llmperf.interfaces.check import check as checked
-    from llmperf.interfaces.check import reports
+    from llmperf.checks import check as checked
+    from llmperf.interfaces import ci as reports
 
     wanted = reports.chosen(formats or (), as_json)
     found = checked(

@@ -57,8 +57,9 @@ def compare(
     if not request.others and not changes:
         text = "needs two configurations: scenarios, or what differs; or the output file of a benchmark"
         raise InputError(Problem(text, "compare", suggestion="--with kv_cache=fp8, or --measured result.json"))
-    from llmperf.interfaces.comparison import Whole
-    from llmperf.interfaces.comparison import compare as compared
+    from llmperf.answers.comparison import compare as compared
+    from llmperf.contract.comparison import comparison_dict
+    from llmperf.scenarios.names import Whole
 
     others = [Whole(one) if isinstance(one, dict) else one for one in request.others]
     variants = [dict(assignments(text)) for text in changes or ()]
@@ -67,7 +68,7 @@ def compare(
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 
-        print_json(request.to_dict(found.to_dict()))
+        print_json(request.to_dict(comparison_dict(found)))
         return
     from llmperf.interfaces.console.comparison import show
 
@@ -108,7 +109,7 @@ def _split(text: str) -> list[str]:
 
 
 def _inline(value: str) -> Any:
-    from llmperf.descriptors.documents import parse_yaml
+    from llmperf.files.documents import parse_yaml
 
     return parse_yaml(value.encode(), "--with").data
 
@@ -122,8 +123,8 @@ def _measured(request: Request, measured: Path, max_error: float | None) -> None
 
     found = list(compared(read(measured), request.scenario, request.overrides, *request.catalog))
     if request.as_json:
+        from llmperf.contract.runs import plain
         from llmperf.interfaces.cli import print_json
-        from llmperf.interfaces.compared import plain
 
         print_json(request.to_dict(plain(found)))
     else:

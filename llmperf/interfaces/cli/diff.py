@@ -21,7 +21,7 @@ def diff(
 
     Example: llmperf diff llama-70b-8xh100 deepseek-v3-8xh200
     """
-    from llmperf.interfaces.difference import diff as explained
+    from llmperf.checks.diff import diff as explained
 
     found = explained(before, after, catalog=tuple(catalog or ()))
     if as_json:

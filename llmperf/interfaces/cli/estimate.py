@@ -19,14 +19,19 @@ def estimate(request: Request, explain: Annotated[bool, EXPLAIN] = False) -> Non
 
     In sentences, with what would help: llmperf estimate --model llama-3.1-8b --hardware l40s --batch 16 --explain
     """
-    from llmperf.interfaces.results import answer, plain
+    from llmperf.answers.answer import answer
 
     result = answer(request.resolved())
     if request.as_json:
+        from llmperf.contract.answers import estimate_dict, plain
         from llmperf.interfaces.cli import print_json
 
-        more = {"explanation": plain(result.explain().to_list())} if explain else {}
-        print_json(request.to_dict({**result.to_dict(), **more}))
+        more = {}
+        if explain:
+            from llmperf.words.explain import explain as explained
+
+            more["explanation"] = plain(explained(result).to_list())
+        print_json(request.to_dict({**estimate_dict(result), **more}))
         return
     if explain:
         from llmperf.interfaces.console.explain import show as show_explanation

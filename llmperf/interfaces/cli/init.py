@@ -31,7 +31,7 @@ def init(
 
     A check with today's values: llmperf init check my-scenario.yaml
     """
-    from llmperf.interfaces.scaffold import check_scaffold, scaffold
+    from llmperf.interfaces.shelf.scaffold import check_scaffold, scaffold
 
     if kind == "check":
         written = check_scaffold(str(path), output, force, tuple(catalog or ()))

@@ -24,7 +24,7 @@ def list_(
     if missing:
         _list_missing(tuple(catalog or ()), as_json)
         return
-    from llmperf.interfaces.inventory import inventory
+    from llmperf.interfaces.shelf.inventory import inventory
 
     found = inventory(kind, tuple(catalog or ()))
     if as_json:
@@ -38,7 +38,7 @@ def list_(
 
 
 def _list_missing(catalog: tuple[str, ...], as_json: bool) -> None:
-    from llmperf.interfaces.gaps import gaps
+    from llmperf.interfaces.shelf.gaps import gaps
 
     found = gaps(catalog)
     if as_json:

@@ -13,7 +13,8 @@ def memory(request: Request) -> None:
 
     Example: llmperf memory --model llama-3.1-405b --hardware h100-sxm --tp 8 --weights fp8 --input 8000
     """
-    from llmperf.interfaces.results import answer, memory_dict
+    from llmperf.answers.answer import answer
+    from llmperf.contract.answers import memory_dict
 
     result = answer(request.resolved())
     if request.as_json:

@@ -30,7 +30,7 @@ def ops(
 
     Example: llmperf ops --model mixtral-8x7b --hardware h100-sxm --tp 2 --batch 16 --phase decode
     """
-    from llmperf.interfaces.results import operators_dict
+    from llmperf.contract.answers import operators_dict
 
     data = operators_dict(request.resolved(), [phase.value] if phase else ["prefill", "decode"])
     if request.as_json:

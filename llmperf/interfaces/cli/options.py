@@ -15,8 +15,8 @@ import typer
 from llmperf.errors import InputError, Problem, nearest, shown
 
 if TYPE_CHECKING:
-    from llmperf.descriptors.importers.deployments import Deployment
-    from llmperf.descriptors.resolve import Resolved
+    from llmperf.deployments import Deployment
+    from llmperf.scenarios.binding import Resolved
 
 LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "Output and catalog"
 
@@ -66,7 +66,7 @@ class Request:
         InputError
             With all faults; those of what a deployment file says have its lines.
         """
-        from llmperf.descriptors.resolve import resolve
+        from llmperf.scenarios.resolve import resolve
 
         with self.locating():
             return resolve(self.scenario, self.overrides, self.catalog)
@@ -105,7 +105,7 @@ def located(
     error: InputError, deployment: Deployment | None, overrides: Mapping[str, Any], changed: Sequence[str] = ()
 ) -> InputError:
     """The faults of a deployment's scenario, with the flags or with the lines of the file that say it."""
-    from llmperf.descriptors.resolve import FLAT
+    from llmperf.scenarios.keys import FLAT
 
     flags = {FLAT.get(key, key): f"--{key.replace('_', '-')}" for key in overrides if "." not in key}
     given = (*flags, *(key for key in overrides if "." in key), *(FLAT.get(key, key) for key in changed))
@@ -151,7 +151,7 @@ def _read(scenario: str | None, hardware: str | None) -> list[Deployment]:
     path = Path(scenario) if scenario else None
     if path is None or (path.suffix == "" and "/" not in str(scenario)) or not _is_file(path):
         return []
-    from llmperf.descriptors.importers.deployments import is_deployment, read
+    from llmperf.deployments import is_deployment, read
 
     return read(path, hardware=hardware) if is_deployment(path) else []
 
@@ -317,7 +317,7 @@ def _parameter(name: str, annotation: Any, default: Any = None) -> inspect.Param
 
 def _fetched(model: str) -> str:
     """The configuration of a model id, from the local cache or else from the hub."""
-    from llmperf.descriptors.importers.hub import download_config, local_config
+    from llmperf.importers.hub import download_config, local_config
 
     return str(local_config(model) or download_config(model))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 
 from llmperf import units
-from llmperf.descriptors.resolve import FLAT
 from llmperf.errors import InputError, Problem, shown
 from llmperf.numeric import Array
+from llmperf.scenarios.keys import FLAT
 
 MOST = 20_000
 """Configurations of one knob."""

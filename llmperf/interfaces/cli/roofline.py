@@ -13,7 +13,7 @@ from llmperf.interfaces.cli.compare import assignments
 from llmperf.interfaces.cli.options import FORCE, Request, scenario_command
 
 if TYPE_CHECKING:
-    from llmperf.interfaces.rooflines import Roofline
+    from llmperf.answers.rooflines import Roofline
 
 
 class PhaseKind(str, Enum):
@@ -49,7 +49,8 @@ def roofline(
 
     A chip alone, beside another: llmperf roofline --hardware h100-sxm --with hardware=a100-sxm-80gb
     """
-    from llmperf.interfaces.rooflines import rooflines, to_dict
+    from llmperf.answers.rooflines import rooflines
+    from llmperf.contract.rooflines import to_dict
 
     if html is not None:
         from llmperf.interfaces.figures.drawing import require
@@ -80,13 +81,13 @@ def roofline(
 
 def _write(found: list[Roofline], path: Path) -> None:
     """The figure as a page of its own, with every memory and link."""
-    import llmperf
     from llmperf.interfaces.figures.roofline import rooflines as drawn
     from llmperf.interfaces.report.page import Page, Section, document, write
+    from llmperf.version import __version__
 
     section = Section("roofline", "Roofline", [drawn(found, hierarchical=True)])
     title = f"Roofline: {', '.join(one.label for one in found)}"
-    write(path, document(Page(title, f"llmperf {llmperf.__version__}", [section])))
+    write(path, document(Page(title, f"llmperf {__version__}", [section])))
 
 
 def register(application: typer.Typer) -> None:

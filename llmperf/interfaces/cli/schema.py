@@ -23,7 +23,8 @@ def schema(
 
     Example: llmperf schema outputs
     """
-    from llmperf.interfaces.schemas import outputs, schema_of
+    from llmperf.contract.outputs import outputs
+    from llmperf.interfaces.shelf.schemas import schema_of
 
     if kind == "outputs" and not as_json:
         from llmperf.interfaces.console.schema import show_outputs

@@ -19,7 +19,7 @@ def show(
 
     Example: llmperf show h100-sxm
     """
-    from llmperf.interfaces.inventory import entry
+    from llmperf.interfaces.shelf.inventory import entry
 
     found = entry(name, kind, tuple(catalog or ()))
     if as_json:

@@ -49,9 +49,10 @@ def validate(
 
     Example: llmperf validate --claims kivi --claims qserve
     """
-    from llmperf.descriptors.published import CATEGORIES
     from llmperf.errors import InputError, Problem, nearest
-    from llmperf.interfaces import validation
+    from llmperf.evidence import validation
+    from llmperf.evidence.claims.files import CATEGORIES
+    from llmperf.interfaces.cli.writing import write
     from llmperf.interfaces.console.progress import bar
 
     if shipped not in (None, "data", "claims"):
@@ -80,11 +81,12 @@ def validate(
             no_bound_violations=no_bound_violations,
             progress=advance,
         )
-    validation.write(found, html, markdown, bands)
+    write(found, html, markdown, bands)
     if as_json:
+        from llmperf.contract.validation import to_dict
         from llmperf.interfaces.cli import print_json
 
-        print_json(validation.to_dict(found))
+        print_json(to_dict(found))
     else:
         from llmperf.interfaces.console.validation import show
 

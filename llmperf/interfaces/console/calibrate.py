@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmperf.interfaces.calibration import Written
+from llmperf.evidence.calibration import Written
 from llmperf.interfaces.console.style import console, count, table, text
 
 

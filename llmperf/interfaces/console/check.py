@@ -7,9 +7,9 @@ from io import StringIO
 from rich.console import Console
 from rich.table import Table
 
-from llmperf.interfaces.check import Checks
-from llmperf.interfaces.check.evaluation import Result
-from llmperf.interfaces.check.words import changed, expected, judged, margin, printable
+from llmperf.checks import Checks
+from llmperf.checks.evaluation import Result
+from llmperf.checks.words import changed, expected, judged, margin, printable
 from llmperf.interfaces.console.style import WIDTH, console, table, text
 
 MOST = 100

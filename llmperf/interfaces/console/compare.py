@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmperf.evidence.runs import Comparison, Row
-from llmperf.interfaces.console.estimate import described
 from llmperf.interfaces.console.style import console, count, quantity, table, text
+from llmperf.words.scenario import described
 
 _MENTIONED = 0.05
 """Smallest share of a gap that is mentioned. [1]"""

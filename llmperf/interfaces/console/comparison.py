@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.interfaces.comparison import Comparison
-from llmperf.interfaces.console.estimate import described, maximum
+from llmperf.answers.answer import PHASES
+from llmperf.answers.comparison import Comparison
 from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
-from llmperf.interfaces.explanation import times
-from llmperf.interfaces.results import PHASES
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
+from llmperf.words.difference import explanation, times
+from llmperf.words.scenario import described, maximum
 
 _LABEL = 24
 _WIDEST = 23
@@ -41,7 +41,7 @@ def show(found: Comparison) -> None:
         out.print(made)
     for index in range(1, len(found.labels)):
         out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
-        for words in found.explanation(index):
+        for words in explanation(found, index):
             out.print(text(filled(words, "- ", out.width)))
     notes: dict[str, list[str]] = {}
     for label, result in zip(found.labels, found.results, strict=True):

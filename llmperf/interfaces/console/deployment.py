@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmperf.descriptors.importers.deployments import Deployment, Finding
+from llmperf.deployments import Deployment, Finding
 from llmperf.interfaces.console.style import console, text
 
 TITLES = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import textwrap
 
-from llmperf.interfaces.check.words import change, printable, value
+from llmperf.checks.diff import Diff
+from llmperf.checks.words import change, printable, value
 from llmperf.interfaces.console.style import WIDTH, console, table, text
-from llmperf.interfaces.difference import Diff
 from llmperf.outputs import by_path
 
 

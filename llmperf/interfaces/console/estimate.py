@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.scenario import Scenario
-from llmperf.interfaces.confidence import METRICS, error_bands
+from llmperf.answers.answer import Answer
+from llmperf.answers.breakdown import operators
+from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
-from llmperf.interfaces.results import Estimate
-from llmperf.outputs import RESOURCES, TIMES
-from llmperf.phases.breakdown import operators
+from llmperf.outputs import TIMES
+from llmperf.resources import RESOURCES
+from llmperf.words.scenario import headline, maximum
 
 _DIMENSIONS = {"s": "time", "J": "energy"}
 _OPERATORS_SHOWN = 8
@@ -20,36 +21,7 @@ _BAR = 8
 _MENTIONED = 0.1
 
 
-def headline(result: Estimate) -> str:
-    """The scenario of a result in one line."""
-    return described(result.scenario)
-
-
-def described(scenario: Scenario) -> str:
-    """A scenario in one line."""
-    layout, work = scenario.parallelism, scenario.workload
-    parts = [
-        f"{name} {getattr(layout, name):g}"
-        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
-        if getattr(layout, name) != 1
-    ]
-    ways = f" ({', '.join(parts)})" if parts else ""
-    return (
-        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {layout.devices:g} x "
-        f"{scenario.hardware.name}{ways}: {work.batch:g} sequences of {work.input:g} in, {work.output:g} out"
-    )
-
-
-def maximum(scenario: Scenario) -> str:
-    """What `maximize` found, in words; empty where nothing was asked for."""
-    if scenario.workload.maximize is None:
-        return ""
-    from llmperf.phases.capacity import said
-
-    return said(scenario)
-
-
-def show(result: Estimate) -> None:
+def show(result: Answer) -> None:
     """Print an estimate: times, limits, memory, and where the time goes."""
     out = console()
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
@@ -67,13 +39,13 @@ def show(result: Estimate) -> None:
     out.print(_where(result))
     basis = result.scenario.hardware.achieved
     out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
-    for reason in result.extrapolated:
+    for reason in extrapolated_of(result):
         out.print(f"extrapolated: {text(reason)}")
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 
 
-def _confidence(result: Estimate) -> str:
+def _confidence(result: Answer) -> str:
     """Where measured times lie beside projected ones, as far as the evidence says."""
     said = [
         f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
@@ -83,7 +55,7 @@ def _confidence(result: Estimate) -> str:
     return f"8 of 10 measured: {', '.join(said)}" if said else "no measured error band"
 
 
-def _waits(result: Estimate, phase: str) -> str:
+def _waits(result: Answer, phase: str) -> str:
     """What a step of a phase waits for, the longest first: at least a tenth of its time."""
     waits = {name: float(np.max(value)) for name, value in getattr(result.evaluated[0], phase).waits.items()}
     whole = sum(waits.values())
@@ -91,7 +63,7 @@ def _waits(result: Estimate, phase: str) -> str:
     return ", ".join(f"{share:.0%} {name}" for share, name in shares if share >= _MENTIONED)
 
 
-def _times(result: Estimate) -> Any:
+def _times(result: Answer) -> Any:
     made = table("", "bound", "roofline", "projection")
     for output in TIMES:
         if output.name == "itl_s":
@@ -107,14 +79,14 @@ def _times(result: Estimate) -> Any:
     return made
 
 
-def _verdict(result: Estimate) -> str:
+def _verdict(result: Answer) -> str:
     memory = result.memory
     if memory.fits:
         return (
             f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, at most {count(memory.max_batch)} such sequences, "
             f"or context {count(memory.max_context)} at this batch"
         )
-    from llmperf.phases.remedies import NOTHING_FITS, remedies
+    from llmperf.answers.remedies import NOTHING_FITS, remedies
 
     found = remedies(result.resolved, result.evaluated[0])
     would = f"It would fit with one of: {'; '.join(found)}" if found else NOTHING_FITS
@@ -124,7 +96,7 @@ def _verdict(result: Estimate) -> str:
     )
 
 
-def _where(result: Estimate) -> Any:
+def _where(result: Answer) -> Any:
     part = result.evaluated[0]
     phases = {
         phase: {row.name: row for row in operators(getattr(part, phase))}

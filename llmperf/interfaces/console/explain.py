@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from llmperf.interfaces.console.estimate import headline
+from llmperf.answers.answer import Answer
 from llmperf.interfaces.console.style import console, filled, text
-from llmperf.interfaces.results import Estimate
+from llmperf.words.explain import explain
+from llmperf.words.scenario import headline
 
 
-def show(result: Estimate) -> None:
+def show(result: Answer) -> None:
     """Print a result in sentences."""
     out = console()
     out.print(f"[bold]{text(headline(result))}[/bold]")
-    for heading, items in result.explain().by_topic().items():
+    for heading, items in explain(result).by_topic().items():
         out.print(f"[bold]{heading}[/bold]")
         for item in items:
             out.print(text(filled(item.text, "- ", out.width)))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmperf.answers.answer import Answer
+from llmperf.answers.remedies import NOTHING_FITS
+from llmperf.contract.answers import memory_dict
 from llmperf.interfaces.console.style import bar, console, count, gib, quantity, table, text
-from llmperf.interfaces.results import Estimate, memory_dict
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
-from llmperf.phases.remedies import NOTHING_FITS
 
 
-def memory_table(result: Estimate) -> Any:
+def memory_table(result: Answer) -> Any:
     """Memory of the fullest device, by class."""
     memory = result.memory
     made = table("memory of one device", "GiB", "of its capacity", "")
@@ -26,9 +27,9 @@ def memory_table(result: Estimate) -> Any:
     return made
 
 
-def show(result: Estimate) -> None:
+def show(result: Answer) -> None:
     """Print what devices hold, by stage and tier, and what would fit."""
-    from llmperf.interfaces.console.estimate import headline, maximum
+    from llmperf.words.scenario import headline, maximum
 
     out = console()
     data = memory_dict(result)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from llmperf import units
+from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline
 from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, quantity, table, text
-from llmperf.interfaces.rooflines import STEP, Feed, Peak, Point, Roofline
 
 _HEIGHT = 20
 _MARGIN = 11

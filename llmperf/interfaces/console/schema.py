@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llmperf.interfaces.console.style import console, table, text
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, RESOURCES, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES
+from llmperf.resources import RESOURCES
 
 
 def show_outputs() -> None:

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.published import CATEGORIES
-from llmperf.evidence.claims import Claim, missing, said
+from llmperf.evidence.claims.files import CATEGORIES
+from llmperf.evidence.claims.recompute import Claim, missing, said
 from llmperf.evidence.rows import Rows
-from llmperf.interfaces import published
+from llmperf.evidence.validation import Validation
 from llmperf.interfaces.console.style import console, count, table, text
-from llmperf.interfaces.validation import Validation
+from llmperf.words import claims as published
 
 MOST = 20
 """Violations, reasons and claims that are listed; the others are counted."""

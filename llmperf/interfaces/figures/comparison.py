@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-from llmperf.interfaces.comparison import Comparison
+from llmperf.answers.answer import Answer
+from llmperf.answers.comparison import Comparison
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, drawing, hover, label, new, quantity, rate
-from llmperf.interfaces.results import Estimate
 
 METRICS = {
     "ttft_s": "TTFT",
@@ -70,7 +70,7 @@ def speedups(found: Comparison) -> Drawing:
     return drawing("comparison", f"Compared with {found.labels[0]}", caption, figure, head, rows)
 
 
-def value(result: Estimate, metric: str) -> str:
+def value(result: Answer, metric: str) -> str:
     """A projected output as a person reads it."""
     number = getattr(result.projection, metric)
     if metric.endswith("per_s"):

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 
 from llmperf import units
+from llmperf.answers.answer import Answer
+from llmperf.answers.sweep import Sweep
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.results import Estimate
 
 LONGEST = 20
 """Characters of a line beside bars."""
 
-Results = Mapping[str, Estimate]
+Results = Mapping[str, Answer]
 """Results of one configuration each, by the label that a reader sees."""
 
 
@@ -130,3 +131,8 @@ def gib(value: Any) -> str:
 def share(value: Any) -> str:
     """A fraction in per cent."""
     return f"{100.0 * float(value):.1f} %"
+
+
+def knobs_said(sweep: Sweep, index: Any) -> str:
+    """A configuration of a sweep in words."""
+    return ", ".join(f"{name} {count(values[index])}" for name, values in sweep.knobs.items())

@@ -9,14 +9,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmperf.answers.answer import Answer
+from llmperf.answers.sweep import Sweep, against, batches
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, hover, label, new, quantity, rate
-from llmperf.interfaces.figures.sweep import MOST_POINTS, Sweep, against, batches
-from llmperf.interfaces.results import Estimate
+from llmperf.interfaces.figures.drawing import (
+    Drawing,
+    Results,
+    count,
+    drawing,
+    hover,
+    knobs_said,
+    label,
+    new,
+    quantity,
+    rate,
+)
+from llmperf.interfaces.figures.sweep import MOST_POINTS
 from llmperf.numeric import Array
 
 
-def latency(result: Estimate) -> str:
+def latency(result: Answer) -> str:
     """The output that a reader waits for: the time of a token, or of the whole where only one is generated."""
     return "tpot_s" if np.isfinite(result.projection.tpot_s).any() else "e2e_s"
 
@@ -31,7 +43,7 @@ def throughput_latency(results: Results, sweeps: Mapping[str, Sweep] | None = No
 
     Parameters
     ----------
-    results : mapping of str to Estimate
+    results : mapping of str to Answer
         By label; each of one configuration, which is marked on its curve.
     sweeps : mapping of str to Sweep, optional
         The same along the batch, where they are known already.
@@ -81,7 +93,7 @@ def _curve(figure: Any, sweep: Sweep, metric: str, index: int, several: bool) ->
         )
 
 
-def _own(figure: Any, result: Estimate, metric: str, index: int) -> None:
+def _own(figure: Any, result: Answer, metric: str, index: int) -> None:
     part = result.projection
     figure.add_scatter(
         x=[getattr(part, metric)],
@@ -97,7 +109,7 @@ def _own(figure: Any, result: Estimate, metric: str, index: int) -> None:
 def _said(sweep: Sweep, index: Any, definition: str, metric: str) -> str:
     time, first, output = (sweep.of(name, definition)[index] for name in (metric, "ttft_s", RATE))
     return hover(
-        f"<b>{label(sweep.said(index))}</b>",
+        f"<b>{label(knobs_said(sweep, index))}</b>",
         label(sweep.label),
         f"{definition}: {SHORT[metric]} {quantity(time, 'time')}, TTFT {quantity(first, 'time')}",
         rate(output),
@@ -110,7 +122,7 @@ def _rows(sweep: Sweep, metric: str, before: str) -> list[tuple[str, ...]]:
     outputs, most = sweep.of(RATE), sweep.of(RATE, "bound")
     return [
         (
-            f"{before}{sweep.said(i)}",
+            f"{before}{knobs_said(sweep, i)}",
             quantity(times[i], "time"),
             quantity(bounds[i], "time"),
             rate(outputs[i]),
@@ -163,7 +175,7 @@ def pareto(sweeps: Sequence[Sweep]) -> Drawing:
     head = ("configuration", SHORT[metric], "TTFT", "output")
     before = ["" if len(sweeps) == 1 else f"{found[i].sweep.label}: " for i in best]
     rows = [
-        (name + found[i].sweep.said(found[i].index), quantity(found[i].time, "time"),
+        (name + knobs_said(found[i].sweep, found[i].index), quantity(found[i].time, "time"),
          quantity(found[i].sweep.of("ttft_s")[found[i].index], "time"), rate(found[i].output))
         for name, i in zip(before, best, strict=True)
     ]  # fmt: skip

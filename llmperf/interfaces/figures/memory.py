@@ -6,10 +6,21 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.answers.answer import Answer
+from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, folded, gib, hover, label, new
-from llmperf.interfaces.figures.sweep import Sweep
-from llmperf.interfaces.results import Estimate
+from llmperf.interfaces.figures.drawing import (
+    Drawing,
+    Results,
+    count,
+    drawing,
+    folded,
+    gib,
+    hover,
+    knobs_said,
+    label,
+    new,
+)
 from llmperf.outputs import MEMORY_CLASSES
 
 GIB = 2.0**30
@@ -20,7 +31,7 @@ def memory(results: Results) -> Drawing:
 
     Parameters
     ----------
-    results : mapping of str to Estimate
+    results : mapping of str to Answer
         By label; each of one configuration.
     """
     figure = new(130 + 52 * len(results))
@@ -72,7 +83,7 @@ def _classes(results: Results) -> list[Any]:
     return [one for one in MEMORY_CLASSES if any(np.any(getattr(r.memory, one.name)) for r in results.values())]
 
 
-def _row(name: str, result: Estimate) -> tuple[str, ...]:
+def _row(name: str, result: Answer) -> tuple[str, ...]:
     parts = (*(one.name for one in MEMORY_CLASSES), "required", "usable", "capacity")
     return (name, *(gib(getattr(result.memory, part)) for part in parts), "yes" if result.memory.fits else "no")
 
@@ -83,7 +94,7 @@ def memory_against(sweep: Sweep, own: float | None = None) -> Drawing:
     Parameters
     ----------
     sweep : Sweep
-        Of one knob, its values rising (`llmperf.interfaces.figures.sweep.against`).
+        Of one knob, its values rising (`llmperf.answers.sweep.against`).
     own : float, optional
         The scenario's own value, which is marked.
     """
@@ -100,7 +111,7 @@ def memory_against(sweep: Sweep, own: float | None = None) -> Drawing:
             line={"width": 0.5, "color": theme.PALETTE[index]},
             fillpattern=theme.filled("", theme.PATTERNS[index])["pattern"],
             hovertext=[
-                hover(f"<b>{label(sweep.said(i))}</b>", f"{output.label}: {gib(value)} GiB", _state(held, i))
+                hover(f"<b>{label(knobs_said(sweep, i))}</b>", f"{output.label}: {gib(value)} GiB", _state(held, i))
                 for i, value in enumerate(part)
             ],
             hoverinfo="text",

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.interfaces.comparison import distinct
+from llmperf.answers.answer import Answer
+from llmperf.answers.breakdown import Operator, operators
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, label, new, quantity, share
-from llmperf.interfaces.results import Estimate
-from llmperf.outputs import RESOURCES
-from llmperf.phases.breakdown import Operator, operators
+from llmperf.resources import RESOURCES
+from llmperf.scenarios.names import distinct
 
 MOST_BARS = 12
 """Operators that have a bar of their own; the table lists all."""
@@ -31,7 +31,7 @@ def waits(results: Results) -> Drawing:
 
     Parameters
     ----------
-    results : mapping of str to Estimate
+    results : mapping of str to Answer
         By label; each of one configuration.
     """
     found = _waits(results)
@@ -92,12 +92,12 @@ def _waits(results: Results) -> list[tuple[str, str, dict[str, float]]]:
     return out
 
 
-def operator_times(result: Estimate, phase: str) -> Drawing:
+def operator_times(result: Answer, phase: str) -> Drawing:
     """The operators of a phase by their total time in a step, and where each would be at its roofline.
 
     Parameters
     ----------
-    result : Estimate
+    result : Answer
         Of one configuration.
     phase : str
         ``prefill`` or ``decode``.

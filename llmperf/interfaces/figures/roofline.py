@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, hover, label, new, quantity, share
-from llmperf.interfaces.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
-from llmperf.outputs import RESOURCES
+from llmperf.resources import RESOURCES
 
 PHASES = ("prefill", "decode")
 OWN = ("memory.main", "memory.internal")
@@ -25,7 +25,7 @@ def roofline(results: Results, hierarchical: bool = False) -> Drawing:
 
     Parameters
     ----------
-    results : mapping of str to Estimate
+    results : mapping of str to Answer
         By label; each of one configuration. The roofs of equal chips are drawn once.
     hierarchical : bool
         With the slopes of every tier and link, and the whole step against each of them.
@@ -34,7 +34,7 @@ def roofline(results: Results, hierarchical: bool = False) -> Drawing:
 
 
 def rooflines(found: Sequence[Roofline], hierarchical: bool = False) -> Drawing:
-    """Rooflines that are known already (`llmperf.interfaces.rooflines`), in one figure.
+    """Rooflines that are known already (`llmperf.answers.rooflines`), in one figure.
 
     Parameters
     ----------

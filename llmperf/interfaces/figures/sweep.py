@@ -2,86 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.resolve import Resolved
+from llmperf.answers.answer import Answer
+from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, count, drawing, label, new, quantity, rate
-from llmperf.interfaces.results import Estimate, answer
 from llmperf.numeric import Array
 
 MOST_POINTS = 2_000
 """Points of a figure; of more configurations, every so manieth is drawn, and the figure says so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sweep:
-    """Results of many configurations.
-
-    Attributes
-    ----------
-    label : str
-        The scenario that is varied.
-    knobs : mapping of str to ndarray, (configurations,)
-        What varies, by its key in a scenario.
-    result : Estimate
-        Its arrays have the shape (configurations,).
-    """
-
-    label: str
-    knobs: Mapping[str, Array]
-    result: Estimate
-
-    def __len__(self) -> int:
-        return int(np.prod(self.result.shape))
-
-    def of(self, output: str, definition: str = "projection") -> Array:
-        """An output of every configuration, by one definition."""
-        return np.asarray(getattr(getattr(self.result, definition), output), dtype=float)
-
-    def said(self, index: Any) -> str:
-        """The configuration in words."""
-        return ", ".join(f"{name} {count(values[index])}" for name, values in self.knobs.items())
-
-
-def against(name: str, result: Estimate, knob: str, values: Array) -> Sweep:
-    """A result of one configuration, along another batch or input.
-
-    Parameters
-    ----------
-    name : str
-        Label.
-    result : Estimate
-    knob : str
-        A number of the workload: ``batch``, ``input``, ``output``.
-    values : ndarray
-    """
-    changed: dict[str, Any] = {knob: values, "maximize": None}
-    work = replace(result.scenario.workload, **changed)
-    scenario = replace(result.scenario, workload=work)
-    return Sweep(name, {knob: values}, answer(Resolved(scenario, values.shape, ())))
-
-
-def batches(result: Estimate, points: int = 41) -> Array:
-    """Batches around what fits: from one up to twice the largest that does, evenly spaced by ratio."""
-    own = float(np.max(result.scenario.workload.batch))
-    most = float(np.nan_to_num(result.memory.max_batch, nan=0.0, posinf=0.0))
-    top = min(max(2.0 * most, 2.0 * own, 16.0), 65_536.0)
-    return np.unique(np.rint(np.append(np.geomspace(1.0, top, points), own)))
-
-
-def inputs(result: Estimate, points: int = 41) -> Array:
-    """Prompt lengths up to the model's context, evenly spaced by ratio; empty where its input is always the same."""
-    model, work = result.scenario.model, result.scenario.workload
-    top = model.max_context - float(np.max(work.output))
-    low = max(float(work.shared_prefix) + 1.0, min(128.0, float(work.input)))
-    if model.vision or not model.generates or top <= low:
-        return np.zeros(0)
-    return np.unique(np.rint(np.append(np.geomspace(low, top, points), float(work.input))))
 
 
 OUTPUTS = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("output_tokens_per_s", "output tokens/s"))
@@ -149,7 +81,7 @@ def _row(sweep: Sweep, index: int, drawn: list[tuple[str, str]]) -> tuple[str, .
     return (count(values[index]), *cells, "yes" if result.memory.fits[index] else "no")
 
 
-def _mark_capacity(figure: Any, values: Array, result: Estimate) -> None:
+def _mark_capacity(figure: Any, values: Array, result: Answer) -> None:
     """A shade over the values that do not fit."""
     order = np.argsort(values, kind="stable")
     fits = np.asarray(result.memory.fits)[order]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from llmperf.evidence import bands
-from llmperf.evidence.claims import said
+from llmperf.evidence.claims.recompute import said
 from llmperf.evidence.rows import Rows, Summary
-from llmperf.interfaces import published
+from llmperf.evidence.validation import Validation
 from llmperf.interfaces.report.markdown import line, table
-from llmperf.interfaces.validation import Validation
+from llmperf.words import claims as published
 
 HEAD = """# Accuracy
 

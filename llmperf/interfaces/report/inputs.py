@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmperf.descriptors import catalog
-from llmperf.descriptors.resolve import resolve
+from llmperf.answers.answer import Answer, answer
+from llmperf.answers.comparison import Comparison
+from llmperf.answers.sweep import Sweep, against, batches
 from llmperf.errors import InputError, Problem
-from llmperf.evidence import kernels
 from llmperf.evidence.datasets import shipped
+from llmperf.evidence.kernels import base as kernels
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.validate import validate
-from llmperf.interfaces.comparison import Comparison, changed, distinct, named
-from llmperf.interfaces.figures.sweep import Sweep, against, batches
-from llmperf.interfaces.results import Estimate, answer
-from llmperf.interfaces.validation import Validation
+from llmperf.evidence.validation import Validation
 from llmperf.numeric import Array
+from llmperf.scenarios import catalog
+from llmperf.scenarios.names import changed, distinct, named
+from llmperf.scenarios.resolve import resolve
 
 if TYPE_CHECKING:
-    from llmperf.descriptors.importers.deployments import Deployment
+    from llmperf.deployments import Deployment
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Inputs:
 
     Attributes
     ----------
-    results : dict of str to Estimate
+    results : dict of str to Answer
         Of one configuration each, by label; the first is what the others are compared with.
     sweeps : tuple of Sweep
         Each result along the knobs that were asked for.
@@ -51,7 +52,7 @@ class Inputs:
         Of the files that scenarios were read from.
     """
 
-    results: dict[str, Estimate] = field(default_factory=dict)
+    results: dict[str, Answer] = field(default_factory=dict)
     sweeps: tuple[Sweep, ...] = ()
     limits: Mapping[str, float] = field(default_factory=dict)
     evidence: tuple[Rows, ...] = ()
@@ -144,9 +145,9 @@ def gather(
 Given = list[tuple[Reference, dict[str, Any]]]
 
 
-def _answers(given: Given, grid: Mapping[str, Array], folders: tuple[str, ...]) -> list[Estimate]:
+def _answers(given: Given, grid: Mapping[str, Array], folders: tuple[str, ...]) -> list[Answer]:
     """One configuration each; of all scenarios that are wrong, every fault."""
-    out: list[Estimate] = []
+    out: list[Answer] = []
     problems: list[Problem] = []
     for reference, keys in given:
         try:
@@ -178,7 +179,7 @@ def _grid(sweeps: Mapping[str, Array]) -> dict[str, Array]:
     return {name: values.reshape(-1) for name, values in zip(sweeps, crossed, strict=True)}
 
 
-def _label(reference: Reference, result: Estimate, several: int) -> str:
+def _label(reference: Reference, result: Answer, several: int) -> str:
     """What a scenario is called: its name, its file, or its model and hardware."""
     scenario = result.scenario
     stem = named(reference) if several > 1 else ""

@@ -11,8 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.descriptors.catalog import write_atomically
 from llmperf.errors import InputError, Problem
+from llmperf.files.store import write_atomically
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing
 from llmperf.interfaces.report.html import Html, details, h, join, table

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmperf.descriptors.published import CATEGORIES
-from llmperf.evidence.claims import Claim, missing, said
-from llmperf.interfaces import published
+from llmperf.evidence.claims.files import CATEGORIES
+from llmperf.evidence.claims.recompute import Claim, missing, said
 from llmperf.interfaces.report.markdown import line, table
+from llmperf.words import claims as published
 
 HEAD = """# Published results, one by one
 

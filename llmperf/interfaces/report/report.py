@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import llmperf
 from llmperf.interfaces.report.inputs import Inputs
 from llmperf.interfaces.report.page import Page, document, write, write_beside
 from llmperf.interfaces.report.sections import sections
+from llmperf.version import __version__
 
 
 def page(inputs: Inputs) -> Page:
     """The report of what was computed."""
     names = list(inputs.results)
     title = names[0] if len(names) == 1 else ("Comparison of configurations" if names else "Predicted beside measured")
-    note = f"llmperf {llmperf.__version__}" + (f", {inputs.date}" if inputs.date else "")
+    note = f"llmperf {__version__}" + (f", {inputs.date}" if inputs.date else "")
     footer = "Computed in closed form by llmperf. This file makes no request to any server."
     return Page(title, note, sections(inputs), footer)
 

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-import llmperf
-from llmperf.evidence.claims import Claim, said
+from llmperf.evidence.claims.recompute import Claim, said
 from llmperf.evidence.rows import EXPLAINED, Rows
+from llmperf.evidence.validation import Validation
 from llmperf.interfaces.figures import error
 from llmperf.interfaces.figures.drawing import Drawing, require
 from llmperf.interfaces.report import page as shell
 from llmperf.interfaces.report.html import Html, h, items, table
 from llmperf.interfaces.report.page import Page, Section
-from llmperf.interfaces.validation import Validation
+from llmperf.version import __version__
 
 MOST_ROWS = 200
 """Rows that beat the bound, and reasons, that are listed."""
@@ -46,7 +46,7 @@ def page(found: Validation) -> str:
         sections.append(Section("claims", "Published results", list(of_claims(found.claims))))
     failures = items(h("span", line, class_="fail") for line in found.failures[:MOST_ROWS])
     lead = h("section", h("p", INTRODUCTION), failures, aria_label="Introduction")
-    return shell.document(Page("Predicted beside measured", f"llmperf {llmperf.__version__}", sections, lead=lead))
+    return shell.document(Page("Predicted beside measured", f"llmperf {__version__}", sections, lead=lead))
 
 
 def of_data(rows: Rows, found: Validation) -> Iterator[Html | Drawing | None]:

@@ -8,6 +8,7 @@ from llmperf.interfaces.figures import comparison
 from llmperf.interfaces.figures.drawing import Drawing
 from llmperf.interfaces.report.html import Html, h, items
 from llmperf.interfaces.report.inputs import Inputs
+from llmperf.words.difference import explanation
 
 TITLE = "Comparison"
 
@@ -24,4 +25,4 @@ def render(inputs: Inputs) -> Iterator[Html | Drawing | None]:
     yield comparison.speedups(found)
     for index in range(1, len(found.labels)):
         yield h("h3", f"What makes the difference: {found.labels[index]}")
-        yield items(found.explanation(index))
+        yield items(explanation(found, index))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from llmperf.answers.answer import Answer
 from llmperf.interfaces.figures.drawing import quantity
 from llmperf.interfaces.report.html import Html, h, table
 from llmperf.interfaces.report.inputs import Inputs
-from llmperf.interfaces.results import Estimate
 
 TITLE = "Energy and cost"
 
@@ -39,7 +39,7 @@ def render(inputs: Inputs) -> Iterator[Html]:
     )
 
 
-def _row(name: str, result: Estimate) -> tuple[str, ...]:
+def _row(name: str, result: Answer) -> tuple[str, ...]:
     hardware, part = result.scenario.hardware, result.projection
     devices = float(np.max(result.scenario.parallelism.devices))
     rent = None if hardware.rent is None else float(np.max(hardware.rent)) * devices

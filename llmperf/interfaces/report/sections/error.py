@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from llmperf.evidence.bands import Band
-from llmperf.interfaces.confidence import METRICS, error_bands
+from llmperf.evidence.confidence import METRICS, error_bands
 from llmperf.interfaces.figures import error
 from llmperf.interfaces.figures.drawing import Drawing
 from llmperf.interfaces.report.html import Html, h, table

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from llmperf.answers.sweep import against
+from llmperf.answers.sweep import inputs as lengths
 from llmperf.interfaces.figures import memory
 from llmperf.interfaces.figures.drawing import Drawing
-from llmperf.interfaces.figures.sweep import against
-from llmperf.interfaces.figures.sweep import inputs as lengths
 from llmperf.interfaces.report.inputs import Inputs
 
 TITLE = "Memory"

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-import llmperf
+from llmperf.answers.answer import Answer
+from llmperf.contract.answers import SCHEMA_VERSION, plain, scenario_dict
 from llmperf.interfaces.report.html import Html, details, h, table
 from llmperf.interfaces.report.inputs import Inputs, catalog_hash
 from llmperf.interfaces.report.page import facts, plotly_version
-from llmperf.interfaces.results import SCHEMA_VERSION, Estimate
+from llmperf.version import __version__
 
 TITLE = "Scenario and sources"
 
@@ -38,7 +39,7 @@ def render(inputs: Inputs) -> Iterator[Html]:
     yield h("h3", "Versions")
     yield facts(
         [
-            ("llmperf", llmperf.__version__),
+            ("llmperf", __version__),
             ("schema of the JSON", SCHEMA_VERSION),
             ("catalog", f"{catalog_hash(inputs.folders)} (SHA-256 of its names and contents)"),
             ("NumPy", np.__version__),
@@ -47,7 +48,7 @@ def render(inputs: Inputs) -> Iterator[Html]:
     )
 
 
-def _facts(result: Estimate) -> list[tuple[str, Any]]:
+def _facts(result: Answer) -> list[tuple[str, Any]]:
     scenario = result.scenario
     layout, work = scenario.parallelism, scenario.workload
     ways = ", ".join(
@@ -77,16 +78,16 @@ def _findings(found: list[dict[str, Any]]) -> Iterator[tuple[str, ...]]:
         yield where, written, one["kind"].replace("_", " "), became, one["message"]
 
 
-def _whole(result: Estimate) -> str:
+def _whole(result: Answer) -> str:
     """The scenario as ``estimate --json`` has it, without the sources, which stand below."""
-    data: dict[str, Any] = result.to_dict()["scenario"]
+    data: dict[str, Any] = plain(scenario_dict(result.scenario))
     for part in data.values():
         if isinstance(part, dict):
             part.pop("sources", None)
     return json.dumps(data, indent=2, ensure_ascii=False)
 
 
-def _sources(result: Estimate) -> Iterator[tuple[str, str]]:
+def _sources(result: Answer) -> Iterator[tuple[str, str]]:
     for item in fields(result.scenario):
         part = getattr(result.scenario, item.name)
         for key, source in (getattr(part, "sources", None) or {}).items():

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from llmperf.interfaces.confidence import METRICS, error_bands
-from llmperf.interfaces.console.estimate import described, maximum
+from llmperf.answers.answer import Answer
+from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.figures.drawing import count, gib, quantity, share
 from llmperf.interfaces.figures.operators import resource
 from llmperf.interfaces.report.html import Html, h, items, join, table
 from llmperf.interfaces.report.inputs import Inputs
-from llmperf.interfaces.results import Estimate
+from llmperf.words.scenario import described, maximum
 
 TITLE = "Summary"
 LIMITS = {"ttft_s": "TTFT", "tpot_s": "TPOT"}
@@ -48,7 +48,7 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
         if not several:
             yield h("div", *_cards(result), class_="cards")
         yield items(_limits(result))
-    notes = dict.fromkeys(note for one in inputs.results.values() for note in (*one.extrapolated, *one.warnings))
+    notes = dict.fromkeys(note for one in inputs.results.values() for note in (*extrapolated_of(one), *one.warnings))
     if notes:
         yield h("h4", "What to know")
         yield items(notes)
@@ -63,13 +63,13 @@ Verdict = tuple[str, str, str]
 """Class of its colour, its word, and why."""
 
 
-def fits(result: Estimate) -> Verdict:
+def fits(result: Answer) -> Verdict:
     """Whether the workload has a place in memory."""
     memory = result.memory
     if memory.fits:
         room = f"{gib(memory.required)} of {gib(memory.usable)} GiB that each device may use"
         return "good", "Fits.", f"{room}; {count(memory.max_batch)} such sequences would fit."
-    from llmperf.phases.remedies import NOTHING_FITS, remedies
+    from llmperf.answers.remedies import NOTHING_FITS, remedies
 
     found = remedies(result.resolved, result.evaluated[0])
     would = f" It would fit with one of: {'; '.join(found)}." if found else f" {NOTHING_FITS}"
@@ -77,7 +77,7 @@ def fits(result: Estimate) -> Verdict:
     return "bad", "Does not fit.", text + would
 
 
-def served(result: Estimate, metric: str, most: float) -> Verdict:
+def served(result: Answer, metric: str, most: float) -> Verdict:
     """Whether a time is within a limit: for certain, by the projection, not even by the bound; never unless it fits."""
     value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
     name, limit = LIMITS[metric], quantity(most, "time")
@@ -99,7 +99,7 @@ def served(result: Estimate, metric: str, most: float) -> Verdict:
     return "good", f"{name} is met.", f"{said}; the upper end of the band is {worst}."
 
 
-def _row(name: str, result: Estimate) -> tuple[str, ...]:
+def _row(name: str, result: Answer) -> tuple[str, ...]:
     part, memory = result.projection, result.memory
     limit = result.bottleneck["decode"] or result.bottleneck["prefill"]
     return (
@@ -112,7 +112,7 @@ def _row(name: str, result: Estimate) -> tuple[str, ...]:
     )
 
 
-def _cards(result: Estimate) -> Iterator[Html]:
+def _cards(result: Answer) -> Iterator[Html]:
     bands = error_bands(result.scenario)
     for metric, title in TIMES.items():
         value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
@@ -144,7 +144,7 @@ def _card(name: str, value: str, *small: str) -> Html:
     )
 
 
-def _limits(result: Estimate) -> Iterator[Html]:
+def _limits(result: Answer) -> Iterator[Html]:
     """What each phase waits for, in words."""
     for phase, name in result.bottleneck.items():
         if name is None:

@@ -1,0 +1,1 @@
+"""Answers to questions as facts: no words, no screens."""

@@ -1,0 +1,113 @@
+"""Two or more configurations side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from llmperf.answers.answer import Answer, answer
+from llmperf.answers.differences import Difference, difference
+from llmperf.errors import InputError, Problem
+from llmperf.outputs import TIMES
+from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
+from llmperf.scenarios.resolve import resolve
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Configurations side by side; the first is what the others are compared with.
+
+    Attributes
+    ----------
+    labels : tuple of str
+        What each configuration is called.
+    results : tuple of Answer
+        Their estimates.
+    """
+
+    labels: tuple[str, ...]
+    results: tuple[Answer, ...]
+
+    def speedup(self, index: int, definition: str = "projection") -> dict[str, float]:
+        """How many times better each output is than in the first configuration: more than 1 is better. [1]
+
+        Parameters
+        ----------
+        index : int
+            Which configuration.
+        definition : str
+            ``bound``, ``roofline`` or ``projection``.
+        """
+        base, other = (getattr(result, definition) for result in (self.results[0], self.results[index]))
+        return {
+            output.name: _ratio(getattr(base, output.name), getattr(other, output.name), output.better == "lower")
+            for output in TIMES
+        }
+
+    def difference(self, index: int) -> Difference:
+        """What differs from the first configuration, as numbers."""
+        return difference(self.results[0].evaluated[0], self.results[index].evaluated[0])
+
+
+def _ratio(base: float, other: float, less_is_better: bool) -> float:
+    above, below = (base, other) if less_is_better else (other, base)
+    return above / below if below else float("nan")
+
+
+def compare(
+    base: Reference, *others: Mapping[str, Any] | str | Path, catalog: tuple[str, ...] = (), **overrides: Any
+) -> Comparison:
+    """Set two or more configurations side by side.
+
+    Parameters
+    ----------
+    base : mapping, str or Path
+        A scenario as data, or the name or file of one: what the others are compared with.
+    *others : mapping, str or Path
+        The name or file of a scenario of its own, one as data (`Whole`), or a mapping of what differs from `base` (keys
+        as in `overrides`).
+    catalog : tuple of str
+        Directories whose descriptors go before the packaged ones.
+    **overrides
+        Keys on top of every scenario, as in `llmperf.estimate`; numbers only, no arrays. What a mapping of `others`
+        names goes before them. With ``maximize``, each configuration is maximized by itself.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare, or a scenario is wrong; lists every fault.
+    """
+    if not others:
+        raise InputError(Problem("needs at least two configurations", "compare"))
+    given: list[tuple[Reference, dict[str, Any], str]] = [(base, overrides, named(base) or "base")]
+    for index, other in enumerate(others, 2):
+        if isinstance(other, Mapping) and not isinstance(other, Whole):
+            given.append((base, {**overrides, **other}, changed(other) or f"configuration {index}"))
+        else:
+            given.append((other, overrides, named(other) or f"configuration {index}"))
+    labels = distinct([label for _, _, label in given])
+    problems: list[Problem] = []
+    results = []
+    for (reference, keys, _), label in zip(given, labels, strict=True):
+        try:
+            results.append(_answer(reference, keys, catalog))
+        except InputError as error:
+            problems += [
+                one if one.file else replace(one, message=f"{one.message} (in {label})") for one in error.problems
+            ]
+    if problems:
+        raise InputError(list({(one.path, one.message): one for one in problems}.values()))
+    return Comparison(tuple(labels), tuple(results))
+
+
+def _answer(reference: Reference, keys: Mapping[str, Any], catalog: tuple[str, ...]) -> Answer:
+    resolved = resolve(reference, keys, catalog)
+    if resolved.shape:
+        raise InputError(Problem("a comparison shows one configuration each, not arrays"))
+    return answer(resolved)

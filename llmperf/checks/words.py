@@ -1,0 +1,156 @@
+"""Verdicts in words, and what is wrong as a flat list of findings, each at its line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from llmperf import units
+from llmperf.checks.evaluation import Result, Verdict
+from llmperf.checks.limits import Place
+from llmperf.checks.lock import Drift
+from llmperf.outputs import BOUND_BY, DIMENSIONS, Output, by_path
+
+if TYPE_CHECKING:
+    from llmperf.checks import Checks
+
+RULES = {
+    "limit": "A limit on an output does not hold.",
+    "drift": "An output is another than in the reviewed lock file.",
+    "capacity": "The workload does not fit into the memory, and the check does not expect that.",
+    "empty": "A check asserts nothing.",
+    "expired-skip": "The date up to which a check was skipped has passed.",
+    "input": "A check file is wrong.",
+}
+"""Kinds of findings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong: its rule, the check (empty: the input), what to say, and where."""
+
+    rule: str
+    check: str
+    message: str
+    place: Place = field(default_factory=Place)
+
+
+def findings(checks: Checks) -> Iterator[Finding]:
+    """Everything that is wrong, in the order of the checks, then the faults of the input."""
+    for result in checks.results:
+        yield from of(result)
+    for problem in checks.problems:
+        path = f"{problem.path}: " if problem.path else ""
+        hint = f" ({problem.suggestion})" if problem.suggestion else ""
+        place = Place(problem.file, problem.line, problem.column)
+        yield Finding("input", "", printable(f"{path}{problem.message}{hint}"), place)
+
+
+def of(result: Result) -> Iterator[Finding]:
+    """What is wrong with one check, beside faults of its input."""
+    name, place = result.check.name, result.check.place
+    if result.status == "failed":
+        for verdict in result.verdicts:
+            if not verdict.holds:
+                where = verdict.limit.place if verdict.limit.place.file else place
+                yield Finding("limit", name, f"{name}: {failure(verdict)}", where)
+    if result.status in ("failed", "error") and result.reason and not result.problems:
+        rule = "expired-skip" if result.status == "error" else "capacity"
+        drifts = result.baseline.drifts if result.baseline else ()
+        if drifts:
+            text = f"{name}: {result.reason}: {', '.join(drifted(one) for one in drifts[:4])}"
+            rule = "drift"
+        else:
+            text = f"{name}: {result.reason}"
+            rule = rule if result.verdicts else "empty"
+        yield Finding(rule, name, printable(text), place)
+
+
+def failure(verdict: Verdict) -> str:
+    """Why a limit does not hold: ``ttft_s 516 ms, expected max 300 ms (-72.1 %)``."""
+    limit = verdict.limit
+    end = " at the pessimistic end" if limit.pessimistic else ""
+    room = f" ({margin(verdict)})" if verdict.margin is not None else ""
+    return f"{limit.output} {judged(verdict)}{end}, expected {expected(verdict)}{room}"
+
+
+def judged(verdict: Verdict) -> str:
+    """The value that is judged, in as many digits as tell it apart from a limit that it breaks."""
+    limit = verdict.limit
+    wanted = expected(verdict).removeprefix(f"{limit.side} ")
+    texts = [value(limit.about, verdict.value, digits) for digits in ((3,) if verdict.holds else (3, 6, 9, 12))]
+    return next((text for text in texts if text != wanted), texts[-1])
+
+
+def expected(verdict: Verdict) -> str:
+    """A limit as it is written, with its unit: ``max 300 ms``."""
+    limit = verdict.limit
+    if limit.about.unit != "1" and any(c.isalpha() or c in "%$" for c in limit.written.partition(" ")[2]):
+        return limit.written.removeprefix("equals ") if not isinstance(limit.value, bool) else _said(limit.value)
+    return " ".join(part for part in (limit.side.replace("equals", ""), value(limit.about, limit.value)) if part)
+
+
+def _said(number: bool) -> str:
+    return "yes" if number else "no"
+
+
+def margin(verdict: Verdict) -> str:
+    """The room up to a limit: ``+12.3 %``; of fractions in percentage points."""
+    if verdict.margin is None:
+        return ""
+    percent = 100 * verdict.margin
+    shown = f"{percent:+,.0f}" if abs(percent) >= 100 else f"{percent:+.3g}"
+    return f"{shown} {'pp' if not verdict.limit.about.unit else '%'}"
+
+
+def value(output: Output, number: Any, digits: int = 3) -> str:
+    """A value as a person reads it, in so many digits."""
+    if number is None:
+        return "does not exist"
+    if isinstance(number, bool):
+        return _said(number)
+    if output is BOUND_BY or isinstance(number, str):
+        return str(number)
+    if not math.isfinite(number):
+        return "unlimited"
+    if output.unit == "":
+        return units.scaled(number, "fraction", digits)
+    if output.unit == "1":
+        whole = number == int(number) or (digits == 3 and abs(number) >= 100)
+        return f"{number:,.0f}" if whole else f"{number:,.{digits}g}"
+    if output.unit == "1/s":
+        return f"{number:,.{max(digits, 4)}g}/s"
+    return units.scaled(number, DIMENSIONS[output.unit], digits)
+
+
+def drifted(drift: Drift) -> str:
+    """What an output was and is: ``tpot_s 16.6 ms -> 18.2 ms (+9.6 %)``."""
+    output = by_path().get(drift.output)
+    before, after = (value(output, one) if output else str(one) for one in (drift.before, drift.after))
+    moved = f" ({said})" if (said := change(drift)) else ""
+    return f"{drift.output} {before} -> {after}{moved}"
+
+
+def change(drift: Drift) -> str:
+    """How far an output moved: ``+9.6 %``; of fractions in percentage points; empty of what is no number."""
+    output = by_path().get(drift.output)
+    numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (drift.before, drift.after))
+    if numbers and output is not None and not output.unit:
+        return f"{100 * (drift.after - drift.before):+,.3g} pp"
+    return "" if drift.relative is None else f"{100 * drift.relative:+,.3g} %"
+
+
+def changed(result: Result) -> str:
+    """What changed since the lock file, in short: the largest drift and its causes."""
+    if result.baseline is None:
+        return ""
+    if not result.baseline.drifts:
+        return "as locked"
+    return f"{drifted(result.baseline.drifts[0])}: {', '.join(result.baseline.causes)}"
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without control characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

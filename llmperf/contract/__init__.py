@@ -1,0 +1,1 @@
+"""What leaves as JSON, with its schemas."""

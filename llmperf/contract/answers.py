@@ -1,0 +1,170 @@
+"""Answers as the JSON contract has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem
+from llmperf.files.documents import finite
+from llmperf.phases.estimate import evaluate
+from llmperf.phases.notes import notes
+from llmperf.scenarios.binding import Resolved
+from llmperf.scenarios.components import component
+
+if TYPE_CHECKING:
+    pass
+from llmperf.answers.answer import Answer, with_maximum
+from llmperf.evidence import confidence
+from llmperf.version import __version__
+
+SCHEMA_VERSION = 1
+"""Version of the JSON output; it grows when a name changes its meaning or goes."""
+
+
+def scenario_dict(scenario: Scenario) -> dict[str, Any]:
+    """The resolved scenario as plain data; constants that the catalog holds are named, not repeated."""
+    data = asdict(scenario)
+    achieved = scenario.hardware.achieved
+    try:
+        same = component("achieved", achieved.name) == achieved
+    except InputError:
+        same = False
+    if same:
+        data["hardware"]["achieved"] = achieved.name
+    return data
+
+
+def plain(value: Any) -> Any:
+    """Plain data for JSON: no NumPy values, null for what is no finite number."""
+    return finite(_plain(value))
+
+
+def _plain(value: Any) -> Any:
+    """NumPy values to lists and numbers."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def estimate_dict(result: Answer) -> dict[str, Any]:
+    """Plain data as ``llmperf estimate --json`` prints it: SI units, null for what does not exist."""
+    figures = {part: asdict(getattr(result, part)) for part in ("bound", "roofline", "projection")}
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "llmperf_version": __version__,
+        **figures,
+        "memory_bytes_per_device": asdict(result.memory),
+        "bottleneck": result.bottleneck,
+        "error_band": confidence.to_dict(result.scenario, result.projection),
+        "extrapolated": confidence.extrapolated_of(result),
+        "warnings": list(result.warnings),
+        "scenario": scenario_dict(result.scenario),
+    }
+    return dict(plain(data))
+
+
+def memory_dict(result: Answer) -> dict[str, Any]:
+    """Plain data as ``llmperf memory --json`` prints it: classes by stage, tiers, capacity, and what would fit."""
+    part = result.evaluated[0]
+    need = part.need
+    names = ("whole model",) if len(need.weights) == 1 else ("first", "middle", "last")
+    stages = []
+    for index, name in enumerate(names):
+        weights, kv = _first(need.weights[index]), _first(need.kv_cache[index])
+        if weights == 0 and kv == 0:
+            continue  # two stages have no middle
+        fixed = {
+            "activations": _first(need.activations),
+            "context": _first(need.context),
+            "graphs": _first(need.graphs),
+        }
+        stages.append(
+            {"stage": name, "weights": weights, "kv_cache": kv, **fixed, "required": weights + kv + sum(fixed.values())}
+        )
+    tiers = [
+        {
+            "tier": share.name,
+            "weights_share": _first(share.weights),
+            "kv_cache_share": _first(share.kv_cache),
+            "weights": _first(share.weights_bytes),
+            "kv_cache": _first(share.kv_bytes),
+            "kv_cache_by_method": _first(share.chosen_bytes),
+            "streamed": share.streamed,
+        }
+        for share in part.placed.shares
+    ]
+    footprint = {item.name: getattr(result.memory, item.name) for item in fields(result.memory)}
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "memory_bytes_per_device": footprint,
+        "stages": stages,
+        "tiers": tiers,
+        "transfer_overlap": part.placed.overlap if tiers else None,
+        "would_fit": _remedies(result),
+        "warnings": list(result.warnings),
+        "scenario": scenario_dict(result.scenario),
+    }
+    return dict(plain(data))
+
+
+def _first(value: Any) -> float:
+    return float(np.asarray(value).reshape(-1)[0])
+
+
+def _remedies(result: Answer) -> list[str]:
+    if result.shape or result.memory.fits:
+        return []
+    from llmperf.answers.remedies import remedies
+
+    return remedies(result.resolved, result.evaluated[0])
+
+
+def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
+    """Plain data as ``llmperf ops --json`` prints it: the operators of each step, the slowest first.
+
+    Raises
+    ------
+    InputError
+        If the scenario holds arrays: a table shows one configuration.
+    """
+    from llmperf.answers.breakdown import operators
+    from llmperf.phases.mixed import mixed
+
+    if resolved.shape:
+        raise InputError(Problem("the operator table shows one configuration, not arrays"))
+    resolved = with_maximum(resolved)
+    part = evaluate(resolved.scenario)
+    phases = {"prefill": part.prefill, "decode": part.decode}
+    if "mixed" in steps:
+        phases["mixed"] = mixed(part.setup, part.placed)
+    shown = []
+    for step in steps:
+        phase = phases[step]
+        rows = operators(phase)
+        shown.append(
+            {
+                "step": step,
+                "steps": _first(phase.steps),
+                "device_time_s": sum(row.total_s for row in rows),
+                "waits_s": {name: _first(value) for name, value in phase.waits.items()},
+                "operators": [row.to_dict() for row in rows],
+            }
+        )
+    data = {
+        "schema_version": SCHEMA_VERSION,
+        "steps": shown,
+        "warnings": [*resolved.warnings, *notes(resolved.scenario)],
+        "scenario": scenario_dict(resolved.scenario),
+    }
+    return dict(plain(data))

@@ -1,0 +1,1 @@
+"""Prices of operators, a file a kind."""

@@ -1,0 +1,234 @@
+"""Deployment files: what people deploy, as scenarios, with a finding for everything that is written.
+
+Nothing of a file is run, no network is asked, and no file is read but those that lie beside it. A flag that may change
+the answer and is not understood is a finding of its own kind, never left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from llmperf.deployments import (
+    command_line,
+    compose,
+    config_file,
+    deepspeed,
+    dynamo,
+    huggingface,
+    kserve,
+    kubernetes,
+    llm_d,
+    production_stack,
+    torchtitan,
+)
+from llmperf.deployments.deployment import Deployment, Draft, Finding
+from llmperf.deployments.launch import Files
+from llmperf.deployments.node import Node
+from llmperf.deployments.words import from_mapping
+from llmperf.errors import InputError, Problem
+from llmperf.files import toml
+from llmperf.files.documents import (
+    Document,
+    decoded,
+    parse_json,
+    parse_yaml_stream,
+    read_bytes,
+)
+
+__all__ = ["Deployment", "Finding", "is_deployment", "read"]
+
+FORMATS: tuple[Any, ...] = (kubernetes, kserve, dynamo, production_stack, llm_d, compose, config_file)
+"""Formats of YAML documents, the first that recognizes one wins: modules with `recognizes` and `read`."""
+
+SUPPORTED = (
+    "command lines and shell scripts (vllm serve, sglang.launch_server, trtllm-serve, Megatron-LM)",
+    "vllm, sglang and trtllm-serve configurations",
+    "Kubernetes workloads",
+    "KServe InferenceService",
+    "DynamoGraphDeployment",
+    "Helm values of the vLLM production stack and of llm-d",
+    "Docker Compose",
+    "torchtitan TOML",
+    "DeepSpeed JSON",
+    "Hugging Face config.json and safetensors index",
+)
+
+MAX_DEPLOYMENTS = 200
+"""Most deployments of one file."""
+SCRIPTS = (".sh", ".bash", ".cmd", ".txt", ".args")
+_STARTS = re.compile(
+    rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
+    rb"docker\s+run|--tensor-model-parallel-size"
+)
+_SCENARIO = {"hardware", "workload", "parallelism", "extends", "weights", "engine", "placement"}
+
+
+def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
+    """The deployments of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file; what it is is recognized by its content.
+    hardware : str, optional
+        Name of the hardware, which goes before what labels of nodes say.
+
+    Returns
+    -------
+    list of Deployment
+        At least one, with distinct names, in the order of the file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, is of no known format, deploys no model, or holds a value that its own tool refuses.
+    """
+    file = Path(path)
+    content = read_bytes(file)
+    opened = [str(file)]
+    try:
+        found = _found(content, file, hardware, opened)
+    except InputError as error:
+        raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
+    if not found:
+        text = "is no deployment file that is known here, or deploys no model"
+        raise InputError(Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}"))
+    finished = (one.finished() if isinstance(one, Draft) else one for one in _whole(found))
+    return _distinct([replace(one, files=tuple(dict.fromkeys((*opened, *one.files)))) for one in finished])
+
+
+def is_deployment(path: str | Path) -> bool:
+    """Whether a file is read as a deployment, not as a scenario; what is neither is left to the scenario's reader."""
+    file = Path(path)
+    try:
+        content = read_bytes(file)
+        if file.suffix == ".toml" or _is_script(content, file):
+            return True
+        documents = _documents(content, file)
+    except InputError:
+        return False
+    roots = [Node(document.data, document) for document in documents]
+    for root in roots:
+        data = root.value
+        if isinstance(data, dict) and _SCENARIO & data.keys() and "kind" not in data and "services" not in data:
+            return False
+        if huggingface.recognizes(data) or deepspeed.recognizes(data) or any(f.recognizes(root) for f in FORMATS):
+            return True
+        words = data if isinstance(data, list) else [data]
+        if _STARTS.search(" ".join(word for word in words if isinstance(word, str)).encode()):
+            return True
+    return False
+
+
+def _found(content: bytes, file: Path, hardware: str | None, opened: list[str]) -> Sequence[Deployment | Draft]:
+    name = str(file)
+    if file.suffix == ".toml":
+        document = toml.parse(content, name)
+        if not torchtitan.recognizes(document.data):
+            return []
+        return torchtitan.read(from_mapping(Node(document.data, document)), file.stem, name, hardware)
+    if _is_script(content, file):
+        return command_line.read_script(decoded(content, name), name, _beside(file, [], opened), hardware)
+    documents = _documents(content, file)
+    roots = [Node(document.data, document) for document in documents if document.data is not None]
+    return _of_documents(roots, file, hardware, opened)
+
+
+def _of_documents(roots: list[Node], file: Path, hardware: str | None, opened: list[str]) -> list[Deployment | Draft]:
+    files = _beside(file, roots, opened)
+    found: list[Deployment | Draft] = []
+    roots = [inner for root in roots for inner in _listed(root)]
+    for root in roots:
+        if isinstance(root.value, str):
+            found += command_line.read_script(root.value, str(file), files, hardware)
+        elif isinstance(root.value, list):
+            found += command_line.read_list(root, files, hardware)
+        elif huggingface.recognizes(root.value):
+            found += huggingface.read(root.value, str(file), hardware)
+        elif deepspeed.recognizes(root.value):
+            found += deepspeed.read(root, file.stem, hardware)
+        else:
+            module = next((one for one in FORMATS if one.recognizes(root)), None)
+            found += module.read(root, roots, files, hardware) if module else []
+        if len(found) > MAX_DEPLOYMENTS:
+            raise InputError(Problem(f"holds more than {MAX_DEPLOYMENTS} deployments", file=str(file)))
+    return found
+
+
+def _is_script(content: bytes, file: Path) -> bool:
+    """Whether a file is a shell script: by its name or first line, or a command that no YAML or JSON is."""
+    if file.suffix in SCRIPTS or content.startswith(b"#!"):
+        return True
+    return file.suffix not in (".yaml", ".yml", ".json") and _STARTS.search(content) is not None
+
+
+def _documents(content: bytes, file: Path) -> list[Document]:
+    if file.suffix == ".json":
+        return [parse_json(content, str(file))]
+    try:
+        return parse_yaml_stream(content, str(file))
+    except InputError as error:
+        if b"{{" in content:
+            hint = "is it a Helm template? give what helm template makes of it"
+            raise InputError([replace(problem, suggestion=hint) for problem in error.problems]) from None
+        raise
+
+
+def _listed(root: Node) -> list[Node]:
+    """The objects of a Kubernetes ``List``, or the document itself."""
+    if isinstance(root.value, dict) and root.value.get("kind") == "List":
+        return root.at("items").items()
+    return [root]
+
+
+def _beside(file: Path, roots: list[Node], opened: list[str]) -> Files:
+    """What a command's file of flags may be: a key of a ConfigMap of the file, or a plain file in its folder.
+
+    The names of files that are read go to `opened`.
+    """
+
+    def wanted(name: str) -> tuple[bytes, str] | None:
+        for root in roots:
+            if isinstance(root.value, dict) and root.value.get("kind") == "ConfigMap":
+                data = root.value.get("data")
+                text = data.get(name) if isinstance(data, dict) else None
+                if isinstance(text, str):
+                    return text.encode(), f"{file} ({name})"
+        path = file.parent / name
+        if not _lies_beside(path, file):
+            return None
+        opened.append(str(path))
+        return read_bytes(path), str(path)
+
+    return wanted
+
+
+def _lies_beside(path: Path, file: Path) -> bool:
+    """Whether a path is a YAML file in a file's folder, and no link to what lies elsewhere."""
+    if path.suffix not in (".yaml", ".yml"):
+        return False
+    try:
+        target = path.resolve()
+        return path.is_file() and target != file.resolve() and target.parent == file.parent.resolve()
+    except (OSError, RuntimeError, ValueError):  # a loop of links, longer than the system allows, or with a NUL in it
+        return False
+
+
+def _whole(found: Sequence[Deployment | Draft]) -> list[Deployment | Draft]:
+    """Without commands that only start a part of a server which another command of the file starts."""
+    parts = [one for one in found if isinstance(one, Draft) and one.settings.get("_part")]
+    return [one for one in found if one not in parts] or list(found)
+
+
+def _distinct(found: list[Deployment]) -> list[Deployment]:
+    """Deployments with a number after each name that stands for several."""
+    seen: dict[str, int] = {}
+    out = []
+    for one in found:
+        seen[one.name] = seen.get(one.name, 0) + 1
+        out.append(one if seen[one.name] == 1 else replace(one, name=f"{one.name}-{seen[one.name]}"))
+    return out

@@ -1,0 +1,62 @@
+"""Kubernetes workloads: Deployments, StatefulSets, Jobs, Pods and LeaderWorkerSets whose containers serve models.
+
+Objects: kubernetes.io/docs/reference (apps/v1, batch/v1, core/v1); lws.sigs.k8s.io (leaderworkerset.x-k8s.io/v1).
+"""
+
+from __future__ import annotations
+
+from llmperf.deployments.deployment import Draft
+from llmperf.deployments.launch import Files
+from llmperf.deployments.node import Node
+from llmperf.deployments.pods import Place, served
+
+TEMPLATES = {
+    "Deployment": ("spec", "template", "spec"),
+    "StatefulSet": ("spec", "template", "spec"),
+    "ReplicaSet": ("spec", "template", "spec"),
+    "DaemonSet": ("spec", "template", "spec"),
+    "Job": ("spec", "template", "spec"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "Pod": ("spec",),
+}
+"""Kinds of workloads, and where their pods are described."""
+LEADER_WORKERS = "LeaderWorkerSet"
+SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
+
+
+def recognizes(root: Node) -> bool:
+    """Whether a document is such a workload."""
+    return root.kind() in (*TEMPLATES, LEADER_WORKERS)
+
+
+def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:
+    """The servers of one workload."""
+    kind, name = root.kind(), root.at("metadata", "name").text() or "unnamed"
+    count = root.at("spec", "replicas")
+    replicas = count.whole(1)
+    place = Place(name, root.file, f"Kubernetes {kind}", count.line or root.line, files, hardware, replicas)
+    template = TEMPLATES.get(kind)
+    drafts = served(root.at(*template), place) if template else _leader_workers(root, place)
+    if kind == "DaemonSet":
+        for draft in drafts:
+            draft.assume("DaemonSet", "runs once on every node; one is taken", line=root.line)
+    for draft in drafts:
+        _scaled(draft, name, others)
+    return drafts
+
+
+def _leader_workers(root: Node, place: Place) -> list[Draft]:
+    """Groups of pods, of which the leader starts the server, or all do."""
+    group = root.at("spec", "leaderWorkerTemplate")
+    size = max(group.at("size").whole(1), 1)
+    place = Place(place.name, place.file, place.form, place.line, place.files, place.hardware, place.replicas, size)
+    leader, worker = group.at("leaderTemplate", "spec"), group.at("workerTemplate", "spec")
+    return served(leader, place) or served(worker, place)
+
+
+def _scaled(draft: Draft, name: str, others: list[Node]) -> None:
+    """Say that something changes the number of copies."""
+    for other in others:
+        if other.kind() in SCALERS and other.at("spec", "scaleTargetRef", "name").text() == name:
+            kind = other.at("kind").text()
+            draft.assume(kind, "changes the number of copies; those that are written are taken", line=other.line)

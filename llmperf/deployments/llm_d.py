@@ -1,0 +1,94 @@
+"""llm-d: Helm values of its model service.
+
+Values: llm-d-incubation/llm-d-modelservice, charts/llm-d-modelservice/values.yaml (``modelArtifacts``, ``decode``,
+``prefill``); with ``modelCommand: vllmServe`` the chart writes the command and the parallel sizes itself.
+"""
+
+from __future__ import annotations
+
+from llmperf.deployments.deployment import Draft
+from llmperf.deployments.launch import Files, Launch
+from llmperf.deployments.node import Node
+from llmperf.deployments.pods import (
+    Place,
+    containers,
+    deployed,
+    devices,
+    environment,
+    labels_of,
+    launches,
+    looks_like_server,
+)
+from llmperf.deployments.words import KUBERNETES, Word, expanded
+
+PARTS = ("decode", "prefill")
+RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
+
+
+def recognizes(root: Node) -> bool:
+    """Whether a document holds such values."""
+    return isinstance(root.value, dict) and "modelArtifacts" in root.value and any(p in root.value for p in PARTS)
+
+
+def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:  # noqa: ARG001
+    """Decode and prefill workers."""
+    parts = [(part, root.at(part)) for part in PARTS if root.at(part) and root.at(part, "create").truth(True)]
+    drafts: list[Draft] = []
+    for part, node in parts:
+        drafts += _workers(root, part, node, files, hardware)
+    if len(parts) > 1:
+        for draft in drafts:
+            draft.say("not_modelled", draft.name, "disaggregated prefill and KV-cache transfers are not modelled")
+    return drafts
+
+
+def _workers(root: Node, part: str, node: Node, files: Files, hardware: str | None) -> list[Draft]:
+    labels = labels_of(node) | labels_of(node.at("extraConfig"))
+    types = node.at("acceleratorTypes")
+    if types:
+        labels[types.at("labelKey").text()] = [value.text() for value in types.at("labelValues").items()]
+    layout = node.at("parallelism")
+    tensor, data = layout.at("tensor").whole(1), layout.at("data").whole(1)
+    local = layout.at("dataLocal").whole(data)
+    place = Place(
+        part,
+        root.file,
+        "Helm values of llm-d",
+        node.line,
+        files,
+        hardware,
+        node.at("replicas").whole(1),
+        max(-(-data // max(local, 1)), 1),
+        labels,
+        types.line or node.line,
+    )
+    drafts = []
+    for container in containers(node):
+        for launch in _launches(root, container, layout):
+            asked = devices(container) or (
+                RESOURCE.get(root.at("accelerator", "type").text(), "accelerator"),
+                tensor * local,
+            )
+            drafts.append(deployed(place, launch, asked))
+    return drafts
+
+
+def _launches(root: Node, container: Node, layout: Node) -> list[Launch]:
+    """What a container starts: the chart's command with the container's arguments, or its own."""
+    command = container.at("modelCommand").text() or "imageDefault"
+    if command == "custom" or not looks_like_server(container.at("image").text()):
+        return list(launches(container))
+    name, uri = root.at("modelArtifacts", "name"), root.at("modelArtifacts", "uri")
+    variables = environment(container.at("env"))
+    known = {key: value for key, (value, _) in variables.items()}
+    words = expanded([Word(item.text(), item.line) for item in container.at("args").items()], known, KUBERNETES)
+    written = {word.text.partition("=")[0] for word in words}
+    model = name if name else uri
+    added = [Word(f"--model={model.text()}", model.line)] if model and "--model" not in written else []
+    if command == "vllmServe":
+        for key, flag in (("tensor", "--tensor-parallel-size"), ("data", "--data-parallel-size")):
+            size = layout.at(key)
+            if size and flag not in written:
+                added.append(Word(f"{flag}={size.text()}", size.line))
+    image = container.at("image")
+    return [Launch("vllm", (*added, *words), "", image.text(), image.line, variables)]

@@ -1,0 +1,55 @@
+"""What training formats share: the scenario's reserved key `training`, and models by name or shape.
+
+This version answers no training: `resolve` refuses a scenario that holds the key. What a file says is imported all the
+same, so that nothing is lost, and the refusal is a finding of its own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmperf.deployments import checkpoints
+from llmperf.deployments.deployment import Deployment, Draft
+from llmperf.errors import InputError
+from llmperf.scenarios import catalog
+
+REFUSED = "training is imported as far as possible, but not estimated by this version"
+
+
+def refused(draft: Draft, tool: str, hardware: str | None) -> Deployment:
+    """The finished deployment of a training tool, with the key that this version refuses."""
+    draft.settings.setdefault("training.tool", tool)
+    if hardware is not None:
+        draft.settings["hardware"] = hardware
+    draft.say("not_modelled", "training", REFUSED, "training", line=draft.line)
+    if draft.problems:
+        raise InputError(draft.problems)
+    return draft.finished()
+
+
+def named(draft: Draft, label: str, names: list[str], line: int | None = None) -> None:
+    """The model of the catalog that one of the names stands for; `label` is what the file says."""
+    for name in names:
+        found = checkpoints.in_catalog(name) or checkpoints.by_its_name(name)[0]
+        if found is not None:
+            draft.settings["model"] = found
+            draft.assume("model", f"{label} is taken as {found}", "model", found, line)
+            return
+    draft.say("not_understood", "model", f"{label} is no model of the catalog; give --model", line=line)
+
+
+def shaped(draft: Draft, shape: dict[str, Any], line: int | None) -> None:
+    """The model of the catalog that has this shape: layers, hidden, heads, and what else is stated."""
+    if not {"layers", "hidden"} <= shape.keys():
+        draft.say("not_understood", "model", "the shape is not complete: layers and width are needed", line=line)
+        return
+    for name in catalog.files("model"):
+        data = catalog.load("model", name).data
+        attention = data.get("attention") or {}
+        known = {**data, "heads": attention.get("heads"), "kv_heads": attention.get("kv_heads")}
+        if all(known.get(key) in (value, None) for key, value in shape.items()) and known.get("layers"):
+            draft.settings["model"] = name
+            said = ", ".join(f"{key} {value}" for key, value in shape.items())
+            draft.assume("model", f"the shape ({said}) is that of {name}", "model", name, line)
+            return
+    draft.say("not_understood", "model", "no model of the catalog has this shape; give --model", line=line)

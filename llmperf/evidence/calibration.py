@@ -1,0 +1,126 @@
+"""Calibration as a command: which data, which chips, which file; what is written, and what is said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from llmperf.descriptors.hardware import Hardware
+from llmperf.errors import InputError, Problem
+from llmperf.evidence.calibrate import Calibration, calibrate, document, written
+from llmperf.evidence.datasets import of_devices, read_kernels, shipped
+from llmperf.evidence.fit import UnfitError
+from llmperf.evidence.kernels.base import FORMATS, Measured, chip
+from llmperf.files.store import write_atomically
+from llmperf.scenarios.components import component
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A calibration and the file that holds it now."""
+
+    name: str
+    path: Path
+    calibration: Calibration
+    omitted: list[tuple[str, str]]
+
+
+def run(
+    data: Sequence[Path],
+    hardware: Sequence[str],
+    *,
+    output: Path | None = None,
+    name: str | None = None,
+    base: str = "gpu-datacenter",
+    samples: int = 20,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Written:
+    """Calibrate one chip, or one class of chips, and write its constants.
+
+    Parameters
+    ----------
+    data : sequence of Path
+        Kernel files; none: those that ship with the package.
+    hardware : sequence of str
+        The chip: a name, or a file of one's own, whose block ``achieved:`` is replaced. Several: a class.
+    output : Path, optional
+        The file to write; by default the hardware file itself (with `force`), or ``NAME.yaml``.
+    name, base : str
+        Name of the entry, and the class whose constants stand where nothing is fitted.
+    samples, force, progress
+        Bootstrap samples; whether a file may be replaced; called with the fits done and in all.
+
+    Raises
+    ------
+    InputError
+        If the data or names are wrong, the file exists, or nothing could be fitted.
+    """
+    file = Path(hardware[0]) if len(hardware) == 1 and Path(hardware[0]).suffix in (".yaml", ".yml") else None
+    label = name or (chip(hardware[0]).name if len(hardware) == 1 else "")
+    if not label:
+        raise InputError(Problem("a class of several chips needs a name", "--name", suggestion="--name gpu-hopper"))
+    path = output or (file if file else Path(f"{label}.yaml"))
+    if path.exists() and not force:
+        raise InputError(Problem("exists already", file=str(path), suggestion="--force replaces it"))
+    known = {str(file): str(file), "*": str(file)} if file else None
+    found = read_kernels(list(data) or shipped(FORMATS), known)
+    chosen = found.kernels if file else of_devices(found, hardware)
+    class_constants = component("achieved", base)
+    result = calibrate(chosen, class_constants, implementations=len(hardware) == 1, samples=samples, progress=progress)
+    try:
+        content = document(result, label, base)
+    except UnfitError as error:
+        lines = "; ".join(f"{what}: {why}" for what, why in result.refused[:5])
+        raise InputError(Problem(f"{error} ({lines})", "data")) from None
+    if file:
+        content |= _host(found, chip(str(file)))
+    if len(hardware) > 1:
+        content["basis"] = "class default"
+    if not file and path.stem == label:
+        del content["name"]  # a file's stem is its name
+    try:
+        write_atomically(path, _with_block(file, content) if file else _text(content))
+    except OSError as error:
+        raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
+    return Written(label, path, result, found.omitted)
+
+
+def _host(found: Measured, hardware: Hardware) -> dict[str, Any]:
+    """What launches and copies say: the median launch, and the best copy over the link's rate."""
+    out: dict[str, Any] = {}
+    if found.launches:
+        out["launch"] = written("latency", float(np.median(found.launches)))
+    link = hardware.link("host")
+    if found.copies and link is not None:
+        out["transfer"] = {"bandwidth": min(float(f"{max(found.copies) / link.bandwidth:.3g}"), 1.0)}
+    return out
+
+
+def _text(content: dict[str, Any]) -> str:
+    return str(yaml.safe_dump(content, sort_keys=False, default_flow_style=None, width=400, allow_unicode=True))
+
+
+def _with_block(file: Path, content: dict[str, Any]) -> str:
+    """The hardware file with the constants in place of its ``achieved:``; the rest of it stays byte for byte."""
+    text = file.read_bytes().decode("utf-8")
+    block = _text({"achieved": content})
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    assert isinstance(root, yaml.MappingNode)  # it was read as a hardware file
+    for key, value in root.value:
+        if key.value == "achieved":
+            return text[: key.start_mark.index] + block.rstrip("\n") + text[_end(value) :]
+    return text + ("" if text.endswith("\n") else "\n") + block
+
+
+def _end(node: Any) -> int:
+    """Where a value ends: that of a block is its last entry's, behind which comments and the next key stand."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)

@@ -1,0 +1,1 @@
+"""Published results: their files, and what is recomputed of them."""

@@ -1,0 +1,265 @@
+"""Published results: one file a system, each claim with the scenario that recomputes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from llmperf import units
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Number, Text, Whole, _Marker
+from llmperf.descriptors.validation import build
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.files.documents import Document
+from llmperf.outputs import (
+    OF_OPERATORS,
+    OPERATOR_PATH,
+    PHASES,
+    dimension,
+    metric,
+    metrics,
+)
+
+TOLERANCES = {"A": 0.20, "B": 0.35, "C": 0.20}
+"""Largest error of a claim that states none, by tier: a closed form, a declared knob, a range."""
+UNVERIFIED = "unverified"
+"""How the provenance of a number begins that nobody has checked against its source."""
+
+Category = Literal[
+    "weights",
+    "kv-cache",
+    "attention",
+    "serving",
+    "speculation",
+    "experts",
+    "offload",
+    "accelerators",
+    "simulators",
+    "cost",
+    "training",
+    "reinforcement-learning",
+    "fault-tolerance",
+    "other",
+]
+CATEGORIES: dict[Category, str] = {
+    "weights": "Weight formats",
+    "kv-cache": "KV-cache methods",
+    "attention": "Attention kernels",
+    "serving": "Serving",
+    "speculation": "Speculation and sampling",
+    "experts": "Mixtures of experts",
+    "offload": "Offloading and small devices",
+    "accelerators": "Accelerators",
+    "simulators": "Simulators and measurements",
+    "cost": "Power and cost",
+    "training": "Training",
+    "reinforcement-learning": "Reinforcement learning",
+    "fault-tolerance": "Fault tolerance",
+    "other": "Other systems",
+}
+"""What systems are grouped by, in the order of pages, with its title."""
+COMPRESSION: tuple[Category, ...] = ("weights", "kv-cache", "attention")
+"""Categories of systems that change bytes, operations and passes of a transformer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed(_Marker):
+    """A claimed value: a number, a written quantity, or a list of two of them, the lower first."""
+
+    def check(self, value: Any) -> Any:
+        """The value as written, a list as a tuple; the metric's dimension is known later."""
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise ValueError(f"{shown(value)} must be one number, or a list of two: the lower and the upper end")
+            return tuple(self._one(item) for item in value)
+        return self._one(value)
+
+    def _one(self, value: Any) -> Any:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError(f"{shown(value)} is not a number")
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of what a user may write."""
+        one = {"anyOf": [{"type": "number"}, {"type": "string"}]}
+        return {"anyOf": [*one["anyOf"], {"type": "array", "items": one, "minItems": 2, "maxItems": 2}]}
+
+
+@dataclass(frozen=True, slots=True)
+class Free(_Marker):
+    """A mapping that is read elsewhere: a scenario, or overrides of one."""
+
+    def check(self, value: Any) -> Any:
+        """The mapping itself."""
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ValueError(f"must be a mapping, not {shown(value)}")
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of what a user may write."""
+        return {"type": "object"}
+
+
+Values = Annotated[Any, Claimed()]
+Keys = Annotated[Mapping[str, Any], Free()]
+Tolerance = Annotated[float, Number(1e-6, 10.0)]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a system was published."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    title: Text
+    url: Text
+    year: Whole
+    arxiv: Text | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedClaim:
+    """One published number, range or direction, and what recomputes it."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    id: Text
+    tier: Literal["A", "B", "C"]
+    """A: a closed form gives it; B: it needs a knob that the source declares; C: only a direction or a range."""
+    metric: Text
+    """An output; ``bound.`` or ``roofline.`` before it, ``memory.`` before a class, ``operator.PHASE.NAME.`` before a
+    result of an operator; ``ratio.`` first of all."""
+    provenance: Text
+    """Where the number stands: abstract, ``repo:``, ``page:``, ``fulltext:``, ``secondary:``; unverified: recalled."""
+    value: Values | None = None
+    direction: Literal["greater", "less"] | None = None
+    """Than `value`; without one, than 1, which only a ratio has."""
+    scenario: Keys | None = None
+    baseline: Keys | None = None
+    """What differs in the baseline: merged over the scenario, null deletes."""
+    not_expressible: Text | None = None
+    """The mechanism that is missing, in place of a scenario."""
+    tolerance: Tolerance | None = None
+    note: Text | None = None
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The lower and the upper end of what is claimed, in SI units; equal for a number."""
+        if self.value is None:
+            return 1.0, 1.0
+        ends = self.value if isinstance(self.value, tuple) else (self.value, self.value)
+        low, high = (units.parse(end, dimension(self.metric)) for end in ends)
+        return float(f"{low:.12g}"), float(f"{high:.12g}")  # 0.08395, not 0.08395000000000001
+
+    @property
+    def allowed_error(self) -> float:
+        """The tolerance stated, or that of the tier. [1]"""
+        return TOLERANCES[self.tier] if self.tolerance is None else self.tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What one system has published about itself."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    system: Text
+    source: Source
+    claims: list[PublishedClaim]
+    category: Category = "other"
+    notes: Text | None = None
+
+
+def read(document: Document) -> Published:
+    """Turn the document of a claims file into a descriptor.
+
+    Raises
+    ------
+    InputError
+        With all faults of the file, each with its line.
+    """
+    published = build(Published, document)
+    found = [
+        Problem(message, path, document.file, document.line(path), allowed, suggestion)
+        for path, message, allowed, suggestion in _faults(published)
+    ]
+    if found:
+        raise InputError(found)
+    return published
+
+
+Fault = tuple[str, str, tuple[str, ...], str | None]
+"""Path, message, what is allowed, and the nearest of it."""
+
+
+def _faults(published: Published) -> list[Fault]:
+    found: list[Fault] = []
+    if not published.source.url.startswith(("https://", "http://")):
+        found.append(("source.url", f"{shown(published.source.url)} is no https:// address", (), None))
+    if not published.claims:
+        found.append(("claims", "is empty", (), None))
+    seen: set[str] = set()
+    for index, claim in enumerate(published.claims):
+        path = f"claims.{index}"
+        if claim.id in seen:
+            found.append((f"{path}.id", f"{shown(claim.id)} stands twice", (), None))
+        seen.add(claim.id)
+        found += [(f"{path}.{key}", text, allowed, near) for key, text, allowed, near in _wrong(claim)]
+    return found
+
+
+def _wrong(claim: PublishedClaim) -> list[Fault]:
+    """What in one claim contradicts itself."""
+    found = [(key, text, (), None) for key, text in _wrong_parts(claim)]
+    out: list[Fault] = [*found, *_wrong_value(claim)]
+    if claim.scenario is not None and metric(claim.metric) is None:
+        out.append(("metric", *_unknown_metric(claim.metric)))
+    return out
+
+
+def _unknown_metric(name: str) -> tuple[str, tuple[str, ...], str | None]:
+    """Why a name is that of no metric, what is allowed in its place, and the nearest of it."""
+    parts = OPERATOR_PATH.fullmatch(name)
+    if parts is None:
+        allowed = tuple(metrics())
+        if "operator." in name:
+            allowed = tuple(
+                f"{prefix}operator.PHASE.NAME.{key}" for prefix in ("", "roofline.") for key in OF_OPERATORS
+            )
+        return f"no output is called {shown(name)}", allowed, nearest(name, allowed)
+    phase, output = parts[3], parts[5]
+    if phase not in PHASES:
+        return f"no phase is called {shown(phase)}", PHASES, nearest(phase, PHASES)
+    allowed = tuple(OF_OPERATORS)
+    return f"no result of an operator is called {shown(output)}", allowed, nearest(output, allowed)
+
+
+def _wrong_parts(claim: PublishedClaim) -> list[tuple[str, str]]:
+    found = []
+    ratio = claim.metric.startswith("ratio.")
+    if claim.scenario is None and claim.not_expressible is None:
+        found.append(("scenario", "is missing; or say with not_expressible which mechanism is"))
+    if claim.scenario is not None and claim.not_expressible is not None:
+        found.append(("not_expressible", "stands in place of a scenario, not beside one"))
+    if claim.scenario is not None and ratio and claim.baseline is None:
+        found.append(("baseline", "is missing: a ratio divides the scenario by it"))
+    if claim.baseline is not None and (claim.scenario is None or not ratio):
+        found.append(("baseline", "serves a ratio. metric with a scenario only"))
+    if claim.value is None and claim.direction is None:
+        found.append(("value", "is missing; or state a direction"))
+    if claim.value is None and claim.direction is not None and not ratio:
+        found.append(("value", "is missing: a direction without a value is that of a ratio"))
+    if claim.direction is not None and isinstance(claim.value, tuple):
+        found.append(("direction", "compares with one number, not with a range"))
+    if claim.tier == "C" and claim.direction is None and not isinstance(claim.value, tuple):
+        found.append(("value", "tier C takes a range or a direction"))
+    return found
+
+
+def _wrong_value(claim: PublishedClaim) -> list[Fault]:
+    try:
+        low, high = claim.limits
+    except units.UnitError as error:
+        return [("value", str(error), error.allowed, error.suggestion)]
+    if low > high:
+        return [("value", "the lower end of a range comes first", (), None)]
+    if claim.direction is None and low <= 0:
+        return [("value", "must be more than zero, since errors are relative", (), None)]
+    return []

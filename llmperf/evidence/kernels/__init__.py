@@ -1,0 +1,1 @@
+"""Measured kernels: rows read, and predicted by the forms that serve users."""

@@ -1,0 +1,1 @@
+"""Reading files, bounded; writing them, atomic; remembering what was read."""

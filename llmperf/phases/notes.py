@@ -1,0 +1,50 @@
+"""What an estimate assumes that a user should know."""
+
+from __future__ import annotations
+
+from llmperf.costs.machine import dtypes
+from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import anywhere
+from llmperf.operators import layout
+from llmperf.operators.matrix import ENGINES
+from llmperf.phases.setup import setup, skips
+
+
+def notes(scenario: Scenario) -> list[str]:
+    """What the estimate assumes that a user should know: layout, dtypes, missing evidence; one line each."""
+    found = layout.notes(scenario.model, scenario.parallelism)
+    prepared = setup(scenario)
+    hardware, weights = scenario.hardware, scenario.weights
+    asked = scenario.activations != weights.activations
+    products = scenario.activations if asked else ENGINES.get(weights.product, scenario.activations)
+    for use, wanted, got in (
+        ("linear layers are", products, prepared.formats.linear),
+        ("attention is", "bf16", prepared.formats.attention),
+    ):
+        if got != wanted and {got, wanted} != {"bf16", "fp16"}:
+            found.append(
+                f"{hardware.name} has no {wanted} engine (it has {', '.join(dtypes(hardware))}): "
+                f"{use} computed in {got}"
+            )
+    if weights.sparsity is not None and not skips(hardware, weights, prepared.formats.linear):
+        found.append(
+            f"no engine of {hardware.name} skips {weights.sparsity} zeros in {prepared.formats.linear}: "
+            "fewer bytes are read, but products are computed in full"
+        )
+    shares = scenario.attention.peak_share
+    if shares and hardware.generation not in shares:
+        found.append(
+            f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
+            "the fitted constants of the chip stand in"
+        )
+    if prepared.machine.vector_peak is None:
+        found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")
+    if scenario.placement.tiers is None and hardware.memory_order:
+        order = ", ".join(hardware.memory_order)
+        found.append(
+            f"weights and KV cache fill {order} in this order; the part behind the device is streamed or read "
+            "from there in every step"
+        )
+    if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
+        found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
+    return found

@@ -1,0 +1,259 @@
+"""The catalog: descriptors found by name, alias or path, in the package and in the user's own directories.
+
+Directories are searched in this order, the first find wins: those passed by the caller (``--catalog``), those in
+``LLMPERF_CATALOG``, ``./llmperf.d``, and the catalog that ships with the package. A file's stem is its name; its
+directory is its kind. Only the files that a scenario names are read; parsed files are kept as JSON, keyed by a hash
+of their content, in the user's cache directory.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.files.documents import Document, irregular
+from llmperf.files.store import SUFFIXES, is_path, load_file, packaged, remembered, state, touch
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "model": ("models",),
+    "hardware": ("chips", "systems"),
+    "achieved": ("achieved",),
+    "link": ("links",),
+    "tier": ("memory",),
+    "weights": ("weights",),
+    "kv_cache": ("kv_cache",),
+    "engine": ("engines",),
+    "attention": ("attention",),
+    "scenario": ("scenarios",),
+    "published": ("published",),
+}
+"""Kinds of descriptors and the directories that hold them."""
+
+MAX_EXTENDS = 8
+"""Longest chain of ``extends``."""
+
+
+def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
+    """Catalog directories, the strongest first.
+
+    Raises
+    ------
+    InputError
+        If a directory that the user names does not exist.
+    """
+    named = [Path(item) for item in extra]
+    named += [Path(item) for item in os.environ.get("LLMPERF_CATALOG", "").split(os.pathsep) if item]
+    absent = [Problem("is not a directory", file=str(item)) for item in named if not item.is_dir()]
+    if absent:
+        raise InputError(absent)
+    local = Path("llmperf.d")
+    touch(local)
+    return (*named, *([local] if local.is_dir() else []), packaged())
+
+
+def _folders(root: Path, kind: str) -> Iterator[Path]:
+    for folder in KINDS[kind]:
+        for parent in (root, root / "hardware", root / "workloads"):
+            if (parent / folder).is_dir():
+                yield parent / folder
+
+
+def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
+    """Name -> file of every descriptor of a kind; a stronger directory hides a weaker one's names."""
+    found: dict[str, Path] = {}
+    for root in directories(extra):
+        here: dict[str, Path] = {}
+        for folder in _folders(root, kind):
+            touch(folder)
+            for path in sorted(folder.iterdir()):
+                if path.suffix not in SUFFIXES:
+                    continue
+                if path.stem.lower() in here:
+                    raise InputError(Problem(f"has the same name as {here[path.stem.lower()]}", file=str(path)))
+                here[path.stem.lower()] = path
+        found = {**here, **found}
+    return found
+
+
+def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
+    """Alias (lower case) -> name, for every descriptor of a kind.
+
+    Raises
+    ------
+    InputError
+        If one alias stands for two descriptors of one directory, or is the name of another.
+    """
+    names = files(kind, extra)
+    for path in names.values():
+        touch(path)
+    return dict(_aliases(tuple((name, str(path), state(str(path))) for name, path in names.items())))
+
+
+@lru_cache(maxsize=64)
+def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> dict[str, str]:
+    found: dict[str, str] = remembered(
+        "aliases", [Path(path) for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
+    )
+    return found
+
+
+def _owners(names: list[tuple[str, str]]) -> dict[str, str]:
+    owners: dict[str, str] = {}
+    known = {name for name, _ in names}
+    twice: list[Problem] = []
+    for name, path in names:
+        data = load_file(path).data
+        given = data.get("aliases") if isinstance(data, Mapping) else None
+        for alias in given if isinstance(given, list) else ():
+            key = str(alias).lower()
+            other = key if key in known and key != name else owners.get(key, name)
+            if other != name:
+                twice.append(Problem(f"alias {shown(alias)} already stands for {other}", "aliases", path))
+            owners[key] = name
+    if twice:
+        raise InputError(twice)
+    return owners
+
+
+def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> Path:
+    """The file of a descriptor by name or alias (upper and lower case alike).
+
+    Raises
+    ------
+    InputError
+        If there is none; suggests the nearest name.
+    """
+    names = files(kind, extra)
+    key = name.strip().lower()
+    if key in names:
+        return names[key]
+    by_alias = aliases(kind, extra)
+    if key in by_alias:
+        return names[by_alias[key]]
+    near = nearest(name, [*names, *by_alias])
+    allowed = tuple(sorted(names))
+    raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near))
+
+
+def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> Document:
+    """The document of a descriptor by name, alias or file, with what it ``extends`` merged in.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    reference : str
+        A name, an alias, or a path (contains ``/`` or ends in .yaml, .yml or .json).
+    extra : tuple of str
+        The caller's catalog directories.
+    path : str
+        Path of the reference in the scenario, for messages.
+    """
+    found = chain(kind, reference, extra, path)
+    if kind == "achieved":  # how well the fits of a class hold says nothing of a chip
+        found[1:] = [replace(d, data={k: v for k, v in d.data.items() if k != "fitted"}) for d in found[1:]]
+    data = _own(found[-1])  # of a file that extends nothing, null is a value; in one that does, it deletes
+    for document in reversed(found[:-1]):
+        own = _own(document)
+        for key, value in own.items():  # values on top of what the base names (achieved: some-class)
+            if isinstance(value, Mapping) and isinstance(data.get(key), str) and "extends" not in value:
+                own[key] = {"extends": data[key], **value}
+        data = merge(data, own)
+    if "aliases" in found[0].data:
+        data["aliases"] = found[0].data["aliases"]
+    if kind != "scenario":
+        data.setdefault("name", Path(found[0].file or "").stem)
+    return Document(data, found[0].file, found[0].lines, found[0].columns)
+
+
+def chain(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> list[Document]:
+    """The document of a descriptor and those that it ``extends``, the strongest first (see `load`)."""
+    found: list[Document] = []
+    seen: set[str] = set()
+    while True:
+        try:
+            file = str(_locate(kind, reference, extra, path))
+        except InputError as error:
+            if not found:
+                raise
+            last = found[-1]
+            raise InputError(
+                [replace(p, file=p.file or last.file, line=last.line("extends")) for p in error.problems]
+            ) from None
+        if file in seen or len(found) >= MAX_EXTENDS:
+            raise InputError(Problem("extends itself, or too many others", "extends", file))
+        seen.add(file)
+        document = load_file(file)
+        if not isinstance(document.data, Mapping):
+            raise InputError(Problem(f"must be a mapping, not {shown(document.data)}", file=file))
+        found.append(document)
+        base = document.data.get("extends")
+        if base is None:
+            break
+        if not isinstance(base, str):
+            raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
+        reference, path = beside(base, file), "extends"
+    return found
+
+
+def _own(document: Document) -> dict[str, Any]:
+    return {key: value for key, value in document.data.items() if key not in ("extends", "aliases")}
+
+
+def beside(reference: str, file: str | None) -> str:
+    """A relative path that a file names, taken from that file's directory where it is found there."""
+    if file is None or not is_path(reference) or Path(reference).is_absolute():
+        return reference
+    near = Path(file).parent / reference
+    return str(near) if _exists(near) else reference
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # longer than the system allows, or with a NUL in it
+        return False
+
+
+def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Path:
+    if not is_path(reference):
+        return find(kind, reference, extra, path)
+    file = Path(reference)
+    if _exists(file):
+        config = file / "config.json"
+        if kind == "model" and file.is_dir() and config.is_file():
+            return config
+        if not file.is_file():
+            raise InputError(Problem(irregular(file), path, reference))
+        return file
+    known = aliases(kind, extra)
+    alias = known.get(reference.lower())  # Hugging Face ids hold a slash, too
+    if alias is not None:
+        return files(kind, extra)[alias]
+    if kind == "model":
+        from llmperf.importers.hub import local_config
+
+        cached = local_config(reference)
+        if cached is not None:
+            return cached
+    near = None if reference.endswith(SUFFIXES) else nearest(reference, known)
+    text = f"no such file, and no {kind} of the catalog has this name"
+    raise InputError(Problem(text, path, reference, None, (near,) if near else (), near))
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`base` with `over` on top: mappings merge deeply, lists and scalars replace, None deletes."""
+    merged = dict(base)
+    for key, value in over.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping) and isinstance(merged.get(key), Mapping):
+            merged[key] = merge(merged[key], value)
+        else:
+            merged[key] = value
+    return merged

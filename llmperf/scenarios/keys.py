@@ -1,0 +1,151 @@
+"""Keys of a scenario: what may be written, in which spellings, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from llmperf.descriptors.parallelism import Parallelism
+from llmperf.descriptors.placement import Placement
+from llmperf.descriptors.workload import Workload
+from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.files.documents import MAX_DEPTH, deeper_than
+from llmperf.scenarios import catalog
+from llmperf.scenarios.components import COMPONENTS
+
+SEVERAL = ("checks", "matrix", "variables", "deployment")
+"""Keys with which a file is no single scenario by itself."""
+
+
+JUDGED = ("expect", "confidence", "tolerance", "tags", "skip", "schema_version")
+"""Keys that stand in a scenario file and change nothing of the scenario."""
+
+
+SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Placement, "workload": Workload}
+"""Keys of a scenario that are mappings of their own."""
+
+
+SCALARS = ("activations", "devices", "name", "description")
+
+
+FLAT: dict[str, str] = {
+    item.name: f"{section}.{item.name}"
+    for section, cls in SECTIONS.items()
+    for item in fields(cls)
+    if not (section == "placement" and item.name in ("weights", "kv_cache"))
+}
+"""Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
+
+
+NOT_YET = {"training": "training", "traffic": "serving traffic"}
+"""Keys that the contract reserves and this version does not answer; refused rather than ignored."""
+
+
+KEYS = (*COMPONENTS, *SECTIONS, *SCALARS)
+
+
+def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario with another on top; the name of a component and values of it, one in each, come together."""
+    out = catalog.merge(base, top)
+    for name in COMPONENTS:
+        below, above = base.get(name), top.get(name)
+        if isinstance(below, str) and isinstance(above, Mapping) and not {"extends", "name"} & set(above):
+            out[name] = {"extends": below, **above}
+        elif isinstance(above, str) and isinstance(below, Mapping) and not {"extends", "name"} & set(below):
+            out[name] = {**below, "extends": above}
+    return out
+
+
+def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Short names and dotted paths to nested mappings; in whatever order, what is written deeper goes on top."""
+    out: dict[str, Any] = {}
+    wrong = []
+    for key, value in sorted(given.items(), key=lambda item: _path(str(item[0])).count(".")):
+        if not isinstance(key, str):
+            wrong.append(Problem(f"the key {shown(key)} is not a text"))
+            continue
+        if key.count(".") > MAX_DEPTH or deeper_than(value, MAX_DEPTH):
+            wrong.append(Problem(f"is nested deeper than {MAX_DEPTH} levels", key))
+            continue
+        path = _path(key)
+        head = path.partition(".")[0]
+        if head not in KEYS and head != "extends":
+            wrong.append(_unknown(key))
+            continue
+        put(out, path.split("."), value)
+    if wrong:
+        raise InputError(wrong)
+    return out
+
+
+def twice(given: Mapping[str, Any]) -> list[Problem]:
+    """Values that a scenario says twice, in two spellings: ``batch: 2`` and ``workload: {batch: 8}``."""
+    problems = []
+    said: dict[str, tuple[str, Any]] = {}
+    for key, value in given.items():
+        for path, leaf in _leaves(_path(key), value):
+            clash = next((one for one in said if _same(one, said[one][1], path, leaf) and said[one][0] != key), None)
+            if clash is not None:
+                text = f"is written twice, under {shown(said[clash][0])} and under {shown(key)}"
+                problems.append(Problem(text, path, suggestion="write it once"))
+            said.setdefault(path, (key, leaf))
+    return problems
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value below a path; a component that is named is what it extends, and may have values beside it."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(f"{path}.{key}", inner)
+    else:
+        yield path.removesuffix(".extends") if isinstance(value, str) else path, value
+
+
+def _same(one: str, value: Any, other: str, another: Any) -> bool:
+    """Whether two paths are of the same value, or one is within the other and the other is no name."""
+    if one == other:
+        return True
+    inside, above = (
+        (other.startswith(f"{one}."), value) if len(one) < len(other) else (one.startswith(f"{other}."), another)
+    )
+    return inside and not isinstance(above, str)
+
+
+def _path(key: str) -> str:
+    return key if key in KEYS or key == "extends" else FLAT.get(key, key)
+
+
+def _unknown(key: str) -> Problem:
+    if key in NOT_YET:
+        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
+    allowed = (*KEYS, *FLAT)
+    meant = FLAT.get(key) or nearest(key, allowed)  # in a file, short names stand for paths that must be written
+    return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)
+
+
+def unknown_in_file(key: str) -> Problem:
+    """An unknown key of a scenario file, where no short names and paths stand: the suggestion is nested."""
+    problem = _unknown(key)
+    head, *inner = _path(key if key in FLAT or "." in key else problem.suggestion or "").split(".")
+    if not inner or head not in KEYS:
+        return problem
+    return replace(problem, allowed=KEYS, suggestion=f"{': {'.join((head, *inner))}: ...{'}' * len(inner)}")
+
+
+def put(out: dict[str, Any], keys: list[str], value: Any) -> None:
+    """Put a value into nested data; the name of a component and values of it, one in each, come together."""
+    for key in keys[:-1]:
+        inner = out.get(key)
+        if isinstance(inner, str):  # a named component with an override of one of its values
+            inner = {"extends": inner}
+        out[key] = inner = dict(inner) if isinstance(inner, Mapping) else {}
+        out = inner
+    last = keys[-1]
+    if isinstance(value, Mapping) and isinstance(out.get(last), Mapping):
+        value = catalog.merge(out[last], value)
+    elif isinstance(value, str) and isinstance(out.get(last), Mapping):
+        value = {"extends": value, **out[last]}
+    elif isinstance(value, Mapping) and isinstance(out.get(last), str) and not {"extends", "name"} & set(value):
+        value = {"extends": out[last], **value}
+    out[last] = value

@@ -1,0 +1,242 @@
+"""From what a user writes (file, flags, keywords) to a `Scenario` of frozen descriptors, with arrays bound last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors.model import Model
+from llmperf.descriptors.scenario import Plain, Scenario
+from llmperf.descriptors.validation import build
+from llmperf.descriptors.workload import Workload
+from llmperf.errors import InputError, Problem
+from llmperf.files.documents import Document
+from llmperf.scenarios import catalog
+from llmperf.scenarios.binding import Resolved, bind, shape_of, without_arrays
+from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
+from llmperf.scenarios.consistency import check_together
+from llmperf.scenarios.keys import (
+    JUDGED,
+    KEYS,
+    SCALARS,
+    SECTIONS,
+    SEVERAL,
+    flattened,
+    over,
+    put,
+    twice,
+    unknown_in_file,
+)
+
+
+def written(
+    reference: Mapping[str, Any] | str | Path | None, overrides: Mapping[str, Any], extra: tuple[str, ...] = ()
+) -> tuple[dict[str, Any], Document | None]:
+    """A scenario as plain nested data, from a mapping, a file or a name, with overrides on top.
+
+    Raises
+    ------
+    InputError
+        If a key of the overrides is unknown (names the nearest), or a scenario as data says a value twice.
+    """
+    document: Document | None = None
+    if reference is None:
+        data: dict[str, Any] = {}
+    elif isinstance(reference, Mapping):
+        data = flattened(without_checks(reference))
+        if problems := twice(without_checks(reference)):
+            raise InputError(problems)
+        if isinstance(base := data.pop("extends", None), str):
+            below = catalog.load("scenario", base, extra, "extends")
+            data = over(without_checks(below.data, below), data)
+    else:
+        document = catalog.load("scenario", str(reference), extra)
+        data = {
+            key: catalog.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
+            for key, value in without_checks(document.data, document).items()
+        }
+    return over(data, flattened(overrides)) if overrides else data, document
+
+
+def without_checks(data: Mapping[str, Any], document: Document | None = None) -> dict[str, Any]:
+    """A scenario without what only ``llmperf check`` reads.
+
+    Raises
+    ------
+    InputError
+        If it holds keys that make several scenarios of it.
+    """
+    several = [key for key in data if key in SEVERAL]
+    if several:
+        text = "makes checks of many scenarios, not one scenario"
+        file = document.file if document else None
+        raise InputError(
+            [
+                Problem(text, key, file, document.line(key) if document else None, suggestion="llmperf check runs them")
+                for key in several
+            ]
+        )
+    return {key: value for key, value in data.items() if key not in JUDGED}
+
+
+def resolve(
+    reference: Mapping[str, Any] | str | Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    extra: tuple[str, ...] = (),
+) -> Resolved:
+    """Resolve a scenario.
+
+    Parameters
+    ----------
+    reference : mapping, str, path or None
+        A scenario as data, or the name or file of one.
+    overrides : mapping, optional
+        Keys on top: scenario keys, short names (``tp``, ``batch``) or dotted paths (``hardware.tiers.hbm.bandwidth``).
+        Numbers may be arrays; they broadcast against each other.
+    extra : tuple of str
+        Catalog directories that go before all others.
+
+    Raises
+    ------
+    InputError
+        With all faults of the scenario that can be found at once.
+    """
+    if isinstance(extra, str | Path):
+        extra = (str(extra),)
+    data, document = written(reference, overrides or {}, extra)
+    arrays: dict[str, Any] = {}
+    plain = without_arrays(data, "", arrays)
+    shape = shape_of(arrays)
+    scenario, warnings = _validated(plain, document, extra)
+    for path, array in arrays.items():
+        _check_extremes(plain, document, extra, path, array)
+    for path, array in arrays.items():
+        flat = np.ascontiguousarray(np.broadcast_to(np.asarray(array, dtype=float), shape)).reshape(-1)
+        scenario = bind(scenario, path.split("."), flat)
+    if "devices" not in data and "devices" not in arrays:
+        used: Any = scenario.parallelism.devices
+        scenario = replace(scenario, devices=used)
+    check_together(scenario, document)
+    return Resolved(scenario, shape, warnings, plain, tuple(extra))
+
+
+def changed(resolved: Resolved, keys: Mapping[str, Any]) -> Resolved:
+    """What a resolved scenario would be with these keys on top, as flags put them there.
+
+    Raises
+    ------
+    InputError
+        If they do not suit the rest.
+    """
+    return resolve(resolved.asked, keys, resolved.catalog)
+
+
+def _check_extremes(
+    data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...], path: str, array: Any
+) -> None:
+    """What a field allows is an interval of numbers or of whole numbers, so that the extremes stand for the rest."""
+    if not np.isfinite(array).all():
+        raise InputError(Problem("holds a number that is not finite", path))
+    whole = array == np.floor(array)
+    samples = [array.min().item(), array.max().item(), *(array[~whole][:1].tolist())]
+    keys = path.split(".")
+    for value in samples:
+        changed: dict[str, Any] = {}
+        put(changed, keys, value)
+        _validated(catalog.merge(data, changed), document, extra)
+
+
+def _validated(
+    data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...]
+) -> tuple[Scenario, tuple[str, ...]]:
+    problems: list[Problem] = [unknown_in_file(key) for key in data if key not in KEYS]
+    if document is not None:
+        problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
+    parts: dict[str, Any] = {}
+    warnings: list[str] = []
+    given = dict(data)
+    imported: dict[str, Any] = {}
+    for name in COMPONENTS:
+        value = given.get(name, imported.get(name, DEFAULTS.get(name)))
+        if name == "attention" and "engine" in parts:
+            value = _kernel(given.get(name), parts["engine"].attention)
+        if value is None:
+            problems.append(_missing(name, document))
+            continue
+        try:
+            parts[name], said, implied = built(name, frozen(value, name), extra)
+            warnings += said
+            imported.update(implied)
+        except InputError as error:
+            problems += [_located(problem, name, document) for problem in error.problems]
+    for name, cls in SECTIONS.items():
+        try:
+            lines = document.lines if document else {}
+            file = document.file if document else None
+            inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
+            if name in lines:
+                inner[""] = lines[name]
+            section = given.get(name)
+            parts[name] = build(cls, Document({} if section is None else section, file, inner), name)
+        except InputError as error:
+            problems += error.problems
+    problems += _scalars(given, parts, document)
+    if problems:
+        raise InputError(problems)
+    parts["workload"] = _default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
+    layout = parts["parallelism"]
+    if "devices" in given and given.get("parallelism") is None:
+        parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
+    return Scenario(**parts), tuple(warnings)
+
+
+def _kernel(given: Any, usual: str) -> Any:
+    """The attention kernel that a scenario asks for: the engine's where it names none, values on top of that one."""
+    if isinstance(given, Mapping) and not {"extends", "name"} & set(given):
+        return {"extends": usual, **given}
+    return usual if given is None else given
+
+
+def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
+    """The workload with lengths that suit the model, where none are given.
+
+    A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.
+    """
+    if not model.generates:
+        defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
+        return replace(work, **{key: value for key, value in defaults.items() if key not in given})
+    if "input" not in given and work.input + work.output > model.max_context:
+        return replace(work, input=max(model.max_context - work.output, 1))
+    return work
+
+
+def _missing(name: str, document: Document | None) -> Problem:
+    example = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}.get(name, "generic")
+    hint = f"name one, such as {example}; llmperf list {name} shows them"
+    return Problem("is missing", name, document.file if document else None, suggestion=hint)
+
+
+def _located(problem: Problem, name: str, document: Document | None) -> Problem:
+    """A problem of a component, under the scenario's key and line where it has no file of its own."""
+    path = problem.path if problem.path.startswith(name) or problem.file else f"{name}.{problem.path}".rstrip(".")
+    if problem.file or document is None:
+        return replace(problem, path=path)
+    return replace(problem, path=path, file=document.file, line=document.line(path))
+
+
+def _scalars(given: dict[str, Any], parts: dict[str, Any], document: Document | None) -> list[Problem]:
+    """The keys of a scenario that are plain values."""
+    value = {key: given[key] for key in SCALARS if given.get(key) is not None}
+    if "weights" in parts:
+        value.setdefault("activations", parts["weights"].activations)
+    lines = document.lines if document else {}
+    try:
+        found = build(Plain, Document(value, document.file if document else None, lines))
+    except InputError as error:
+        return list(error.problems)
+    parts.update({key: getattr(found, key) for key in SCALARS})
+    return []

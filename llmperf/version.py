@@ -1,0 +1,3 @@
+"""The version of the package, which answers, lock files and reports name."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Facts in sentences: one place for quantities, labels and explanations."""

@@ -1,0 +1,81 @@
+"""Published results as words: what a claim says and what was predicted, and how many claims of a category hold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from llmperf import units
+from llmperf.evidence.claims.files import CATEGORIES, TOLERANCES
+from llmperf.evidence.claims.recompute import VERDICTS, Claim, counts, share
+from llmperf.outputs import dimension
+
+HEAD = ("category", "tier", "claims", *(verdict.replace("_", " ") for verdict in VERDICTS), "inside tolerance")
+"""Columns of `standing`."""
+
+
+def claimed(claim: Claim) -> str:
+    """The published number, range or direction, with its unit."""
+    if isinstance(claim.published, tuple):
+        return " to ".join(_number(claim, end) for end in claim.published)
+    return claim.published if isinstance(claim.published, str) else _number(claim, claim.published)
+
+
+def predicted(claim: Claim) -> str:
+    """The prediction with its unit; a dash where there is none."""
+    return "-" if claim.predicted is None else _number(claim, claim.predicted)
+
+
+def error(claim: Claim) -> str:
+    """The error with its sign; a dash where there is none."""
+    return "-" if claim.error is None else f"{100.0 * claim.error:+.0f} %"
+
+
+def tolerance(claim: Claim) -> str:
+    """The largest error that passes; a dash of a direction."""
+    return "-" if claim.tolerance is None else f"{100.0 * claim.tolerance:.0f} %"
+
+
+def verdict(claim: Claim) -> str:
+    """The verdict in words."""
+    return claim.verdict.replace("_", " ")
+
+
+def name(claim: Claim) -> str:
+    """The claim's id without its system's name, which stands above it."""
+    return claim.id.removeprefix(f"{claim.system}-")
+
+
+def systems(claims: Iterable[Claim]) -> Iterator[tuple[str, list[Claim]]]:
+    """The claims of each system, ordered by category and by name."""
+    order = list(CATEGORIES)
+
+    def place(claim: Claim) -> tuple[int, str]:
+        return order.index(claim.category), claim.system
+
+    for (_, system), found in groupby(sorted(claims, key=place), key=place):
+        yield system, list(found)
+
+
+def standing(claims: Sequence[Claim]) -> list[tuple[str, ...]]:
+    """How the claims of each category and tier stand, then those of all categories: rows of `HEAD`."""
+    rows = []
+    for key, title in CATEGORIES.items():
+        mine = [claim for claim in claims if claim.category == key]
+        rows += [_row(title, tier, mine) for tier in TOLERANCES]
+    if len({row[0] for row in rows if row[2] != "0"}) > 1:
+        rows += [_row("all", tier, claims) for tier in TOLERANCES]
+    return [row for row in rows if row[2] != "0"]
+
+
+def _row(title: str, tier: str, claims: Iterable[Claim]) -> tuple[str, ...]:
+    mine = [claim for claim in claims if claim.tier == tier]
+    inside = share(mine)
+    found = (str(number) for number in counts(mine).values())
+    return title, tier, str(len(mine)), *found, "-" if math.isnan(inside) else f"{inside:.0%}"
+
+
+def _number(claim: Claim, value: float) -> str:
+    kind = dimension(claim.metric)
+    return f"{value:.4g}" if kind == "fraction" else units.scaled(value, kind)

@@ -1,0 +1,301 @@
+"""What makes the difference between two configurations, in words with their numbers.
+
+Everything said is read from a `llmperf.answers.differences.Difference`: labels stand here, facts do not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from llmperf import units
+from llmperf.answers.differences import (
+    FLOPS,
+    OVERLAP,
+    Change,
+    Difference,
+    Part,
+    PartChange,
+    PhaseChange,
+    Wait,
+    load,
+    unit,
+)
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+from llmperf.resources import RESOURCES
+
+if TYPE_CHECKING:
+    from llmperf.answers.comparison import Comparison
+
+MENTIONED = 0.01
+"""Smallest change that is said: of a phase, of the memory, of a quantity. [1]"""
+PARTS_SAID = 5
+"""Parts of a phase that are said one by one; the others come together."""
+RATE = 0.1
+"""Smallest change of a rate, or of work that changes no time, that is said. [1]"""
+LARGE = 0.2
+"""Share of a phase from which on a part is worth saying that its time did not change, though its work did. [1]"""
+
+PARTS = {
+    "gemm": "linear layers",
+    "moe": "experts",
+    "quantize": "quantizing inputs",
+    "attention.prefill": "attention",
+    "attention.decode": "attention",
+    "recurrent": "recurrent layers",
+    "elementwise": "norms and other elementwise work",
+    "collective": "collectives",
+    "host": "the host",
+    "memory.main": "copies that kernels of the engine make",
+    "latency": "ranks that wait for each other",
+    OVERLAP: "work at the same time, of engines or pipeline stages",
+}
+"""Labels of parts: kinds of operators, and resources that a phase waits for beside them."""
+
+QUANTITIES = {
+    "weights_read": "weights",
+    "kv_read": "KV read",
+    "kv_written": "KV written",
+    "kv_fetched": "KV over the link to its tier",
+    "activations_moved": "activations",
+    "messages": "messages",
+    "vector_flops": "vector work",
+    "operators": "operator runs",
+}
+_CAPACITY = {"kv_pool_tokens": "KV pool", "max_batch": "largest batch", "max_context": "longest context"}
+_PER = {"batch": "", "step": " a step", "prompt": " a prompt", "token": " a token"}
+_WORKLOAD = {"shared_prefix": "shared prefix", "routing_diversity": "routing diversity"}
+
+
+def explained(difference: Difference, rate: Change) -> list[str]:
+    """Sentences on a difference, the most important first.
+
+    Parameters
+    ----------
+    difference : Difference
+    rate : Change
+        Output tokens per second. [1/s]
+
+    Returns
+    -------
+    list of str
+        ``no difference`` where nothing differs.
+    """
+    if not _differs(difference, rate):
+        return ["no difference"]
+    found = [f"output tokens/s {plain(rate)}: {times(rate.after / rate.before)}"]
+    if difference.workload:
+        found[0] += "; " + ", ".join(f"{_WORKLOAD.get(one.name, one.name)} {plain(one)}" for one in difference.workload)
+    for phase in difference.phases:
+        found += _phase(phase)
+    found += _memory(difference)
+    return found
+
+
+def _differs(difference: Difference, rate: Change) -> bool:
+    parts = [part for phase in difference.phases for part in phase.parts]
+    changes = [rate, *difference.workload, *difference.memory, *difference.capacity]
+    changes += [change for part in parts for change in (part.time, *part.work)]
+    return any(change.relative > 1e-9 for change in changes)
+
+
+def times(ratio: float) -> str:
+    """A ratio: ``2.41x``."""
+    return f"{ratio:.3g}x"
+
+
+def plain(change: Change) -> str:
+    """Two counts: ``24 -> 96``."""
+    return " -> ".join(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (change.before, change.after))
+
+
+def arrow(change: Change) -> str:
+    """Two quantities, the unit once where both have the same: ``16.8 -> 3.2 GB``."""
+    if change.unit == "1":
+        return plain(change)
+    before, after = (_scaled(value, change.unit) for value in (change.before, change.after))
+    number, _, dimension = before.partition(" ")
+    same = change.before == 0 or after.endswith(f" {dimension}")
+    return f"{number if same else before} -> {after}"
+
+
+_DIMENSIONS = {"B": "bytes", "s": "time", "B/s": "bandwidth", "FLOP/s": "compute"}
+
+
+def _scaled(value: float, written: str) -> str:
+    if written == "FLOP":
+        return units.scaled(value, "compute", 3).removesuffix("/s")
+    return units.scaled(value, _DIMENSIONS[written], 3)
+
+
+def part_label(name: str) -> str:
+    """A part of a phase in words; an operator, or a kind that is not known here, by its own name."""
+    return PARTS.get(name) or RESOURCES.get(name) or name
+
+
+def quantity_label(name: str, part: str = "") -> str:
+    """A quantity of a part in words."""
+    label = QUANTITIES.get(name) or f"{name.removeprefix(FLOPS)} products"
+    return label.replace("KV", "states") if part == "recurrent" else label
+
+
+def wait_label(part: str, resource: str, quantity: str) -> str:
+    """What is waited for, in words: ``KV read of attention``."""
+    if part == resource:  # nothing of the operators
+        return part_label(part)
+    if quantity:
+        return f"{quantity_label(quantity, part)} of {part_label(part)}"
+    if resource == "latency":
+        return f"fixed time of {part_label(part)}"
+    return f"{RESOURCES.get(resource, resource)} in {part_label(part)}"
+
+
+def _phase(phase: PhaseChange) -> Iterator[str]:
+    """What changed in one phase: its time, its parts, and what it waits for."""
+    per = _PER[phase.per]
+    smallest = MENTIONED * max(phase.time.before, phase.time.after)
+    said = [part for part in phase.parts if abs(part.effect_s) >= smallest][:PARTS_SAID]
+    if phase.time.relative < MENTIONED:
+        head = f"{phase.name}: {_scaled(phase.time.after, 's')}{per}, no change"
+    else:
+        ratio = phase.time.before / phase.time.after
+        faster = f"{times(ratio)} as fast" if ratio >= 1 else f"{times(1 / ratio)} the time"
+        head = f"{phase.name}: {arrow(phase.time)}{per}, {faster}"
+    yield f"{head}; {_bound(phase)}"
+    for part in said:
+        yield f"{phase.name}: {_part(part)}"
+    for part in phase.parts:
+        if part not in said and (words := _unmoved(part, phase)):
+            yield f"{phase.name}: {words}"
+    rest = sum(part.effect_s for part in phase.parts if part not in said)
+    if abs(rest) >= smallest:
+        yield f"{phase.name}: all else {_signed(rest)}"
+
+
+def _bound(phase: PhaseChange) -> str:
+    before, after = phase.longest
+    words = [wait_label(one.part, one.resource, one.quantity) for one in (before, after)]
+    if words[0] == words[1]:
+        return f"still bound by {words[1]} ({_share(after)})"
+    return f"now bound by {words[1]} ({_share(after)}), before by {words[0]} ({_share(before)})"
+
+
+def _share(wait: Wait) -> str:
+    return f"{wait.resource}, {wait.share:.0%}"
+
+
+def _signed(seconds: float) -> str:
+    return ("+" if seconds >= 0 else "-") + _scaled(abs(seconds), "s")
+
+
+def _part(part: PartChange) -> str:
+    """One part: its time, the work that explains it, and the rate of that work."""
+    label, before, after = part_label(part.name), part.before, part.after
+    if before is None or after is None:
+        one = before or after
+        assert one is not None
+        busy = load(one, one.limit) or load(one, "memory.main")
+        detail = f" ({quantity_label(busy[0], part.name)} {_scaled(one.work[busy[0]], unit(busy[0]))})" if busy else ""
+        return f"{_signed(part.effect_s)}: {label if after else f'no {label} any more'}{detail}"
+    explains, against = _work(part, before, after)
+    words = f"{label} {arrow(part.time)}"
+    if explains:
+        words += f": {', '.join(explains.values())}"
+    elif before.work and not against:
+        words += ": the same work"
+    if against:
+        words += f", although {', '.join(against.values())}"
+    main = next(iter(explains), "") or next(iter(load(after, after.limit)), "")
+    rate = _rate(before, after, main) if main and main != "operators" else ""
+    return words + (f", at {rate}" if rate else "")
+
+
+def _work(part: PartChange, before: Part, after: Part) -> tuple[dict[str, str], dict[str, str]]:
+    """Changes of the work that explain the change in time, and one that would have changed it the other way.
+
+    Words by quantity, the largest first. What a part is busy with explains it; other work only where that did not
+    change.
+    """
+    changed = [one for one in part.work if one.relative >= MENTIONED and not one.name.startswith(FLOPS)]
+    changed.sort(key=lambda one: (one.unit, -abs(one.after - one.before)))
+    same = {one.name: _said(one, part.name) for one in changed if (one.after > one.before) == (part.effect_s > 0)}
+    busy = {name for one in (before, after) for name in load(one, one.limit)}
+    found = _products(part, before, after) if any(name.startswith(FLOPS) for name in busy) else {}
+    found |= {name: words for name, words in same.items() if name in busy}
+    if found:
+        return found, {}
+    against = {one.name: _said(one, part.name) for one in changed if one.name not in same and one.unit == "B"}
+    runs = same.pop("operators", None)
+    return same or ({"operators": runs} if runs else {}), dict(list(against.items())[:1])
+
+
+def _said(change: Change, part: str) -> str:
+    return f"{quantity_label(change.name, part)} {arrow(change)}"
+
+
+def _products(part: PartChange, before: Part, after: Part) -> dict[str, str]:
+    """Products that went to another dtype, or became more or fewer with the time."""
+    dtypes = before.products, after.products
+    if all(dtypes) and dtypes[0] != dtypes[1]:
+        return {FLOPS + dtypes[1]: f"products in {dtypes[0]} -> {dtypes[1]}"}
+    change = Change(FLOPS + dtypes[1], "FLOP", *(_amount(one, FLOPS) for one in (before, after)))
+    explains = change.relative >= MENTIONED and (change.after > change.before) == (part.effect_s > 0)
+    return {change.name: _said(change, part.name)} if explains else {}
+
+
+def _amount(part: Part, quantity: str) -> float:
+    """A quantity of a part; products of all dtypes together."""
+    if quantity.startswith(FLOPS):
+        return sum(amount for name, amount in part.work.items() if name.startswith(FLOPS))
+    return part.work.get(quantity, 0.0)
+
+
+def _rate(before: Part, after: Part, quantity: str) -> str:
+    """At which rates a quantity is worked off; empty where they are alike."""
+    written = "FLOP/s" if unit(quantity) == "FLOP" else "B/s"
+    rates = Change("rate", written, *(_amount(part, quantity) / part.time_s for part in (before, after)))
+    return arrow(rates) if rates.before and rates.relative >= RATE else ""
+
+
+def _unmoved(part: PartChange, phase: PhaseChange) -> str:
+    """That the time of a large part did not change, though its work did; empty where that cannot be said."""
+    if part.after is None or part.before is None or part.after.time_s < LARGE * phase.time.after:
+        return ""
+    moved = [change for change in part.work if change.unit == "B" and change.relative >= RATE]
+    if not moved or part.after.limit.startswith("memory."):
+        return ""
+    most = max(moved, key=lambda change: abs(change.after - change.before))
+    busy = load(part.after, part.after.limit)
+    stays = f"{quantity_label(busy[0])} stay and" if busy else RESOURCES.get(part.after.limit, part.after.limit)
+    return f"{part_label(part.name)}: {_said(most, part.name)}, but {stays} set the time: no change"
+
+
+def _memory(difference: Difference) -> Iterator[str]:
+    """Memory by class, and what it holds."""
+    labels = {output.name: output.label for output in (*MEMORY_CLASSES, *CAPACITY)}
+    required = next(change for change in difference.capacity if change.name == "required")
+    smallest = MENTIONED * max(required.before, required.after)
+    classes = [
+        f"{labels[change.name]} {change.before / 2**30:.3g} -> {change.after / 2**30:.3g} GiB"
+        for change in difference.memory
+        if abs(change.after - change.before) >= smallest
+    ]
+    if classes:
+        yield f"memory of one device: {', '.join(classes)}"
+    held = [change for change in difference.capacity if change.name in _CAPACITY and change.relative >= MENTIONED]
+    pool = next((change for change in held if change.name == "kv_pool_tokens"), None)
+    words = [f"{_CAPACITY[change.name]} {plain(change)}" for change in held if change is not pool]
+    if pool and pool.before > 0 and pool.after > 0:
+        words.insert(0, f"the pool holds {times(pool.after / pool.before)} the tokens ({plain(pool)})")
+    if words:
+        yield f"capacity: {', '.join(words)}"
+    missing = next(change for change in difference.capacity if change.name == "missing")
+    for which, lacking in (("the first", missing.before), ("it", missing.after)):
+        if lacking > 0:
+            yield f"{which} does not fit: {_scaled(lacking, 'B')} a device too much; its times assume that it did"
+
+
+def explanation(found: Comparison, index: int) -> list[str]:
+    """What makes the difference to the first configuration, in words with their numbers, the largest first."""
+    rates = (float(found.results[one].output_tokens_per_s) for one in (0, index))
+    return explained(found.difference(index), Change("output_tokens_per_s", "1/s", *rates))

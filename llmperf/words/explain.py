@@ -1,0 +1,288 @@
+"""A result as a colleague would explain it: what limits it, what would help, how sure that is, what it assumes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from llmperf import units
+from llmperf.answers.answer import PHASES, Answer
+from llmperf.answers.breakdown import operators
+from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
+from llmperf.answers.remedies import NOTHING_FITS, remedies
+from llmperf.errors import InputError, Problem
+from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.resources import RESOURCES
+
+TOPICS = {
+    "limit": "What limits it",
+    "memory": "What limits it",
+    "help": "What would help, each alone",
+    "confidence": "How sure this is",
+    "assumption": "What it assumes",
+}
+MENTIONED = 0.1
+"""Share of a phase from which on a wait is mentioned. [1]"""
+HELPS, TRADES, NOTES, REASONS = 3, 2, 3, 2
+"""Changes, those that also cost something, notes and reasons that are told; the others are counted or left out."""
+NEAR = 1.05
+"""Time over its bound up to which nothing is said to be left. [1]"""
+WIDE = 3.0
+"""Upper over lower end of an error band from which on it is called wide. [1]"""
+_NOUNS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "output_tokens_per_s": "tokens/s"}
+_WORDS = {
+    "latency": "fixed times of kernels and collectives",
+    "host": "the host",
+    "memory.main": "device memory",
+    "link.scale_up": "links within the domain",
+    "link.scale_out": "the network",
+    "link.host": "the link to the host",
+}
+"""Resources in a sentence, where `llmperf.resources.RESOURCES` says them for a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to know: its topic (a key of `TOPICS`), a sentence or two, and the numbers in it, in SI units."""
+
+    topic: str
+    text: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What there is to know about a result, in the order in which it is told."""
+
+    items: tuple[Item, ...]
+
+    def by_topic(self) -> dict[str, list[Item]]:
+        """The items under the headings of `TOPICS`."""
+        found: dict[str, list[Item]] = {}
+        for item in self.items:
+            found.setdefault(TOPICS[item.topic], []).append(item)
+        return found
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """Plain data, as ``llmperf estimate --explain --json`` prints it under ``explanation``."""
+        return [asdict(item) for item in self.items]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            line
+            for heading, items in self.by_topic().items()
+            for line in (heading, *(f"- {item.text}" for item in items))
+        )
+
+
+def explain(result: Answer) -> Explanation:
+    """Explain the result of one configuration.
+
+    Raises
+    ------
+    InputError
+        If the result holds arrays.
+    """
+    if result.shape:
+        raise InputError(Problem("an explanation is of one configuration, not of arrays"))
+    phases = [phase for phase in PHASES if result.bottleneck[phase] is not None]
+    items = [_limit(result, phase) for phase in phases]
+    items += [_memory(result), *_help(result), *_confidence(result), *_assumptions(result)]
+    return Explanation(tuple(items))
+
+
+def _seconds(value: float) -> str:
+    return units.scaled(value, "time", 3)
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"
+
+
+def _rate(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _listed(words: list[str]) -> str:
+    """Words with commas, and an ``and`` before the last."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def _limit(result: Answer, phase: str) -> Item:
+    """What one phase waits for, and how far it is from what physics allows."""
+    part, metric = getattr(result.evaluated[0], phase), METRICS[phase]
+    waits = {name: float(np.max(value)) for name, value in part.waits.items()}
+    whole = sum(waits.values())
+    shares = {name: value / whole for name, value in sorted(waits.items(), key=lambda item: -item[1])}
+    said = [(name, share) for name, share in shares.items() if share >= MENTIONED] or list(shares.items())[:1]
+    time, bound = float(getattr(result.projection, metric)), float(getattr(result.bound, metric))
+    work, generated = result.scenario.workload, float(result.scenario.workload.output)
+    if phase == "prefill":
+        of = "the batch" if work.batch > 1 else "the prompt"
+        head = f"Prefill of {of} takes {_seconds(time)}"
+        share = time / float(result.e2e_s)
+    else:
+        head = f"Decode takes {_seconds(time)} a token"
+        share = time * (generated - 1.0) / float(result.e2e_s)
+    waiting = "It waits for " + _listed([f"{_resource(name)} ({part:.0%})" for name, part in said])
+    rows = operators(part)[:3]
+    largest = ", ".join(f"{row.name} {row.share:.0%}" for row in rows)
+    physics = _physics(time, bound)
+    text = ". ".join(filter(None, (f"{head}, {share:.0%} of it all", waiting, physics, f"Largest: {largest}"))) + "."
+    values = {
+        "phase": phase,
+        metric: time,
+        f"bound.{metric}": bound,
+        "share_of_e2e": share,
+        "waits": shares,
+        "largest_operators": {row.name: row.share for row in rows},
+    }
+    return Item("limit", text, values)
+
+
+def _physics(time: float, bound: float) -> str:
+    """How far a time is from its bound; nothing where there is none."""
+    if not bound > 0:
+        return ""
+    if time / bound < NEAR:
+        return f"That is about the bound: physics allows {_seconds(bound)}"
+    return f"Physics allows {_seconds(bound)}, {_times(time / bound)} times faster"
+
+
+def _resource(name: str) -> str:
+    """A resource in a sentence."""
+    return _WORDS.get(name) or RESOURCES[name]
+
+
+def _memory(result: Answer) -> Item:
+    memory = result.memory
+    need, usable = float(memory.required), float(memory.usable)
+    values = {"required": need, "usable": usable, "fits": bool(memory.fits), "max_batch": float(memory.max_batch)}
+    held = f"{need / 2**30:,.1f} GiB a device, of {usable / 2**30:,.1f} usable ones"
+    if memory.fits:
+        most = float(memory.max_batch)
+        room = f"; {most:,.0f} such sequences would fit" if np.isfinite(most) else ""
+        return Item("memory", f"It fits: it needs {held}{room}.", values)
+    found = remedies(result.resolved, result.evaluated[0])
+    lacks = f"{float(memory.missing) / 2**30:,.1f} GiB a device find no place; the times assume that they had one"
+    would = f"It would with one of: {'; '.join(found)}." if found else NOTHING_FITS
+    return Item("memory", f"It does not fit: {lacks}. {would}", {**values, "would_fit": found})
+
+
+def _help(result: Answer) -> Iterator[Item]:
+    """Changes by their gain, and what faster hardware would give."""
+    every = changes(result)
+    found = [one for one in every if one.fits]
+    if every and not found:
+        found, would = every, remedies(result.resolved, result.evaluated[0])
+        first_of_all = f"It has to fit first: {' or '.join(would)}. " if would else ""
+        text = f"{first_of_all}None of the changes below fits alone; their times assume that it did."
+        yield Item("help", text, {"kind": "fit", "would_fit": would})
+    first = {one.flag: one for one in reversed(found) if one.best >= NOTICED and not one.trades}
+    helpful = sorted(first.values(), key=lambda one: -one.best)[:HELPS]
+    trading = [one for one in found if one.best >= NOTICED and one.trades and one.flag not in first]
+    for one in helpful:
+        yield Item("help", f"{_told(one)}.", {"kind": "change", **asdict(one), "gains": one.gains})
+    for one in _opposed(trading):
+        yield Item("help", f"At a price: {_told(one)}.", {"kind": "trade", **asdict(one), "gains": one.gains})
+    idle = [one.change for one in found if one.best < NOTICED]
+    if idle:
+        yield Item("help", f"Little or no gain: {', '.join(idle)}.", {"kind": "no_gain", "changes": idle})
+    parts = faster_parts(result)
+    said = [
+        f"{one.change} {_NOUNS[name]} {gain:.3g}x" if gain >= NOTICED else f"{one.change} no gain"
+        for one in parts
+        for name, gain in [_largest_gain(one)]
+    ]
+    work = result.scenario.workload
+    here = "" if work.maximize is None else f" at this {'input' if work.maximize == 'context' else 'batch'}"
+    text = f"With hardware {FASTER:g} times as fast{here}: {', '.join(said)}."
+    values = {one.change: one.gains for one in parts}
+    yield Item("help", text, {"kind": "hardware", "times_as_fast": FASTER, "gains": values})
+
+
+def _opposed(trading: list[Effect]) -> list[Effect]:
+    """Of changes that gain and lose, the best for tokens/s and the best for times, that each waits less."""
+    rate = [one for one in trading if one.gains["output_tokens_per_s"] >= NOTICED]
+    times = [one for one in trading if one not in rate]
+    best = sorted(rate, key=lambda one: -one.gains["output_tokens_per_s"])[:1]
+    return (best + times[:1])[:TRADES]
+
+
+def _largest_gain(one: Effect) -> tuple[str, float]:
+    gains = {name: gain for name, gain in one.gains.items() if gain == gain}
+    # of an interactive result: what a reader waits for, unless only the whole gains
+    name = max(gains, key=lambda name: (round(gains[name], 2), name != "output_tokens_per_s"))
+    return name, gains[name]
+
+
+def _told(one: Effect) -> str:
+    """A change with what it does, the gains first."""
+    parts = []
+    for name, gain in sorted(one.gains.items(), key=lambda item: -item[1] if item[1] == item[1] else np.inf):
+        if gain != gain or 1.0 / NOTICED < gain < NOTICED:
+            continue
+        before, after = getattr(one, name)
+        each = " a device" if name == "output_tokens_per_s" and one.devices != 1.0 else ""
+        words = f"{_rate(before)} -> {_rate(after)}" if name == "output_tokens_per_s" else _arrow(before, after, "time")
+        parts.append(f"{_NOUNS[name]} {words} ({gain:.3g}x{each})")
+    return f"{one.change}{_grown(one)}: {', '.join(parts)}"
+
+
+def _grown(one: Effect) -> str:
+    """What a change makes of the batch or the input that is as large as memory allows."""
+    if one.maximized is None:
+        return ""
+    before, after = one.maximized
+    return f" ({one.axis} {before:,.0f} -> {after:,.0f})"
+
+
+def _arrow(before: float, after: float, dimension: str) -> str:
+    """Two quantities, the unit once where both have the same: ``16.8 -> 3.2 ms``."""
+    said = [units.scaled(value, dimension, 3) for value in (before, after)]
+    number, _, unit = said[0].partition(" ")
+    return f"{number if said[1].endswith(f' {unit}') else said[0]} -> {said[1]}"
+
+
+def _confidence(result: Answer) -> Iterator[Item]:
+    """Error bands as times to expect, and why the evidence may not hold here."""
+    bands = error_bands(result.scenario)
+    for phase in ("prefill", "decode"):
+        if phase not in bands or result.bottleneck[phase] is None:
+            continue
+        one, metric = bands[phase], METRICS[phase]
+        time = float(getattr(result.projection, metric))
+        wide = f" That is wide: a factor of {_times(one.high / one.low)}." if one.high / one.low > WIDE else ""
+        text = (
+            f"{_NOUNS[metric]} {_seconds(time * one.low)} to {_seconds(time * one.high)}: 8 of 10 measured are "
+            f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"
+        )
+        values = {"metric": metric, "low_s": time * one.low, "high_s": time * one.high, "rows": one.n}
+        yield Item("confidence", text, {**values, "sources": one.sources, "class": one.name})
+    if not bands:
+        yield Item("confidence", "There are no measured results of this kind: no error band can be given.")
+    reasons = extrapolated_of(result)
+    if reasons:
+        more = f"; and {len(reasons) - REASONS} more" if len(reasons) > REASONS else ""
+        text = f"Outside of the evidence: {'; '.join(reasons[:REASONS])}{more}."
+        yield Item("confidence", text, {"extrapolated": reasons})
+
+
+def _assumptions(result: Answer) -> Iterator[Item]:
+    scenario = result.scenario
+    basis, engine = scenario.hardware.achieved, scenario.engine
+    graphs = "captured graphs" if engine.graphs else "no captured graphs"
+    batch, length = float(scenario.workload.batch), float(scenario.workload.input)
+    prompts = f"{batch:,.0f} prompts at once, each" if batch > 1 else "one prompt"
+    text = (
+        f"A static batch: {prompts} of {length:,.0f} tokens. "
+        f"Engine {engine.name}, {graphs}; {basis.basis} constants of {basis.name}."
+    )
+    yield Item("assumption", text, {"engine": engine.name, "constants": basis.name, "basis": basis.basis})
+    for note in result.warnings[:NOTES]:
+        yield Item("assumption", f"{note[:1].upper()}{note[1:]}.")
+    if len(result.warnings) > NOTES:
+        yield Item("assumption", f"And {len(result.warnings) - NOTES} more notes, which llmperf estimate prints.")
