@@ -49,7 +49,7 @@ transcripts: $(VENV)/.runtime ## Write what commands print today into the docume
 	$(BIN)/python docs/generator/transcripts.py
 
 bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
-	$(BIN)/python tests/bench.py
+	$(BIN)/python benchmarks/bench.py
 
 , := ,
 HOPPER := h100-sxm,h200-sxm

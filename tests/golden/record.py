@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scenarios import SCENARIOS
+from golden.scenarios import SCENARIOS
 
 ANSWERS = Path(__file__).with_name("answers")
 EXPECTED = {

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from record import ANSWERS, answers
-from scenarios import SCENARIOS
+from golden.record import ANSWERS, answers
+from golden.scenarios import SCENARIOS
 
 CLOSE = 1e-12
 

@@ -17,7 +17,7 @@ from llmperf.checks import files as check_files
 from llmperf.interfaces import pytest_plugin
 
 pytest_plugins = ["pytester"]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Run = Callable[..., pytest.RunResult]
 
 SIZING = """\

@@ -14,7 +14,7 @@ import pytest
 
 import llmperf
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = sorted((ROOT / "examples").glob("*.ipynb"))
 ONE = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", batch=8)
 CURVE = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", batch=np.array([1, 8, 64]))

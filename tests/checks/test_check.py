@@ -37,8 +37,8 @@ from llmperf.interfaces.shelf.schemas import schema_of
 from llmperf.outputs import LATER, TIMES, by_path
 
 Run = Callable[..., CompletedProcess[str]]
-ROOT = Path(__file__).parents[1]
-SCHEMAS = Path(__file__).parent / "data/schemas"
+ROOT = Path(__file__).parents[2]
+SCHEMAS = Path(__file__).parents[1] / "data/schemas"
 JUNIT = xmlschema.XMLSchema(str(SCHEMAS / "junit-10.xsd"))
 SARIF = jsonschema.Draft4Validator(json.loads((SCHEMAS / "sarif-schema-2.1.0.json").read_text("utf-8")))
 SMALL: dict[str, Any] = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "workload": {"batch": 8}}

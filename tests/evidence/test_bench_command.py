@@ -26,7 +26,7 @@ from llmperf.evidence.bench.plan import PARTS, TABLES, Case, Facts
 from llmperf.evidence.bench.timing import Timing, TooSlowError, timed
 from llmperf.evidence.tables import read
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]
 SECONDS = 5.0

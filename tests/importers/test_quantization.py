@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from importers.test_huggingface import config, problems
 from pydantic import TypeAdapter
-from test_huggingface import config, problems
 
 from llmperf.descriptors.weights import WeightFormat, element_bytes
 from llmperf.errors import InputError

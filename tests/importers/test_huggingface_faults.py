@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from importers.test_huggingface import CONFIGS, config, imported, model, problems
 from pydantic import TypeAdapter
-from test_huggingface import CONFIGS, config, imported, model, problems
 
 from llmperf.descriptors.model import contradictions
 from llmperf.descriptors.weights import WeightFormat

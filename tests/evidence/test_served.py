@@ -22,7 +22,7 @@ from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.phases.closed_loop import closed_loop
 from llmperf.scenarios.resolve import resolve
 
-DATA = Path(os.environ.get("LLMPERF_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+DATA = Path(os.environ.get("LLMPERF_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
 """Measured data beside the checkout; tests of them are skipped where there are none."""
 
 SCENARIO = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "batch": 8, "input": 1024, "output": 129}

@@ -16,7 +16,7 @@ from llmperf.evidence import bands as bands_module
 from llmperf.evidence.rows import EXPLAINED, Rows, summary
 from llmperf.evidence.validate import validate
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]
 

@@ -24,7 +24,7 @@ from llmperf.resources import RESOURCES
 from llmperf.units import scaled
 
 Run = Callable[..., CompletedProcess[str]]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Answer = Callable[..., dict[str, Any]]
 DEMO = shlex.split(
     "--model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256"
@@ -228,7 +228,7 @@ def test_outputs_are_one_table(answer: Answer) -> None:
         assert row["name"].endswith(("_s", "_j")), "the unit is in the name"
 
 
-CONFIGS = Path(__file__).parent / "data" / "huggingface"
+CONFIGS = Path(__file__).parents[1] / "data" / "huggingface"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_the_quantization_of_a_config_is_used_unless_another_is_asked_for(answer
 def test_a_closed_pipe_is_no_traceback() -> None:
     code = "from llmperf.interfaces.cli import main; main()"
     command = [sys.executable, "-c", code, "list"]
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=root) as reader:
         assert reader.stdout is not None
         assert reader.stderr is not None
@@ -273,7 +273,7 @@ def test_no_heavy_library_is_imported_for_an_estimate() -> None:
         "print(sorted({'plotly', 'hypothesis', 'scipy', 'pandas', 'dask', 'rich', 'typer'} & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )
     assert done.stdout.strip() == "[]"
 

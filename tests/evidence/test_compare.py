@@ -25,7 +25,7 @@ from llmperf.evidence.runs.prediction import OTHERS
 from llmperf.phases.closed_loop import closed_loop
 from llmperf.resources import RESOURCES
 
-RUNS = Path(__file__).parent / "data" / "runs"
+RUNS = Path(__file__).parents[1] / "data" / "runs"
 SERVE = json.loads((RUNS / "vllm-serve.json").read_text())
 H100 = {"hardware": "h100-sxm"}
 
@@ -566,7 +566,7 @@ def test_hardware_is_never_guessed(write: Write) -> None:
 
 
 def test_a_run_cannot_choose_a_file(tmp_path: Path, write: Write) -> None:
-    shutil.copy(Path(__file__).parent / "data/huggingface/Llama-3.1-8B.json", tmp_path / "config.json")
+    shutil.copy(Path(__file__).parents[1] / "data/huggingface/Llama-3.1-8B.json", tmp_path / "config.json")
     with pytest.raises(InputError, match="which the catalog does not know"):
         one(write({**SERVE, "model_id": str(tmp_path / "config.json")}), **H100)
     assert one(write({**SERVE, "model_id": "x"}), model=str(tmp_path / "config.json"), **H100).rows

@@ -22,7 +22,7 @@ from llmperf.scenarios import catalog
 from llmperf.scenarios.resolve import resolve
 from llmperf.words.claims import claimed, name, standing, systems
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = 2 * 6_738_415_616
 """Bytes of Llama-2-7B in 16 bit, by its official count."""
 LLAMA = {"model": "llama-2-7b", "hardware": "a100-sxm-80gb"}

@@ -22,7 +22,7 @@ from llmperf.evidence.tables import parse
 from llmperf.numeric import Array
 from llmperf.scenarios.components import component
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., subprocess.CompletedProcess[str]]
 HEAD = "device,dtype,m,n,k,time_us,kernel,source"
 SHAPES = [(m, n, k) for m in (1, 16, 64, 512, 4096, 16384) for n in (1024, 8192, 28672) for k in (1024, 4096, 16384)]

@@ -26,7 +26,7 @@ from llmperf.importers.checkpoint import MAX_HEADER, Checkpoint, TensorInfo
 from llmperf.importers.gguf import GGML_TYPES, GgufArray, GgufHeader
 from llmperf.importers.gguf_model import to_model
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TYPES = {name: (number, block, size) for number, (name, block, size) in GGML_TYPES.items()}
 U8, I32, F32, BOOL, STRING, ARRAY, U64 = 0, 5, 6, 7, 8, 9, 10
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20).filter(lambda n: n != "__metadata__")

@@ -9,7 +9,7 @@ from pydoc import locate
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from generator import navigation, offline, references, transcripts  # noqa: E402

@@ -22,8 +22,8 @@ from llmperf import checks as interfaces
 from llmperf.checks import limits as check_files
 from llmperf.checks import lock
 
-ROOT = Path(__file__).parents[1]
-SCHEMAS = Path(__file__).parent / "data/schemas"
+ROOT = Path(__file__).parents[2]
+SCHEMAS = Path(__file__).parents[1] / "data/schemas"
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 GITLAB = yaml.safe_load((ROOT / "ci/llmperf-check.gitlab-ci.yml").read_text("utf-8"))
 PROGRAM = "import sys\nfrom llmperf.interfaces.cli import main\nsys.argv[0] = 'llmperf'\nmain()"

@@ -23,7 +23,7 @@ from llmperf.errors import InputError
 from llmperf.scenarios import catalog
 from llmperf.scenarios.resolve import resolve
 
-DATA = Path(__file__).parent / "data/deployments"
+DATA = Path(__file__).parents[1] / "data/deployments"
 H100 = "h100-sxm"
 Run = Callable[..., CompletedProcess[str]]
 
@@ -304,7 +304,7 @@ def test_a_command_that_starts_a_part_of_a_server_is_no_deployment_of_its_own() 
 
 
 def test_hugging_face_files_are_models_alone(tmp_path: Path) -> None:
-    config = Path(__file__).parent / "data/huggingface/opt-30b.json"
+    config = Path(__file__).parents[1] / "data/huggingface/opt-30b.json"
     (one,) = read(config, hardware=H100)
     assert one.scenario == {"model": str(config), "hardware": H100}
     (tmp_path / "config.json").write_text(config.read_text())
@@ -706,7 +706,7 @@ def test_faults_of_the_scenario_have_the_lines_of_the_file(run: Run, tmp_path: P
 
 
 def test_scenarios_are_no_deployments() -> None:
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     assert not any(is_deployment(path) for path in (root / "workloads/scenarios").iterdir())
     assert all(is_deployment(path) for path in DATA.iterdir())
 

@@ -16,7 +16,7 @@ import pytest
 import llmperf
 from llmperf.scenarios import catalog
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from test_huggingface import config
+from importers.test_huggingface import config
 
 from llmperf.errors import InputError
 from llmperf.importers import hub

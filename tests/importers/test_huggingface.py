@@ -19,8 +19,8 @@ from llmperf.importers import families
 from llmperf.importers.huggingface import from_config
 from llmperf.phases.setup import setup as prepared
 
-ROOT = Path(__file__).parent.parent
-CONFIGS = Path(__file__).parent / "data" / "huggingface"
+ROOT = Path(__file__).parents[2]
+CONFIGS = Path(__file__).parents[1] / "data" / "huggingface"
 EXPECTED = (
     "architectures: 'SeedOssForCausalLM' has no mapping",
     "architectures: 'BitnetForCausalLM'",
