@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 MAX_SHOWN = 60
 """Characters of a user's value that a message repeats; the rest is cut."""
@@ -13,6 +13,10 @@ MAX_PROBLEMS = 50
 """Faults of one input that are listed; more would hide the first ones."""
 MAX_ALLOWED = 16
 """Longest list of allowed values that a message spells out."""
+
+
+Kind = Literal["wrong", "unknown_name", "not_yet"]
+"""A mistake; a name that no catalog knows, and another catalog may; what this version cannot do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class Problem:
         What may stand there instead.
     suggestion : str or None
         The nearest allowed name, or the step that would help.
+    kind : str
+        What sort of fault it is (`Kind`), for code that must tell them apart; no part of the plain data.
     """
 
     message: str
@@ -42,6 +48,7 @@ class Problem:
     allowed: tuple[str, ...] = field(default=())
     suggestion: str | None = None
     column: int | None = None
+    kind: Kind = "wrong"
 
     def __str__(self) -> str:
         said = self.to_dict()
@@ -60,7 +67,7 @@ class Problem:
         """Plain data for ``--json``; foreign text is printable and cut."""
         column = {} if self.column is None else {"column": self.column}
         return {
-            **{key: value for key, value in asdict(self).items() if key != "column"},
+            **{key: value for key, value in asdict(self).items() if key not in ("column", "kind")},
             **column,
             "message": _clean(self.message, 1000),
             "path": _clean(self.path, 200),

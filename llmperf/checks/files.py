@@ -422,7 +422,7 @@ def _faulty(key: str, allowed: tuple[str, ...] = ()) -> Problem | None:
 
 def _unknown(key: str, allowed: tuple[str, ...] = ()) -> Problem:
     if key in NOT_YET:
-        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
+        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key, kind="not_yet")
     known = allowed or (*KEYS, "checks", "extends", *SCENARIO_KEYS, *FLAT)
     return Problem(f"unknown key {shown(key)}", key, allowed=known, suggestion=nearest(key, known))
 

@@ -193,7 +193,7 @@ def _unknown(path: str) -> Problem:
     later = next((one for one in (path, name, f"{name}_s") if one in LATER), None)
     if later is not None:
         text = f"{shown(later)} cannot be computed by this version"
-        return Problem(text, f"expect.{path}", suggestion=f"nearest: {LATER[later]}")
+        return Problem(text, f"expect.{path}", suggestion=f"nearest: {LATER[later]}", kind="not_yet")
     known = tuple(by_path())
     return Problem("is no output", f"expect.{path}", allowed=known, suggestion=nearest(path, known))
 

@@ -29,12 +29,17 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong: its rule, the check (empty: the input), what to say, and where."""
+    """One thing that is wrong: its rule, the check (empty: the input), what to say, and where.
+
+    `subject` is what stays the same from run to run while the fault does: the limit, or which outputs moved, without
+    their values.
+    """
 
     rule: str
     check: str
     message: str
     place: Place = field(default_factory=Place)
+    subject: str = ""
 
 
 def findings(checks: Checks) -> Iterator[Finding]:
@@ -45,7 +50,8 @@ def findings(checks: Checks) -> Iterator[Finding]:
         path = f"{problem.path}: " if problem.path else ""
         hint = f" ({problem.suggestion})" if problem.suggestion else ""
         place = Place(problem.file, problem.line, problem.column)
-        yield Finding("input", "", printable(f"{path}{problem.message}{hint}"), place)
+        text = printable(f"{path}{problem.message}{hint}")
+        yield Finding("input", "", text, place, text)
 
 
 def of(result: Result) -> Iterator[Finding]:
@@ -54,8 +60,9 @@ def of(result: Result) -> Iterator[Finding]:
     if result.status == "failed":
         for verdict in result.verdicts:
             if not verdict.holds:
+                about = f"{verdict.limit.output} {expected(verdict)}"
                 where = verdict.limit.place if verdict.limit.place.file else place
-                yield Finding("limit", name, f"{name}: {failure(verdict)}", where)
+                yield Finding("limit", name, f"{name}: {failure(verdict)}", where, about)
     if result.status in ("failed", "error") and result.reason and not result.problems:
         rule = "expired-skip" if result.status == "error" else "capacity"
         drifts = result.baseline.drifts if result.baseline else ()
@@ -65,7 +72,7 @@ def of(result: Result) -> Iterator[Finding]:
         else:
             text = f"{name}: {result.reason}"
             rule = rule if result.verdicts else "empty"
-        yield Finding(rule, name, printable(text), place)
+        yield Finding(rule, name, printable(text), place, " ".join(one.output for one in drifts))
 
 
 def failure(verdict: Verdict) -> str:

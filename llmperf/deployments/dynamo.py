@@ -11,6 +11,7 @@ from llmperf.deployments.deployment import Draft
 from llmperf.deployments.launch import Files
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, containers, deployed, devices, labels_of, launches
+from llmperf.deployments.reasons import DISAGGREGATED
 
 KIND = "DynamoGraphDeployment"
 PARTS = ("prefill", "decode", "encode")
@@ -54,7 +55,7 @@ def _worker(service: Node, place: Place) -> list[Draft]:
     ]
     part = service.at("subComponentType").text() or service.at("type").text()
     for draft in drafts:
-        told = any(one.kind == "not_modelled" and "disaggregated" in one.message for one in draft.findings)
+        told = any(one.message == DISAGGREGATED for one in draft.findings)
         if part in PARTS and not told:
-            draft.say("not_modelled", part, "disaggregated prefill and KV-cache transfers are not modelled")
+            draft.say("not_modelled", part, DISAGGREGATED)
     return drafts

@@ -23,6 +23,7 @@ from llmperf.deployments.pods import (
     launches,
     served,
 )
+from llmperf.deployments.reasons import DISAGGREGATED
 from llmperf.deployments.words import KUBERNETES, Word, expanded
 
 KINDS = ("InferenceService", "LLMInferenceService")
@@ -132,7 +133,7 @@ def _llm(root: Node, place: Place) -> list[Draft]:
     if prefill:
         drafts.append(_worker(prefill, model, replace(place, name=f"{place.name}-prefill")))
         for draft, part in zip(drafts, ("decode", "prefill"), strict=True):
-            draft.say("not_modelled", part, "disaggregated prefill and KV-cache transfers are not modelled")
+            draft.say("not_modelled", part, DISAGGREGATED)
     return drafts
 
 

@@ -19,6 +19,7 @@ from llmperf.deployments.pods import (
     launches,
     looks_like_server,
 )
+from llmperf.deployments.reasons import DISAGGREGATED
 from llmperf.deployments.words import KUBERNETES, Word, expanded
 
 PARTS = ("decode", "prefill")
@@ -38,7 +39,7 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
         drafts += _workers(root, part, node, files, hardware)
     if len(parts) > 1:
         for draft in drafts:
-            draft.say("not_modelled", draft.name, "disaggregated prefill and KV-cache transfers are not modelled")
+            draft.say("not_modelled", draft.name, DISAGGREGATED)
     return drafts
 
 

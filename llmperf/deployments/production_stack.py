@@ -12,10 +12,10 @@ from llmperf.deployments.launch import Files, Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import apply
 from llmperf.deployments.pods import Place, deployed, environment, expressions
+from llmperf.deployments.reasons import LORA
 from llmperf.deployments.words import Word, from_mapping
 
 SWITCHES = ("enableLoRA",)
-LORA = "LoRA adapters are not modelled: neither their memory nor their products"
 
 
 def recognizes(root: Node) -> bool:

@@ -10,6 +10,20 @@ import re
 from llmperf.deployments import formats, images, vllm
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.options import Options, Rule, number, switch, text, whole
+from llmperf.deployments.reasons import (
+    CHECKPOINT,
+    DEVICE,
+    DISAGGREGATED,
+    GRAPHS,
+    KERNELS,
+    LOGS,
+    LORA,
+    POOL,
+    ROUTING,
+    SCHEDULER,
+    SPECULATIVE,
+    TEXT,
+)
 
 PREFILL_TOKENS = 16384
 """Most tokens of a batch of prompts by default (``--max-prefill-tokens``)."""
@@ -20,7 +34,7 @@ IGNORED = {
         "ssl-certfile", "ssl-ca-certs", "ssl-keyfile-password", "file-storage-path", "weight-version",
         "enable-cache-report", "smg-grpc-mode", "use-ray", "tool-server",
     ),
-    vllm.LOGS: (
+    LOGS: (
         "log-level", "log-level-http", "log-requests", "log-requests-level", "log-requests-format",
         "log-requests-target", "uvicorn-access-log-exclude-prefixes", "crash-dump-folder", "show-time-cost",
         "enable-metrics", "enable-mfu-metrics", "enable-metrics-for-all-schedulers", "tokenizer-metrics-*", "bucket-*",
@@ -54,21 +68,21 @@ IGNORED = {
 }  # fmt: skip
 
 UNMODELLED = {
-    "speculative decoding is not modelled: tokens of one step can be several": (
+    SPECULATIVE: (
         "speculative-*", "enable-multi-layer-eagle",
     ),
-    "LoRA adapters are not modelled: neither their memory nor their products": (
+    LORA: (
         "enable-lora", "enable-lora-overlap-loading", "lora-*", "max-lora-*", "max-loras-per-batch", "max-loaded-loras",
     ),
-    "disaggregated prefill and KV-cache transfers are not modelled": (
+    DISAGGREGATED: (
         "disaggregation-*", "enable-hierarchical-cache", "hicache-*", "enable-lmcache", "num-reserved-decode-tokens",
         "encoder-only", "language-only", "encoder-*", "pd-disaggregation",
     ),
-    "all batches are taken to replay captured graphs, compiled as the engine was when it was measured": (
+    GRAPHS: (
         "cuda-graph-max-bs", "cuda-graph-bs", "disable-cuda-graph-padding", "enable-torch-compile",
         "torch-compile-max-bs", "piecewise-cuda-graph-*", "enable-piecewise-cuda-graph", "disable-piecewise-cuda-graph",
     ),
-    "the kernels are those that the engine was measured with": (
+    KERNELS: (
         "attention-backend", "prefill-attention-backend", "decode-attention-backend", "mm-attention-backend",
         "nsa-*", "dsa-*", "fp8-gemm-backend", "fp4-gemm-backend", "moe-a2a-backend", "moe-runner-backend",
         "flashinfer-*", "enable-flashinfer-*", "disable-flashinfer-*", "enable-aiter-*", "deepep-*", "enable-deepep-*",
@@ -76,7 +90,7 @@ UNMODELLED = {
         "num-continuous-decode-steps", "enable-torch-symm-mem", "disable-fast-image-processor",
         "enable-fused-grouped-gemm-combine", "enable-quant-communications", "enable-deterministic-inference",
     ),
-    "the scheduler is that of the engine as it was measured": (
+    SCHEDULER: (
         "disable-overlap-schedule", "stream-interval", "incremental-streaming-output", "tokenizer-worker-num",
         "enable-mixed-chunk", "enable-dynamic-chunking", "enable-two-batch-overlap", "enable-single-batch-overlap",
         "tbo-token-distribution-threshold", "prefill-max-requests", "enable-prefill-delayer", "prefill-delayer-*",
@@ -84,25 +98,25 @@ UNMODELLED = {
         "enable-tokenizer-batch-encode",
         "detokenizer-worker-num", "scheduler-recv-interval",
     ),
-    "the load on experts is as the workload's routing says": (
+    ROUTING: (
         "ep-num-redundant-experts", "ep-dispatch-algorithm", "init-expert-location", "enable-eplb", "eplb-*",
         "elastic-ep-backend", "moe-data-parallel-size", "disable-shared-experts-fusion",
     ),
     "such a layout of single layers is not modelled": (
         "moe-dense-tp-size", "enable-dp-lm-head", "attention-context-parallel-size", "enable-attn-tp-input-scattered",
     ),
-    "the size of the KV pool follows from the memory": ("max-total-tokens", "swa-full-tokens-ratio",
+    POOL: ("max-total-tokens", "swa-full-tokens-ratio",
                                                          "disable-hybrid-swa-memory"),
-    "the model is imported as its checkpoint describes it": (
+    CHECKPOINT: (
         "json-model-override-args", "model-impl", "quantization-param-path", "enable-fp32-lm-head", "mamba-*",
         "max-mamba-cache-size", "hierarchical-sparse-attention-extra-config", "enable-double-sparsity", "ds-*",
     ),
     "weights in the host's memory are not imported; give placement.tiers and placement.weights": (
         "cpu-offload-gb", "offload-*", "kt-*",
     ),
-    "only the language model is modelled, on text": ("enable-multimodal", "mm-*", "limit-mm-data-per-request"),
+    TEXT: ("enable-multimodal", "mm-*", "limit-mm-data-per-request"),
     "only generation of text, token by token, is modelled": ("is-embedding", "dllm-*"),
-    "the hardware's own kind of device is taken": ("device",),
+    DEVICE: ("device",),
 }  # fmt: skip
 
 SWITCHES = frozenset(

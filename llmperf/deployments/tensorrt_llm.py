@@ -11,12 +11,25 @@ import re
 from llmperf.deployments import formats, images, vllm
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.options import OFF, Options, Rule, number, switch, text, whole
+from llmperf.deployments.reasons import (
+    CHECKPOINT,
+    DISAGGREGATED,
+    GRAPHS,
+    KERNELS,
+    LOGS,
+    LORA,
+    POOL,
+    ROUTING,
+    SCHEDULER,
+    SPECULATIVE,
+    TEXT,
+)
 
 OF_WHAT_IS_FREE = "a share of what the weights leave free is taken as a share of all, which is a little less"
 
 IGNORED = {
     vllm.NETWORK: ("host", "port", "disagg-cluster-uri", "metadata-server-config-file", "model-name"),
-    vllm.LOGS: (
+    LOGS: (
         "log-level", "otlp-traces-endpoint", "print-iter-log", "enable-iter-perf-stats", "enable-iter-req-stats",
         "return-perf-metrics", "perf-metrics-max-requests", "iter-stats-max-iterations", "request-stats-max-iterations",
         "event-buffer-max-size", "publish-events-and-metrics", "kv-cache-config.event-buffer-max-size",
@@ -34,36 +47,36 @@ IGNORED = {
 }  # fmt: skip
 
 UNMODELLED = {
-    "speculative decoding is not modelled: tokens of one step can be several": ("speculative-config",
+    SPECULATIVE: ("speculative-config",
     "decoding-config"),
-    "LoRA adapters are not modelled: neither their memory nor their products": (
+    LORA: (
         "enable-lora", "lora-config", "lora-dir", "max-lora-rank",
     ),
-    "disaggregated prefill and KV-cache transfers are not modelled": (
+    DISAGGREGATED: (
         "server-role", "cache-transceiver-config", "kv-connector-config", "disaggregation-mode",
         "disaggregation-strategy", "kv-cache-config.host-cache-size", "kv-cache-config.secondary-offload-min-priority",
     ),
-    "all batches are taken to replay captured graphs, compiled as the engine was when it was measured": (
+    GRAPHS: (
         "cuda-graph-config.batch-sizes", "cuda-graph-config.max-batch-size", "cuda-graph-config.enable-padding",
         "cuda-graph-batch-sizes", "cuda-graph-padding-enabled", "torch-compile-config", "torch-compile-*",
     ),
-    "the kernels are those that the engine was measured with": (
+    KERNELS: (
         "attn-backend", "moe-config", "moe-backend", "allreduce-strategy", "attention-dp-config", "nvfp4-gemm-config",
         "sparse-attention-config",
     ),
-    "the scheduler is that of the engine as it was measured": (
+    SCHEDULER: (
         "disable-overlap-scheduler", "scheduler-config", "stream-interval", "num-postprocess-workers",
         "batch-wait-timeout-*", "batching-wait-iters", "dynamic-batch-config", "batching-type",
         "enable-attention-dp-*",
     ),
     "beam search is not modelled": ("max-beam-width",),
-    "the load on experts is as the workload's routing says": ("moe-load-balancer", "moe-cluster-parallel-size"),
-    "the size of the KV pool follows from the memory": (
+    ROUTING: ("moe-load-balancer", "moe-cluster-parallel-size"),
+    POOL: (
         "kv-cache-config.max-tokens", "kv-cache-config.max-gpu-total-bytes", "kv-cache-config.max-attention-window",
         "kv-cache-config.*",
     ),
-    "only the language model is modelled, on text": ("media-io-kwargs", "modality", "encode-endpoint", "mm-*"),
-    "the model is imported as its checkpoint describes it": ("model-kwargs", "quant-config.*", "cp-config"),
+    TEXT: ("media-io-kwargs", "modality", "encode-endpoint", "mm-*"),
+    CHECKPOINT: ("model-kwargs", "quant-config.*", "cp-config"),
 }  # fmt: skip
 
 SWITCHES = frozenset(

@@ -12,13 +12,26 @@ from typing import Any
 from llmperf.deployments import checkpoints, formats, images
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.options import Options, Rule, number, switch, text, whole
+from llmperf.deployments.reasons import (
+    CHECKPOINT,
+    DEVICE,
+    DISAGGREGATED,
+    GRAPHS,
+    KERNELS,
+    LOGS,
+    LORA,
+    POOL,
+    ROUTING,
+    SCHEDULER,
+    SPECULATIVE,
+    TEXT,
+)
 from llmperf.descriptors.parameters import parameters
 from llmperf.descriptors.weights import element_bytes
 from llmperf.errors import InputError
 from llmperf.scenarios.components import component
 
 NETWORK = "says how the server is reached, not how it computes"
-LOGS = "concerns logs, metrics and traces"
 TEXTS = "concerns texts before and after the model: tokenizer, templates, tools, sampling"
 LOADING = "concerns loading and starting, not serving"
 PLACES = "concerns which processes run where, not how much they compute"
@@ -66,46 +79,46 @@ IGNORED = {
 }  # fmt: skip
 
 UNMODELLED = {
-    "speculative decoding is not modelled: tokens of one step can be several": (
+    SPECULATIVE: (
         "speculative-config", "speculative-model", "num-speculative-tokens", "speculative-*", "spec-*",
         "num-lookahead-slots", "ngram-prompt-lookup-*",
     ),
-    "LoRA adapters are not modelled: neither their memory nor their products": (
+    LORA: (
         "enable-lora", "enable-lora-bias", "lora-modules", "lora-*", "max-loras", "max-lora-rank", "max-cpu-loras",
         "fully-sharded-loras", "default-mm-loras", "enable-prompt-adapter", "max-prompt-adapters",
     ),
-    "disaggregated prefill and KV-cache transfers are not modelled": (
+    DISAGGREGATED: (
         "kv-transfer-config", "kv-offloading-size", "kv-offloading-backend", "ec-transfer-config",
     ),
-    "all batches are taken to replay captured graphs, compiled as the engine was when it was measured": (
+    GRAPHS: (
         "compilation-config", "cuda-graph-sizes", "cudagraph-capture-sizes", "max-cudagraph-capture-size",
         "max-seq-len-to-capture", "optimization-level", "o[0-3]", "enable-flashinfer-autotune",
     ),
-    "the kernels are those that the engine was measured with": (
+    KERNELS: (
         "attention-backend", "attention-config", "all2all-backend", "moe-backend", "kernel-config", "use-*-kernel",
         "disable-custom-all-reduce", "disable-cascade-attn", "disable-nccl-for-dp-synchronization",
         "gdn-prefill-backend",
     ),
-    "the scheduler is that of the engine as it was measured": (
+    SCHEDULER: (
         "async-scheduling", "num-scheduler-steps", "multi-step-stream-outputs", "scheduler-cls",
         "scheduler-delay-factor", "max-num-partial-prefills", "max-long-partial-prefills", "stream-interval",
         "long-prefill-token-threshold", "disable-chunked-mm-input", "enable-dbo", "ubatch-size", "dbo-*",
         "api-server-count", "disable-async-output-proc", "scheduler-reserve-full-isl",
         "disable-frontend-multiprocessing",
     ),
-    "the load on experts is as the workload's routing says": (
+    ROUTING: (
         "enable-eplb", "eplb-config", "num-redundant-experts", "eplb-*", "expert-placement-strategy",
     ),
     "context parallelism of vLLM shares the devices of the tensor-parallel group, which is not modelled": (
         "decode-context-parallel-size", "dcp-*", "prefill-context-parallel-size", "cp-kv-cache-interleave-size",
     ),
-    "the size of the KV pool follows from the memory": ("num-gpu-blocks-override", "kv-cache-memory-bytes"),
-    "the model is imported as its checkpoint describes it": (
+    POOL: ("num-gpu-blocks-override", "kv-cache-memory-bytes"),
+    CHECKPOINT: (
         "hf-overrides", "rope-scaling", "rope-theta", "disable-sliding-window", "override-neuron-config", "model-impl",
         "mamba-*", "enable-mamba-*", "quantization-param-path", "calculate-kv-scales", "kv-cache-dtype-skip-layers",
         "disable-hybrid-kv-cache-manager", "additional-config", "override-attention-dtype", "kv-sharing-fast-prefill",
     ),
-    "only the language model is modelled, on text": (
+    TEXT: (
         "limit-mm-per-prompt", "mm-*", "media-io-kwargs", "disable-mm-preprocessor-cache", "language-model-only",
         "skip-mm-profiling", "enable-mm-embeds", "video-pruning-rate",
     ),
@@ -113,7 +126,7 @@ UNMODELLED = {
         "task", "runner", "convert", "override-pooler-config", "pooler-config", "logits-processors",
         "logits-processor-pattern",
     ),
-    "the hardware's own kind of device is taken": ("device",),
+    DEVICE: ("device",),
     "prefill alone is sharded otherwise": ("enable-sequence-parallel", "enable-tp-attention"),
 }  # fmt: skip
 

@@ -12,16 +12,17 @@ from dataclasses import replace
 from llmperf.deployments import vllm
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.options import Options, Rule
+from llmperf.deployments.reasons import DISAGGREGATED, LOGS
 
 DYNAMO_IGNORED = {
     vllm.NETWORK: (
         "endpoint", "namespace", "store-kv", "request-plane", "event-plane", "discovery-backend", "model-type",
         "endpoint-types", "custom-jinja-template", "migration-limit", "side-channel-*", "dyn-*", "use-kv-events",
     ),
-    vllm.LOGS: ("publish-events-and-metrics",),
+    LOGS: ("publish-events-and-metrics",),
 }  # fmt: skip
 DYNAMO_UNMODELLED = {
-    "disaggregated prefill and KV-cache transfers are not modelled": (
+    DISAGGREGATED: (
         "is-prefill-worker", "is-decode-worker", "disaggregation-*", "connector", "multimodal-*", "next-endpoint",
         "encode-*", "override-engine-args",
     ),

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.errors import InputError, Kind, Problem, nearest, shown
 from llmperf.files.documents import Document, irregular
 from llmperf.files.store import SUFFIXES, is_path, load_file, packaged, remembered, state, touch
 
@@ -137,7 +137,7 @@ def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> P
         return names[by_alias[key]]
     near = nearest(name, [*names, *by_alias])
     allowed = tuple(sorted(names))
-    raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near))
+    raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near, kind="unknown_name"))
 
 
 def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> Document:
@@ -243,7 +243,11 @@ def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Pat
             return cached
     near = None if reference.endswith(SUFFIXES) else nearest(reference, known)
     text = f"no such file, and no {kind} of the catalog has this name"
-    raise InputError(Problem(text, path, reference, None, (near,) if near else (), near))
+    a_file = reference.endswith((*SUFFIXES, ".gguf")) or reference.startswith(
+        (".", "/", "~")
+    )  # not a name with a slash
+    fault: Kind = "wrong" if a_file else "unknown_name"
+    raise InputError(Problem(text, path, reference, None, (near,) if near else (), near, kind=fault))
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def _path(key: str) -> str:
 
 def _unknown(key: str) -> Problem:
     if key in NOT_YET:
-        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key)
+        return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key, kind="not_yet")
     allowed = (*KEYS, *FLAT)
     meant = FLAT.get(key) or nearest(key, allowed)  # in a file, short names stand for paths that must be written
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)

@@ -591,6 +591,19 @@ def test_github_is_told_the_line_of_the_limit_that_fails(run: Run, tmp_path: Pat
     assert counts == "1 failed"
 
 
+def test_a_fingerprint_stays_while_the_limit_does_whatever_its_value() -> None:
+    def fingerprints(batch: int, most: str) -> list[str]:
+        limits = {"total_tokens_per_s": {"max": 1}, "ttft_s": {"max": most}}
+        found = check({**SMALL, "workload": {"batch": batch}, "expect": limits})
+        return [one["fingerprint"] for one in json.loads(reports.FORMATS["gitlab"](found))]
+
+    first = fingerprints(1, "1 us")
+    assert len(first) == len(set(first)) == 2
+    assert fingerprints(64, "1 us") == first
+    assert fingerprints(64, "2 us")[0] == first[0]
+    assert fingerprints(64, "2 us")[1] != first[1]
+
+
 def valid(texts: dict[str, str]) -> None:
     """Each report is what its format asks for."""
     JUNIT.validate(texts["junit"])

@@ -27,9 +27,6 @@ Verdict = Literal["pass", "fail", "not_gated", "not_expressible"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "not_gated", "not_expressible")
 """Within tolerance, or not; recomputed but unverified, so that nothing hangs on it; cannot be described yet."""
 
-_UNKNOWN = ("unknown ", "no such file, and no ")
-_LATER = "cannot be estimated by this version"
-"""How faults of a scenario read that name what this version or this catalog lacks, rather than a mistake."""
 _METRIC = "metric"
 """Path of a fault of the metric, not of the scenario."""
 
@@ -219,7 +216,7 @@ def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Docu
     try:
         predicted = _predicted(claim, _metric(claim), document, extra)
     except InputError as error:
-        if all(_is_unknown(problem) for problem in error.problems):
+        if all(problem.kind != "wrong" for problem in error.problems):
             return judged(None, None, "not_expressible", "; ".join(problem.message for problem in error.problems))
         raise InputError([_located(problem, index, document) for problem in error.problems]) from None
     if not math.isfinite(predicted):
@@ -283,10 +280,6 @@ def _beside(keys: Mapping[str, Any], document: Document) -> dict[str, Any]:
         key: catalog_module.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
         for key, value in keys.items()
     }
-
-
-def _is_unknown(problem: Problem) -> bool:
-    return problem.message.startswith(_UNKNOWN) or problem.message.endswith(_LATER)
 
 
 def _located(problem: Problem, index: int, document: Document) -> Problem:

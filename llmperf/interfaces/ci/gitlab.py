@@ -27,8 +27,7 @@ def gitlab(checks: Checks) -> str:
     out = []
     for finding in findings(checks):
         path = relative(finding.place.file or "llmperf", "CI_PROJECT_DIR")
-        subject = finding.message if finding.rule == "input" else finding.message.partition(",")[2].partition("(")[0]
-        key = json.dumps([finding.rule, path, finding.check, subject])
+        key = json.dumps([finding.rule, path, finding.check, finding.subject])
         seen[key] += 1
         out.append(
             {
