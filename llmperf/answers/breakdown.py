@@ -12,7 +12,7 @@ import numpy as np
 from llmperf.costs.pricing.priced import Priced
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
-from llmperf.operators.kinds import Collective
+from llmperf.operators.kinds import Collective, kind
 from llmperf.phases.phase import Phase
 
 ROUNDING = 1e-9
@@ -134,14 +134,15 @@ def _row(priced: Priced, row: int, index: int) -> dict[str, Any]:
     repeat, time, roofline = at(block.repeat), at(priced.time), at(priced.roofline)
     limit = max(limits, key=lambda name: limits[name])
     cached = time < roofline * (1.0 - ROUNDING)
+    m, n, k = (at(block.column(name)) for name in kind(block.kind).shape)
     return {
         "name": block.names[row],
         "kind": block.kind if block.kind != "collective" else block.operations[row],
         "dtype": block.dtypes[row],
         "repeat": repeat,
-        "m": at(block.m),
-        "n": at(block.n),
-        "k": at(block.k),
+        "m": m,
+        "n": n,
+        "k": k,
         "flops": at(block.flops),
         "vector_flops": at(block.vector_flops),
         "weight_bytes": at(block.weight_bytes),

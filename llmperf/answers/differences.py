@@ -261,7 +261,7 @@ def _operators(priced: Priced, scale: float) -> Iterator[Part]:
         runs = at(block.repeat) * scale
         if runs <= 0.0:
             continue
-        work = {quantity: runs * at(getattr(block, column)) for quantity, (column, _) in COLUMNS.items()}
+        work = {quantity: runs * at(block.column(column)) for quantity, (column, _) in COLUMNS.items()}
         if at(block.flops):
             work[FLOPS + block.dtypes[row]] = runs * at(block.flops)
         work["operators"] = runs

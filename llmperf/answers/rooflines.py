@@ -350,8 +350,9 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
         moved[resource] = moved.get(resource, 0.0) + size
 
     for row in rows:
-        if not row.from_cache:
-            add(_feeding(machine, row), row.repeat * _moved(part, row))
+        size = _moved(part, row)
+        if size and not row.from_cache:
+            add(_feeding(machine, row), row.repeat * size)
     for name, link in _links(part).items():
         if name in costs.demands:
             add(f"link.{link.kind}", float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth)))

@@ -16,6 +16,7 @@ from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, everywhere, stack
+from llmperf.operators.kinds import kind
 from llmperf.resources import MEMORY
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
@@ -100,30 +101,29 @@ class Machine:
         self._runs: dict[str, Runs] = {}
         self._columns: dict[Any, Any] = {}
 
-    def runs(self, kind: str) -> Runs:
-        """What an operator class runs on.
+    def runs(self, name: str) -> Runs:
+        """What a kind of operators runs on.
 
         Raises
         ------
         InputError
             If the hardware has no engine for it.
         """
-        found = self._runs.get(kind)
+        found = self._runs.get(name)
         if found is None:
-            found = self._runs[kind] = self._placed(kind)
+            found = self._runs[name] = self._placed(name)
         return found
 
-    def _placed(self, kind: str) -> Runs:
-        hardware = self.hardware
-        kind = "elementwise" if kind == "quantize" else kind
-        usual = "vector" if kind in ("elementwise", "convert") else "matrix"
-        engine = hardware.engine(kind, usual) or hardware.engine(kind)
+    def _placed(self, name: str) -> Runs:
+        hardware, declared = self.hardware, kind(name)
+        placed = declared.placed or name
+        engine = hardware.engine(placed, declared.engine) or hardware.engine(placed)
         if engine is None:
             raise InputError(Problem("has no matrix engine", "hardware.engines"))
-        name = next(name for name, other in hardware.engines.items() if other is engine)
+        called = next(called for called, other in hardware.engines.items() if other is engine)
         tier = hardware.tiers[engine.reads] if engine.reads else hardware.main
         assert tier.bandwidth is not None
-        return Runs(name, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, "memory.main"))
+        return Runs(called, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, "memory.main"))
 
     def vector_rate(self, kind: str) -> Real | None:
         """Vector operations a second of the engine that an operator class is placed on; None where not known."""

@@ -15,7 +15,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band
 from llmperf.evidence.classes import band
-from llmperf.operators.kinds import SECTIONS
+from llmperf.operators.kinds import kind
 from llmperf.outputs import Output
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def schemes_of(priced: Sequence[Priced]) -> dict[str, set[str]]:
     """What each section of the constants was asked for."""
     out: dict[str, set[str]] = {}
     for part in priced:
-        section = SECTIONS.get(part.block.kind)
+        section = kind(part.block.kind).section
         if section:
             out.setdefault(section, set()).update(part.block.schemes)
     return out

@@ -9,7 +9,7 @@ from llmperf.descriptors.kv_cache import PLAIN
 from llmperf.descriptors.model import Attention, Indexer, Mla
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
-from llmperf.operators.cache import Cache, Read, cache
+from llmperf.operators.cache import Cache, Read
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
@@ -112,21 +112,34 @@ def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) 
     if build.prefills:
         pairs = step.prompts * step.pairs(None) / build.shards.cp
         read = step.prompts * step.keys(None) * key
-        row = Row("index_scores", layers.repeat, layers.stages, formats.index)
-        row.flops = 2.0 * pairs * width
-        row.activation_bytes = build.prompt_tokens * width * formats.hidden + read
-        row.scheme = selector(formats.index, indexer.head_dim)
-        row.query, row.context = step.query, step.length
-        row.waves = blocks_of_queries(build, indexer.heads)
+        row = Row(
+            "index_scores",
+            layers.repeat,
+            layers.stages,
+            formats.index,
+            scheme=selector(formats.index, indexer.head_dim),
+            flops=2.0 * pairs * width,
+            activation_bytes=build.prompt_tokens * width * formats.hidden + read,
+            blocks=blocks_of_queries(build, indexer.heads),
+            keys=step.length,
+            query=step.query,
+        )
         build.add("attention.prefill", row)
     if build.decodes:
         context = step.decode_context(None) / build.shards.cp
-        row = Row("index_scores", layers.repeat, layers.stages, formats.index, waves=step.sequences, context=context)
-        row.flops = 2.0 * step.sequences * context * width
-        row.kv_read = step.sequences * context * key
-        row.activation_bytes = step.sequences * width * formats.hidden
-        row.group = indexer.heads
-        row.scheme = selector(formats.index, indexer.head_dim)
+        row = Row(
+            "index_scores",
+            layers.repeat,
+            layers.stages,
+            formats.index,
+            scheme=selector(formats.index, indexer.head_dim),
+            flops=2.0 * step.sequences * context * width,
+            kv_read=step.sequences * context * key,
+            activation_bytes=step.sequences * width * formats.hidden,
+            streams=step.sequences,
+            group=indexer.heads,
+            context=context,
+        )
         build.add("attention.decode", row)
 
 
@@ -184,7 +197,7 @@ def _seen(own: Cache, length: Real, window: Window | None) -> tuple[tuple[Real, 
 def _prefill(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """Causal attention of prompt tokens; a context-parallel rank has its share of the queries."""
     step, shards, formats = build.step, build.shards, build.formats
-    own = cache(build)
+    own = build.cache
     assert own is not None
     key, value = _widths(build, attention, absorbed=False)
     seen = _seen(own, step.length, window)
@@ -201,15 +214,16 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         formats.attention,
         flops=2.0 * heads * pairs * (key + value),
         vector_flops=SOFTMAX_FLOPS * heads * pairs,
+        scores=heads * pairs,
         kv_write=tokens * written,
         kv_remote=tokens * sent,
         activation_bytes=tokens * heads * (key + value) * formats.hidden
         + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
-        waves=blocks_of_queries(build, heads),
-        context=least(step.length, window.size + step.query) if window else step.length,
+        blocks=blocks_of_queries(build, heads),
+        keys=least(step.length, window.size + step.query) if window else step.length,
         query=step.query,
-        m=step.before,
+        before=step.before,
         prefix_bytes=most(step.prompts - 1.0, 0.0)
         * (least(step.before, window.size) if window else step.before)
         * kv_heads
@@ -221,7 +235,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
 def _compression(build: Build, layers: Layers, attention: Attention) -> None:
     """Passes over the keys and values of prompts: scores of some queries once more, decomposition, quantization."""
     step, shards, formats = build.step, build.shards, build.formats
-    own, costs = cache(build), build.formats.cache.prompts
+    own, costs = build.cache, build.formats.cache.prompts
     if own is None or not build.keeps:
         return
     tokens, key = build.prompt_tokens, _widths(build, attention, absorbed=False)[0]
@@ -229,17 +243,33 @@ def _compression(build: Build, layers: Layers, attention: Attention) -> None:
         probed = only(layers, costs.probes > 0.0)
         pairs = costs.probes * step.prompts * step.pairs(None) / shards.cp * shards.heads
         rows = costs.probes * tokens * shards.heads
-        row = Row("probe", probed.repeat, probed.stages, formats.attention, m=rows, n=step.length, k=key)
-        row.required = False  # a kernel that keeps its scores shows them
-        row.flops = 2.0 * pairs * key
-        row.activation_bytes = pairs * formats.hidden + tokens * own.keys * formats.hidden
+        row = Row(
+            "probe",
+            probed.repeat,
+            probed.stages,
+            formats.attention,
+            required=False,  # a kernel that keeps its scores shows them
+            flops=2.0 * pairs * key,
+            activation_bytes=pairs * formats.hidden + tokens * own.keys * formats.hidden,
+            m=rows,
+            n=step.length,
+            k=key,
+        )
         build.add("gemm", row)
         build.elementwise("probe_softmax", probed, pairs * formats.hidden, SOFTMAX_FLOPS * pairs)
     if anywhere(costs.products > 0.0):
         some = only(layers, costs.products > 0.0)
-        row = Row("decompose", some.repeat, some.stages, formats.attention, m=tokens, n=own.keys, k=own.keys)
-        row.flops = costs.products * tokens * own.keys
-        row.activation_bytes = 2.0 * tokens * own.keys * formats.hidden
+        row = Row(
+            "decompose",
+            some.repeat,
+            some.stages,
+            formats.attention,
+            flops=costs.products * tokens * own.keys,
+            activation_bytes=2.0 * tokens * own.keys * formats.hidden,
+            m=tokens,
+            n=own.keys,
+            k=own.keys,
+        )
         build.add("gemm", row)
     if anywhere(costs.flops > 0.0):
         moved = tokens * own.elements * formats.hidden
@@ -249,7 +279,7 @@ def _compression(build: Build, layers: Layers, attention: Attention) -> None:
 def _decode(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> Row:
     """One new query a sequence over its cached keys and values; a context-parallel rank reads its share of them."""
     step, shards, formats = build.step, build.shards, build.formats
-    own = cache(build)
+    own = build.cache
     assert own is not None
     key, value = _widths(build, attention, absorbed=True)
     heads, kv_heads, cp = shards.heads, own.kv_heads, shards.cp
@@ -259,6 +289,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
     else:
         read = own.step(lambda limit: step.decode_context(Window(limit)), step.prompt, step.final)
     scores = step.sequences * read.tokens / cp * heads
+    beside = step.sequences * own.dequantization(read) / cp
     moved, fetched = step.sequences * (read.bytes - read.fetched) / cp, step.sequences * read.fetched / cp
     prefix = most(step.sequences - 1.0, 0.0) * least(step.decode_shared(window), read.tokens) / cp * own.token
     return Row(
@@ -267,7 +298,11 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         layers.stages,
         formats.attention,
         flops=2.0 * scores * (key + value) + step.sequences * own.corrections(read.tokens / cp),
-        vector_flops=SOFTMAX_FLOPS * scores + step.sequences * own.dequantization(read) / cp,
+        vector_flops=SOFTMAX_FLOPS * scores + beside,
+        scores=scores,
+        # one multiply-add of every query head and element
+        cached=scores / heads * kv_heads * (key + value),
+        beside_flops=beside,
         kv_read=moved,
         kv_write=step.sequences * own.written,
         # what sequences and layers share might be read once by all
@@ -277,10 +312,10 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         kv_remote=fetched,
         activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + own.scored(read.tokens / cp))
         + 2.0 * fetched,
-        waves=step.sequences * kv_heads,
+        streams=step.sequences * kv_heads,
         group=heads / kv_heads,
         context=read.tokens / cp,
-        m=step.sequences,
+        sequences=step.sequences,
         # latent attention has kernels of its own, which share the latent among all heads
         scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
     )
@@ -288,19 +323,28 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
 
 def _selection(build: Build, layers: Layers) -> None:
     """The pass of a decode step that chooses the pages to read."""
-    step, formats, own = build.step, build.formats, cache(build)
+    step, formats, own = build.step, build.formats, build.cache
     chosen = formats.cache.selection
     if own is None or chosen is None:
         return
     tokens = step.decode_context(None) / build.shards.cp
     pages = step.sequences * tokens / chosen.page / chosen.every * own.outside
-    row = Row("select", layers.repeat, layers.stages, formats.attention, context=tokens / chosen.page)
-    row.flops = 2.0 * pages * own.heads * own.head_dim * chosen.vectors
-    row.vector_flops = pages * own.heads * (1.0 + choose(chosen.codes > 0, 1.0, 0.0))
-    row.kv_read = step.sequences * own.summaries(tokens) / chosen.every
-    row.activation_bytes = step.sequences * own.heads * own.head_dim * formats.hidden
-    row.waves, row.group = step.sequences * own.kv_heads, own.heads / own.kv_heads
-    row.scheme = selector(formats.attention, own.head_dim)
+    compared = pages * own.heads * (1.0 + choose(chosen.codes > 0, 1.0, 0.0))
+    row = Row(
+        "select",
+        layers.repeat,
+        layers.stages,
+        formats.attention,
+        scheme=selector(formats.attention, own.head_dim),
+        flops=2.0 * pages * own.heads * own.head_dim * chosen.vectors,
+        vector_flops=compared,
+        beside_flops=compared,
+        kv_read=step.sequences * own.summaries(tokens) / chosen.every,
+        activation_bytes=step.sequences * own.heads * own.head_dim * formats.hidden,
+        streams=step.sequences * own.kv_heads,
+        group=own.heads / own.kv_heads,
+        context=tokens / chosen.page,
+    )
     build.add("attention.decode", row)
 
 
@@ -310,7 +354,7 @@ def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
     if not anywhere(shards.cp > 1):
         return
     layers = only(layers, shards.cp > 1)
-    own = cache(build)
+    own = build.cache
     written = own.token + own.index if own else 0.0
     if build.prefills:
         build.collective(
@@ -356,12 +400,13 @@ def cross(build: Build, attention: Attention) -> None:
                 formats.attention,
                 flops=4.0 * query * pairs,
                 vector_flops=SOFTMAX_FLOPS * shards.heads * pairs,
+                scores=shards.heads * pairs,
                 kv_write=encoded * per_token,
                 activation_bytes=2.0 * build.prompt_tokens * query * formats.hidden
                 + encoded * 2.0 * keys * formats.hidden,
                 scheme=selector(formats.attention, attention.head_dim),
-                waves=blocks_of_queries(build, shards.heads),
-                context=step.encoded,
+                blocks=blocks_of_queries(build, shards.heads),
+                keys=step.encoded,
                 query=step.query,
             ),
         )
@@ -376,9 +421,11 @@ def cross(build: Build, attention: Attention) -> None:
                 formats.attention,
                 flops=4.0 * query * scores,
                 vector_flops=SOFTMAX_FLOPS * shards.heads * scores,
+                scores=shards.heads * scores,
+                cached=scores * 2.0 * keys,
                 kv_read=scores * per_token,
                 activation_bytes=2.0 * step.sequences * query * formats.hidden,
-                waves=step.sequences * shards.kv_heads,
+                streams=step.sequences * shards.kv_heads,
                 group=shards.heads / shards.kv_heads,
                 context=step.encoded,
                 scheme=selector(formats.attention_scheme, attention.head_dim, shards.heads / shards.kv_heads),

@@ -8,8 +8,9 @@ from typing import Any
 
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
+from llmperf.operators.cache import Cache, cache_of
 from llmperf.operators.formats import Formats
-from llmperf.operators.kinds import Collective, Kind
+from llmperf.operators.kinds import Collective
 from llmperf.operators.layout import Shards, Stages
 from llmperf.operators.step import Step
 from llmperf.operators.table import Row
@@ -47,6 +48,8 @@ class Build:
         Devices that the scale-up link joins. [1]
     keeps : bool
         Whether keys and values go to a KV cache (an encoder's do not).
+    cache : Cache or None
+        The KV cache of one attention layer; None where the model has no attention.
     prompt_tokens, tokens : number or array
         Prompt tokens on one device of a context-parallel group; tokens that linear layers see on one device. [1]
     """
@@ -58,11 +61,13 @@ class Build:
     step: Step
     domain: Real
     keeps: bool = True
-    rows: dict[Kind, list[Row]] = field(default_factory=dict)
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    cache: Cache | None = field(init=False)
     prompt_tokens: Real = field(init=False)
     tokens: Real = field(init=False)
 
     def __post_init__(self) -> None:
+        self.cache = cache_of(self.model, self.shards, self.formats)
         self.prompt_tokens = self.step.prompts * self.step.query / self.shards.cp
         self.tokens = self.prompt_tokens + self.step.sequences
 
@@ -84,7 +89,7 @@ class Build:
         """An operator of the first or the last stage."""
         return Layers(1.0, self.stages.once(where))
 
-    def add(self, kind: Kind, row: Row) -> None:
+    def add(self, kind: str, row: Row) -> None:
         """Append a row."""
         self.rows.setdefault(kind, []).append(row)
 
@@ -172,7 +177,7 @@ class Build:
                 scheme=name.rpartition("_")[2],
                 vector_flops=flops,
                 weight_bytes=weight_bytes,
-                resident_bytes=resident_bytes,
+                resident_bytes=weight_bytes if resident_bytes is None else resident_bytes,
                 activation_bytes=activation_bytes,
             ),
         )
@@ -221,9 +226,9 @@ class Build:
                 layers.repeat,
                 layers.stages,
                 operation=operation,
+                required=required,
                 message=message,
                 message_out=message_out,
-                required=required,
                 ranks_up=inside,
                 ranks_out=ceil_div(ranks, inside),
             ),

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
+from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, choose, least, most
-from llmperf.operators.build import Build
+from llmperf.operators.formats import Formats
+from llmperf.operators.layout import Shards
 
 FAR = 1e15
 """Tokens that stand for no limit: more than any sequence has. [1]"""
@@ -274,9 +276,8 @@ class Cache:
         return 4.0 * self.heads * rank.rank * (read + self.head_dim)
 
 
-def cache(build: Build) -> Cache | None:
+def cache_of(model: Model, shards: Shards, formats: Formats) -> Cache | None:
     """The cache of one attention layer; None where the model has no attention."""
-    model, shards, formats = build.model, build.shards, build.formats
     if model.attention is None:
         return None
     method = formats.cache

@@ -1,80 +1,203 @@
-"""Kinds of operators: one row a kind."""
+"""Kinds of operators: one row a kind, with all that the other rooms ask of it.
+
+A kind is data: its columns in the operator table, the engine that usually runs it, and where its price and its measured
+kernels are found. `register` adds one at run time; its operators are then priced, summed up and listed like all others.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import Literal
 
-if TYPE_CHECKING:
-    pass
-
-
-SECTIONS = {
-    "gemm": "gemm",
-    "moe": "moe",
-    "attention.prefill": "attention_prefill",
-    "attention.decode": "attention_decode",
-}
-"""Section of the constants that operators of a kind are priced by, where formats have kernels of their own."""
-
-
-Kind = Literal[
-    "gemm",
-    "quantize",
-    "convert",
-    "moe",
-    "attention.prefill",
-    "attention.decode",
-    "recurrent",
-    "elementwise",
-    "collective",
-]
-
+from llmperf.errors import InputError, Problem, nearest
 
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
 
+UNITS = Literal["matrix", "vector", "link"]
+"""What usually runs a kind: an execution unit of the hardware, or the links between devices."""
 
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of operators.
+
+    Attributes
+    ----------
+    name : str
+        As the table, the constants and a placement name it.
+    label : str
+        In words, in the plural.
+    columns : tuple of str
+        Columns that its operators fill (`llmperf.operators.table.Block` says what each means); a kind may have columns
+        of its own. The others are one zero, so that they cost nothing.
+    price : str
+        Where it is priced, ``module:function``: a function of a block, a machine and the shares that are read from
+        other tiers, which gives a `llmperf.costs.pricing.priced.Priced`.
+    measured : str
+        Table of measured kernels (`llmperf.evidence.kernels`) that its price is checked against; empty where there is
+        none, `unmeasured` saying why.
+    engine : str
+        What usually runs it: the ``matrix`` or the ``vector`` units, or the ``link`` between devices.
+    section : str
+        Section of the constants where formats have kernels of their own; empty where they have none.
+    rare : tuple of str
+        Columns that stay one zero, too, unless an operator has something in them.
+    shape : tuple of str
+        Columns that tables of operators show as m, n and k.
+    placed : str
+        The kind that says where it runs, where that is another one.
+    """
+
+    name: str
+    label: str
+    columns: tuple[str, ...]
+    price: str
+    measured: str = ""
+    unmeasured: str = ""
+    engine: UNITS = "matrix"
+    section: str = ""
+    rare: tuple[str, ...] = ()
+    shape: tuple[str, str, str] = ("m", "n", "k")
+    placed: str = ""
+    declared: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "declared", frozenset((*self.columns, *self.rare)))
+
+
+_PRICING = "llmperf.costs.pricing"
 _WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
+_RARE = ("wide_flops", "dense_flops", "copy_bytes")
 
-
-USES: dict[Kind, tuple[str, ...]] = {
-    "gemm": (*_WORK, "m", "n", "k"),
-    "moe": (*_WORK, "m", "n", "k", "padded_flops", "padded_bytes", "foreign_bytes"),
-    "quantize": ("vector_flops", "activation_bytes", "m"),
-    "attention.prefill": (
-        *_WORK[:2],
-        "kv_read",
-        "kv_write",
-        "kv_remote",
-        "activation_bytes",
-        "waves",
-        "context",
-        "query",
-        "m",
-        "prefix_bytes",
-    ),
-    "attention.decode": (
-        *_WORK[:2],
-        "kv_read",
-        "kv_write",
-        "kv_repeated",
-        "prefix_bytes",
-        "kv_remote",
-        "activation_bytes",
-        "waves",
-        "group",
-        "context",
-        "m",
-    ),
-    "recurrent": (*_WORK, "kv_read", "kv_write"),
-    "elementwise": _WORK[1:],
-    "convert": _WORK[1:],
-    "collective": ("message", "message_out", "ranks_up", "ranks_out"),
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "gemm",
+            "linear layers",
+            (*_WORK, "m", "n", "k"),
+            f"{_PRICING}.products:price",
+            "gemm",
+            section="gemm",
+            rare=_RARE,
+        ),
+        Kind(
+            "quantize",
+            "quantizing inputs",
+            ("vector_flops", "activation_bytes", "m"),
+            f"{_PRICING}.streams:price_quantize",
+            "gemm",
+            engine="vector",
+            placed="elementwise",
+        ),
+        Kind(
+            "convert",
+            "converting weights",
+            _WORK[1:],
+            f"{_PRICING}.streams:price_convert",
+            unmeasured="no public kernel times of a pass that converts weights before their product",
+            engine="vector",
+        ),
+        Kind(
+            "moe",
+            "experts",
+            (*_WORK, "m", "n", "k", "hit", "padded_flops", "padded_bytes", "foreign_bytes"),
+            f"{_PRICING}.experts:price",
+            "moe",
+            section="moe",
+            rare=_RARE,
+        ),
+        Kind(
+            "attention.prefill",
+            "attention",
+            (
+                "flops",
+                "vector_flops",
+                "kv_read",
+                "kv_write",
+                "kv_remote",
+                "activation_bytes",
+                "scores",
+                "blocks",
+                "keys",
+                "query",
+                "before",
+                "prefix_bytes",
+            ),
+            f"{_PRICING}.attention:price_prefill",
+            "attention_prefill",
+            section="attention_prefill",
+            shape=("before", "n", "k"),
+        ),
+        Kind(
+            "attention.decode",
+            "attention",
+            (
+                "flops",
+                "vector_flops",
+                "kv_read",
+                "kv_write",
+                "kv_repeated",
+                "prefix_bytes",
+                "kv_remote",
+                "activation_bytes",
+                "scores",
+                "cached",
+                "beside_flops",
+                "streams",
+                "group",
+                "context",
+                "sequences",
+            ),
+            f"{_PRICING}.attention:price_decode",
+            "attention_decode",
+            section="attention_decode",
+            shape=("sequences", "n", "k"),
+        ),
+        Kind(
+            "recurrent",
+            "recurrent layers",
+            (*_WORK, "kv_read", "kv_write"),
+            f"{_PRICING}.products:price",
+            unmeasured="no public kernel times of scans and state updates",
+        ),
+        Kind(
+            "elementwise",
+            "norms and other elementwise work",
+            _WORK[1:],
+            f"{_PRICING}.streams:price",
+            "elementwise",
+            engine="vector",
+        ),
+        Kind(
+            "collective",
+            "collectives",
+            ("message", "message_out", "ranks_up", "ranks_out"),
+            f"{_PRICING}.collectives:price",
+            "collectives",
+            engine="link",
+        ),
+    )
 }
-"""The columns that each kind fills; the others stay one zero, so that they cost nothing."""
+"""All kinds, by name."""
 
 
-USES = {kind: ("repeat", *columns) for kind, columns in USES.items()}
+def kind(name: str) -> Kind:
+    """The kind of a name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = KINDS.get(name)
+    if found is None:
+        text = f"no kind of operators is called {name}"
+        raise InputError(Problem(text, "operators", allowed=tuple(KINDS), suggestion=nearest(name, KINDS)))
+    return found
 
 
-RARE = ("wide_flops", "dense_flops", "copy_bytes")
-"""Columns of products that stay one zero, too, unless a row has something in them."""
+def register(new: Kind) -> Kind:
+    """Add a kind to those that tables may hold; a name that is taken gets the new meaning."""
+    KINDS[new.name] = new
+    return new

@@ -99,6 +99,7 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 m=load.most_rows / load.most_hit,
                 n=n,
                 k=k,
+                hit=load.most_hit,
                 padded_flops=2.0 * load.most_rows * n * k,
                 padded_bytes=load.most_hit * (expert + copy),
                 dense_flops=0.0 if matrix.plain else dense,

@@ -105,25 +105,37 @@ def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:
     engine, five operations an element.
     """
     step, tokens = build.step, build.prompt_tokens
-    row = Row("ssm_scan", layers.repeat, layers.stages, build.formats.attention)
-    row.kv_write = step.prompts * state_bytes(build)
-    row.activation_bytes = tokens * (2.0 * width.inner + width.channels) * build.formats.hidden
-    if ssm.kind in ("mamba1", "hgrn"):
-        row.vector_flops = 5.0 * tokens * width.state
-        return row
-    chunk = least(ssm.chunk, step.query)
-    keys = build.shards.ssm_groups * ssm.state
-    pairs = 0.5 * (chunk + 1.0) * (2.0 if ssm.kind == "gated_delta" else 1.0)
-    row.flops = tokens * (2.0 * pairs * (keys + width.inner) + 4.0 * width.state)
-    row.vector_flops = 4.0 * tokens * width.inner
-    return row
+    products: Real = 0.0
+    beside: Real = 5.0 * tokens * width.state
+    if ssm.kind not in ("mamba1", "hgrn"):
+        chunk = least(ssm.chunk, step.query)
+        keys = build.shards.ssm_groups * ssm.state
+        pairs = 0.5 * (chunk + 1.0) * (2.0 if ssm.kind == "gated_delta" else 1.0)
+        products = tokens * (2.0 * pairs * (keys + width.inner) + 4.0 * width.state)
+        beside = 4.0 * tokens * width.inner
+    return Row(
+        "ssm_scan",
+        layers.repeat,
+        layers.stages,
+        build.formats.attention,
+        flops=products,
+        vector_flops=beside,
+        kv_write=step.prompts * state_bytes(build),
+        activation_bytes=tokens * (2.0 * width.inner + width.channels) * build.formats.hidden,
+    )
 
 
 def _update(build: Build, layers: Layers, width: Widths) -> Row:
     """One decode step: read, decay, update and write the state, and read it out (five operations an element)."""
     sequences = build.step.sequences
     state = sequences * state_bytes(build)
-    row = Row("ssm_update", layers.repeat, layers.stages, build.formats.attention, kv_read=state, kv_write=state)
-    row.vector_flops = 5.0 * sequences * width.state
-    row.activation_bytes = sequences * 2.0 * width.inner * build.formats.hidden
-    return row
+    return Row(
+        "ssm_update",
+        layers.repeat,
+        layers.stages,
+        build.formats.attention,
+        vector_flops=5.0 * sequences * width.state,
+        kv_read=state,
+        kv_write=state,
+        activation_bytes=sequences * 2.0 * width.inner * build.formats.hidden,
+    )

@@ -6,68 +6,88 @@ says how many there are. Work and bytes are those of ONE operator on ONE device 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
 from llmperf.numeric import Array, Real, stack, weighted_sum
-from llmperf.operators.kinds import RARE, USES, Collective, Kind
+from llmperf.operators.kinds import Collective, kind
+
+UNUSED = np.zeros((1, 1))
+"""A column that no operator of a block fills."""
+
+DEFAULTS = {"group": 1.0, "query": 1.0, "ranks_up": 1.0, "ranks_out": 1.0}
+"""What an operator has in a column that says nothing of it, where that is not zero. [1]"""
+
+LIKE = {"resident_bytes": "weight_bytes", "padded_flops": "flops"}
+"""Columns that are as another one unless an operator says otherwise."""
 
 
-@dataclass(slots=True)
 class Row:
-    """One distinct operator while a table is being filled; units as in `Block`."""
+    """One distinct operator while a table is being filled.
 
-    name: str
-    repeat: Real
-    stages: tuple[Real, ...]
-    dtype: str = "bf16"
-    flops: Real = 0.0
-    vector_flops: Real = 0.0
-    weight_bytes: Real = 0.0
-    resident_bytes: Real | None = None
-    kv_read: Real = 0.0
-    kv_write: Real = 0.0
-    kv_repeated: Real = 0.0
-    kv_remote: Real = 0.0
-    activation_bytes: Real = 0.0
-    m: Real = 0.0
-    n: Real = 0.0
-    k: Real = 0.0
-    padded_flops: Real | None = None
-    padded_bytes: Real = 0.0
-    waves: Real = 0.0
-    group: Real = 1.0
-    context: Real = 0.0
-    operation: Collective = "all_reduce"
-    message: Real = 0.0
-    message_out: Real = 0.0
-    required: bool = True
-    ranks_up: Real = 1.0
-    ranks_out: Real = 1.0
-    scheme: str = ""
-    query: Real = 1.0
-    prefix_bytes: Real = 0.0
-    foreign_bytes: Real = 0.0
-    wide: str = ""
-    wide_flops: Real = 0.0
-    dense_flops: Real = 0.0
-    copy_bytes: Real = 0.0
+    Parameters
+    ----------
+    name : str
+    repeat : number or array
+        How often it runs in the whole model. [1]
+    stages : tuple of number or array
+        How often in each pipeline stage that is looked at. [1]
+    dtype, scheme, wide : str
+        Compute dtype, what selects the constants (by default the dtype), and another compute dtype of a part.
+    operation : str
+        What a collective communicates.
+    required : bool
+        Whether no execution can do without.
+    **columns
+        Numbers or arrays in the columns of its kind (`Block`).
+    """
+
+    __slots__ = ("columns", "dtype", "name", "operation", "repeat", "required", "scheme", "stages", "wide")
+
+    def __init__(
+        self,
+        name: str,
+        repeat: Real,
+        stages: tuple[Real, ...],
+        dtype: str = "bf16",
+        *,
+        scheme: str = "",
+        wide: str = "",
+        operation: Collective = "all_reduce",
+        required: bool = True,
+        **columns: Real,
+    ) -> None:
+        self.name = name
+        self.repeat = repeat
+        self.stages = stages
+        self.dtype = dtype
+        self.scheme = scheme or dtype
+        self.wide = wide
+        self.operation = operation
+        self.required = required
+        self.columns = columns
 
 
-@dataclass(slots=True)
 class Block:
     """All operators of one kind.
 
     Attributes
     ----------
+    kind : str
+        A name of `llmperf.operators.kinds.KINDS`, which says what columns the operators fill.
     names, dtypes : tuple of str
         Name and compute dtype of each operator.
     schemes : tuple of str
         What selects the constants of each operator: its dtype, or a format or kind that has kernels of its own, and
         of attention the head dimension (`llmperf.descriptors.achieved`).
+    operations : tuple of str
+        ``collective``: what is communicated.
+    required : tuple of bool
+        Whether no execution can do without.
     repeat : ndarray, (operators, configurations)
         How often the operator runs in the whole model. [1]
     stages : ndarray, (stages, operators, configurations)
@@ -91,74 +111,67 @@ class Block:
         KV cache that passes the link to the tier where the method keeps it: fetched by ``attention.decode``, sent by
         ``attention.prefill``; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
-        Dimensions of a matrix product (``gemm``, ``moe``); rows that a ``quantize`` pass reads; sequences of decode
-        attention; tokens of a prompt that were cached before it came. [1]
+        Rows, outputs and inner dimension of a product (``moe``: rows of an expert that is hit); rows that a
+        ``quantize`` pass reads. [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: two a multiply-add of the rank with most tokens, weights that the rank with most experts reads.
         [FLOP], [B]
+    hit : ndarray
+        ``moe``: experts that the rank with most of them hits. [1]
     dense_flops : ndarray
         ``moe``: two a multiply-add of all ranks' mean, where `flops` is not that. [FLOP]
-    waves, group, context : ndarray
-        Decode attention: (sequence, KV head) pairs, query heads of a KV head, cached tokens of a sequence; prefill
-        attention: (prompt, head, block of queries) triples, and keys that a prompt's last query sees. [1]
-    query : ndarray
-        Prefill attention: query tokens of a prompt. [1]
+    scores : ndarray
+        Attention: scores of query and key that pass through a softmax. [1]
+    blocks, keys, query, before : ndarray
+        Prefill attention: (prompt, head, block of queries) triples; of each prompt the keys that its last query sees,
+        its query tokens, and its tokens that were cached before it came. [1]
+    sequences, context : ndarray
+        Decode attention: sequences, and cached tokens of each. [1]
+    streams, group : ndarray
+        Decode attention: (sequence, KV head) pairs, and query heads of a KV head. [1]
+    cached, beside_flops : ndarray
+        Decode attention: cached elements that the products read, and the part of `vector_flops` that is no softmax: to
+        dequantize them, to add up scores, to choose among pages. [1], [FLOP]
     prefix_bytes : ndarray
         Keys and values of a prefix that prompts or sequences share, read again for each further one: part of the
         `activation_bytes` of prefill, of the `kv_repeated` of decode. [B]
-    operations : tuple of str
-        ``collective``: what is communicated.
     message, message_out, ranks_up, ranks_out : ndarray
         ``collective``: bytes of the whole message on a device, those of an all-to-all that are sent once to each other
         domain; ranks inside a scale-up domain, and domains. [B], [B], [1], [1]
-    required : tuple of bool
-        ``collective``: whether no execution can do without.
     """
 
-    kind: Kind
-    names: tuple[str, ...]
-    dtypes: tuple[str, ...]
-    schemes: tuple[str, ...]
-    operations: tuple[Collective, ...]
-    required: tuple[bool, ...]
-    repeat: Array
-    stages: Array
-    flops: Array
-    vector_flops: Array
-    weight_bytes: Array
-    resident_bytes: Array
-    kv_read: Array
-    kv_write: Array
-    kv_repeated: Array
-    kv_remote: Array
-    activation_bytes: Array
-    m: Array
-    n: Array
-    k: Array
-    padded_flops: Array
-    padded_bytes: Array
-    waves: Array
-    group: Array
-    context: Array
-    message: Array
-    message_out: Array
-    ranks_up: Array
-    ranks_out: Array
-    query: Array
-    prefix_bytes: Array
-    foreign_bytes: Array
-    wide: tuple[str, ...]
-    wide_flops: Array
-    dense_flops: Array
-    copy_bytes: Array
+    flops = vector_flops = wide_flops = copy_bytes = weight_bytes = resident_bytes = activation_bytes = UNUSED
+    kv_read = kv_write = kv_repeated = kv_remote = foreign_bytes = prefix_bytes = UNUSED
+    m = n = k = padded_flops = padded_bytes = hit = dense_flops = UNUSED
+    scores = blocks = keys = query = before = sequences = context = streams = group = cached = beside_flops = UNUSED
+    message = message_out = ranks_up = ranks_out = UNUSED
+
+    def __init__(self, of: str, rows: list[Row], repeat: Array, stages: Array, columns: Mapping[str, Array]) -> None:
+        self.kind = of
+        self.names: tuple[str, ...]
+        self.dtypes: tuple[str, ...]
+        self.schemes: tuple[str, ...]
+        self.wide: tuple[str, ...]
+        self.operations: tuple[Collective, ...]
+        self.required: tuple[bool, ...]
+        labels: Any = zip(*map(_LABELS, rows), strict=True)
+        self.names, self.dtypes, self.schemes, self.wide, self.operations, self.required = labels
+        self.repeat = repeat
+        self.stages = stages
+        self.__dict__.update(columns)
+
+    def column(self, name: str) -> Array:
+        """A column by its name, such as one that only this kind has; one zero where no operator fills it."""
+        found: Array = getattr(self, name, UNUSED)
+        return found
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""
-        return column in USES[self.kind]
+        return column in kind(self.kind).columns
 
     def fills(self, column: str) -> bool:
-        """Whether any operator has something in a column that few weight formats need."""
-        return getattr(self, column) is not _UNUSED
+        """Whether any operator has something in a column."""
+        return self.column(column) is not UNUSED
 
     @property
     def kv_bytes(self) -> Array:
@@ -171,39 +184,46 @@ class Block:
         return self.weight_bytes + self.copy_bytes + self.kv_bytes + self.activation_bytes
 
 
-_UNUSED = np.zeros((1, 1))
-_READ = {kind: attrgetter(*columns) for kind, columns in USES.items()}
-_LABELS = attrgetter("name", "dtype", "scheme", "operation", "required", "wide")
-_COLUMNS = tuple(item.name for item in fields(Block) if item.type == "Array" and item.name != "stages")
+_LABELS = attrgetter("name", "dtype", "scheme", "wide", "operation", "required")
 
 
-def block(kind: Kind, rows: list[Row]) -> Block:
-    """Stack rows of one kind into arrays."""
-    uses = USES[kind]
+def block(of: str, rows: list[Row]) -> Block:
+    """Stack rows of one kind into arrays.
+
+    Raises
+    ------
+    ValueError
+        If a row has a column that its kind does not declare.
+    """
+    declared = kind(of)
+    names, known = declared.columns, declared.declared
+    like = [(name, source) for name, source in LIKE.items() if name in known]
     for row in rows:
-        if row.resident_bytes is None:
-            row.resident_bytes = row.weight_bytes
-        if row.padded_flops is None:
-            row.padded_flops = row.flops
-        if not row.scheme:
-            row.scheme = row.dtype
-    columns = dict.fromkeys(_COLUMNS, _UNUSED)
-    values = [_READ[kind](row) for row in rows]
+        if not row.columns.keys() <= known:
+            strange = ", ".join(sorted(row.columns.keys() - known))
+            raise ValueError(f"{row.name}: operators of the kind {of} declare no column {strange}")
+        for name, source in like:
+            if name not in row.columns:
+                row.columns[name] = row.columns.get(source, 0.0)
+    usual = [DEFAULTS.get(name, 0.0) for name in names]
+    values = [(row.repeat, *map(row.columns.get, names, usual)) for row in rows]
+    columns: dict[str, Array]
     try:  # all plain numbers: one array for all columns
         whole = np.array(values, dtype=float)
-        columns.update(zip(uses, whole.T[:, :, None] if whole.ndim == 2 else whole.swapaxes(0, 1), strict=True))
+        every = whole.T[:, :, None] if whole.ndim == 2 else whole.swapaxes(0, 1)
+        repeat, columns = every[0], dict(zip(names, every[1:], strict=True))
     except ValueError:
-        columns.update(zip(uses, map(stack, zip(*values, strict=True)), strict=True))
-    for name in RARE if kind in ("gemm", "moe") else ():
-        found = [getattr(row, name) for row in rows]
+        repeat, *each = map(stack, zip(*values, strict=True))
+        columns = dict(zip(names, each, strict=True))
+    for name in declared.rare:
+        found = [row.columns.get(name, 0.0) for row in rows]
         if any(isinstance(value, np.ndarray) or value for value in found):
             columns[name] = stack(found)
-    stages = columns["repeat"][None]
+    stages = repeat[None]
     if len(rows[0].stages) > 1:
-        each = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
-        stages = np.stack(np.broadcast_arrays(*each))
-    names, dtypes, schemes, operations, required, wide = zip(*map(_LABELS, rows), strict=True)
-    return Block(kind, names, dtypes, schemes, operations, required, stages=stages, wide=wide, **columns)
+        parts = [stack([row.stages[stage] for row in rows]) for stage in range(len(rows[0].stages))]
+        stages = np.stack(np.broadcast_arrays(*parts))
+    return Block(of, rows, repeat, stages, columns)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,15 +237,15 @@ class Table:
 
     def total(self, column: str) -> Array:
         """A column summed over all operators of the whole model on one device of each stage: (configurations,)."""
-        parts = [weighted_sum(b.repeat, getattr(b, column)) for b in self.blocks]
+        parts = [weighted_sum(b.repeat, b.column(column)) for b in self.blocks]
         return np.asarray(sum(parts), dtype=float)
 
     def by_stage(self, column: str) -> Array:
         """A column summed over the operators of each stage: (stages, configurations)."""
-        parts = [weighted_sum(b.stages, getattr(b, column)) for b in self.blocks if getattr(b, column) is not _UNUSED]
+        parts = [weighted_sum(b.stages, b.column(column)) for b in self.blocks if b.fills(column)]
         return np.asarray(sum(parts), dtype=float)
 
 
-def table(rows: dict[Kind, list[Row]]) -> Table:
+def table(rows: Mapping[str, list[Row]]) -> Table:
     """A table of the kinds that have rows."""
-    return Table(tuple(block(kind, found) for kind, found in rows.items() if found))
+    return Table(tuple(block(name, found) for name, found in rows.items() if found))

@@ -13,7 +13,6 @@ from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.weights import element_bytes
 from llmperf.numeric import Array, anywhere, least, most, weighted_sum
-from llmperf.operators.attention import SOFTMAX_FLOPS
 from llmperf.operators.matrix import DTYPE_BYTES
 from llmperf.operators.table import Block
 from llmperf.phases.setup import Setup
@@ -89,7 +88,7 @@ def _scores(costs: StepCosts) -> Sum | None:
     for priced in costs.priced:
         if priced.block.kind == "attention.prefill":
             block = priced.block
-            count = block.vector_flops / SOFTMAX_FLOPS
+            count = block.scores
             whole = weighted_sum(block.repeat, count)
             alone = len(block.stages) == 1
             part = Sum(whole if alone else weighted_sum(block.stages, count), None if alone else whole)

@@ -12,7 +12,7 @@ from llmperf.descriptors.hardware import Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build
-from llmperf.operators.cache import Cache, cache
+from llmperf.operators.cache import Cache
 from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
 from llmperf.phases.kernels import held_scores
@@ -148,7 +148,7 @@ def sequence(setup: Setup) -> Sequence:
     keeps = attention is not None and model.generates
     window = attention.window if attention and attention.window is not None and windowed else 1e18
     states = state_bytes(build)
-    own = cache(build)
+    own = build.cache
     encoded = setup.encoded_tokens * (own.token + own.index) if own else 0.0
     return Sequence(
         own,

@@ -21,6 +21,7 @@ from llmperf.answers.differences import (
     load,
     unit,
 )
+from llmperf.operators.kinds import KINDS
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
 from llmperf.resources import RESOURCES
 
@@ -37,20 +38,12 @@ LARGE = 0.2
 """Share of a phase from which on a part is worth saying that its time did not change, though its work did. [1]"""
 
 PARTS = {
-    "gemm": "linear layers",
-    "moe": "experts",
-    "quantize": "quantizing inputs",
-    "attention.prefill": "attention",
-    "attention.decode": "attention",
-    "recurrent": "recurrent layers",
-    "elementwise": "norms and other elementwise work",
-    "collective": "collectives",
     "host": "the host",
     "memory.main": "copies that kernels of the engine make",
     "latency": "ranks that wait for each other",
     OVERLAP: "work at the same time, of engines or pipeline stages",
 }
-"""Labels of parts: kinds of operators, and resources that a phase waits for beside them."""
+"""Labels of what a phase waits for beside its operators, whose kinds have their own (`llmperf.operators.kinds`)."""
 
 QUANTITIES = {
     "weights_read": "weights",
@@ -130,6 +123,8 @@ def _scaled(value: float, written: str) -> str:
 
 def part_label(name: str) -> str:
     """A part of a phase in words; an operator, or a kind that is not known here, by its own name."""
+    if name in KINDS:
+        return KINDS[name].label
     return PARTS.get(name) or RESOURCES.get(name) or name
 
 

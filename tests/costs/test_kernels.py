@@ -72,8 +72,8 @@ def test_a_measured_decode_kernel_is_priced_as_one_of_an_estimate() -> None:
         "H100,bfloat16,bfloat16,32,4096,32,8,128,none,200,mine\n"
     )
     size = 32 * 4096 * 8 * 256 * 2.0 + 32 * 32 * 256 * 2.0
-    row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * 32 * 4096 * 32 * 256, activation_bytes=size)
-    row.waves, row.group, row.context = 256.0, 4.0, 4096.0
+    shape = {"streams": 256.0, "group": 4.0, "context": 4096.0}
+    row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * 32 * 4096 * 32 * 256, activation_bytes=size, **shape)
     assert kernels.project(read("attention_decode", text))[0] == pytest.approx(priced("attention.decode", row))
 
 
@@ -84,8 +84,8 @@ def test_a_measured_prefill_kernel_is_priced_as_one_of_an_estimate() -> None:
     )
     pairs = 2 * 2048 * (2048 + 1) / 2
     size = 2 * 2048 * 32 * 256 * 2.0 + 2 * 2048 * 8 * 256 * 4.0
-    row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * pairs * 32 * 256, activation_bytes=size)
-    row.waves, row.query, row.context = 2 * 32 * 16.0, 2048.0, 2048.0
+    shape = {"blocks": 2 * 32 * 16.0, "query": 2048.0, "keys": 2048.0}
+    row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * pairs * 32 * 256, activation_bytes=size, **shape)
     assert kernels.project(read("attention_prefill", text))[0] == pytest.approx(priced("attention.prefill", row))
 
 
@@ -96,9 +96,9 @@ def test_measured_experts_are_priced_as_both_products_of_an_estimate() -> None:
     )
     rows, hit, total = 256 * 8.0, 128.0, 0.0
     for n, k, passes in ((3072.0, 4096.0, 4096 * 4 + 3072 * 2), (4096.0, 1536.0, (1536 + 4096) * 4)):
-        row = Row("e", 1.0, (1.0,), flops=2.0 * rows * n * k, weight_bytes=hit * n * k * 2, m=rows / hit, n=n, k=k)
-        row.padded_flops, row.padded_bytes = 2.0 * rows * n * k, hit * n * k * 2
-        row.activation_bytes = rows * passes
+        work, weights = 2.0 * rows * n * k, hit * n * k * 2
+        row = Row("e", 1.0, (1.0,), flops=work, weight_bytes=weights, m=rows / hit, n=n, k=k, hit=hit)
+        row.columns.update(padded_flops=work, padded_bytes=weights, activation_bytes=rows * passes)
         total += priced("moe", row)
     assert kernels.project(read("moe", text))[0] == pytest.approx(total)
 

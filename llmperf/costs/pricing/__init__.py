@@ -1,1 +1,1 @@
-"""Prices of operators, a file a kind."""
+"""Prices of operators, a file a kind (`llmperf.operators.kinds` says which)."""

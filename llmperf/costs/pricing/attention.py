@@ -39,9 +39,9 @@ def price_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) 
             passed = np.maximum(half / machine.fit("gemm", block.dtypes).memory, vector_time(beside))
             beside = {}
         if once:  # queries of all prompts stand side by side before the prefix, which has no mask
-            query = query / (1.0 - attention.cached_share(block.m, block.context))
+            query = query / (1.0 - attention.cached_share(block.before, block.keys))
     time, reached, slowed, fixed = attention.prefill_time(
-        fit, work, memory, query, block.context, block.waves, machine.cores, vector_time(beside)
+        fit, work, memory, query, block.keys, block.blocks, machine.cores, vector_time(beside)
     )
     ideal = roofline(demands[_matrix(block, machine)], cold, *vector_times(demands))
     time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)
@@ -72,8 +72,8 @@ def _scores_of_prompts(
     """
     kernel, peaks = machine.attention, machine.peaks(block.kind, block.dtypes)
     scores = computed_scores(block, machine)
-    seen = block.vector_flops > 0.0
-    more = np.where(seen, SOFTMAX_FLOPS * scores / np.where(seen, block.vector_flops, 1.0), 1.0)
+    seen = block.scores > 0.0
+    more = np.where(seen, scores / np.where(seen, block.scores, 1.0), 1.0)
     softmax = _softmax(scores, machine)
     if kernel.score_engine == "matrix":
         demands = {_matrix(block, machine): (block.flops + block.vector_flops) / peaks}
@@ -88,10 +88,10 @@ def computed_scores(block: Block, machine: Machine) -> Array:
 
     An indexer's scores, which have no softmax, do not count.
     """
-    seen = block.vector_flops / SOFTMAX_FLOPS
+    seen = block.scores
     if machine.attention.skips_masked:
         return seen
-    return np.where(seen > 0.0, attention.all_scores(seen, block.query, block.context, block.waves), 0.0)
+    return np.where(seen > 0.0, attention.all_scores(seen, block.query, block.keys, block.blocks), 0.0)
 
 
 def _softmax(scores: Array, machine: Machine) -> Array:
@@ -115,19 +115,19 @@ def price_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
     compute, demands = compute_demands(block, machine)
     memory, cold = memory_time(block, machine, elsewhere)
     fit = machine.fit("attention_decode", block.schemes)
-    kernel, work, beside, waves = machine.attention, compute, demands, block.waves
+    kernel, work, beside, waves = machine.attention, compute, demands, block.streams
     padding: Array | None = None
     busy: Array | float = 1.0
     again: Array | float = 0.0
     if not machine.usual_decode:
         demands, work, beside = _products_of_cache(block, machine, demands)
         group = np.ones_like(block.group) if kernel.head_blocks else block.group
-        waves = block.waves * block.group / group
+        waves = block.streams * block.group / group
         padding = attention.padded_share(group, fit.query_tile)
         busy = attention.occupancy(kernel.split, waves, block.context, machine.cores)
         if kernel.prefix == "once":
-            once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.m)
-            rows = attention.padded_share(group * np.maximum(block.m, 1.0), fit.query_tile)
+            once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.sequences)
+            rows = attention.padded_share(group * np.maximum(block.sequences, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
             unread = block.prefix_bytes * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
             memory, cold = memory - unread, cold - unread
@@ -162,23 +162,19 @@ def _products_of_cache(
     operations of a peak.
     """
     kernel, peaks = machine.attention, machine.peaks(block.kind, block.dtypes)
-    scores = np.where(block.vector_flops > 0.0, block.waves * block.group * block.context, 0.0)
-    counted = SOFTMAX_FLOPS * scores
-    dequantizing = block.vector_flops - counted
-    dequantizing = np.where(dequantizing > 1e-6 * counted, dequantizing, 0.0)
+    scores, beside_scores = block.scores, block.beside_flops
     if kernel.dequantize_instructions is not None:
-        elements = 0.5 * block.flops / block.group
-        dequantizing = np.where(dequantizing > 0.0, 2.0 * kernel.dequantize_instructions * elements, 0.0)
-    dequantizing = dequantizing * (block.group if kernel.head_blocks else 1.0)
+        beside_scores = np.where(beside_scores > 0.0, 2.0 * kernel.dequantize_instructions * block.cached, 0.0)
+    beside_scores = beside_scores * (block.group if kernel.head_blocks else 1.0)
     softmax, products, beside = _softmax(scores, machine), block.flops, {}
     if kernel.score_engine == "matrix":
-        demands = {**demands, _matrix(block, machine): (block.flops + counted) / peaks}
-        if "compute.vector" in demands:
-            demands["compute.vector"] = np.maximum(block.vector_flops - counted, 0.0) / machine.vector_peak
+        demands = {**demands, _matrix(block, machine): (block.flops + SOFTMAX_FLOPS * scores) / peaks}
+        if machine.vector_peak is not None:
+            demands["compute.vector"] = block.beside_flops / machine.vector_peak
         products, softmax = products + softmax, np.zeros_like(softmax)
     vector = machine.vector_peak
     if vector is not None:
         on_vector = kernel.decode_products == "vector"
-        beside = {"compute.vector": (softmax + dequantizing + (products if on_vector else 0.0)) / vector}
+        beside = {"compute.vector": (softmax + beside_scores + (products if on_vector else 0.0)) / vector}
         products = products * (0.0 if on_vector else 1.0)
     return demands, products / peaks, beside

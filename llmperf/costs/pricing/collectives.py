@@ -1,0 +1,61 @@
+"""Prices of collectives over the links between devices."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from llmperf.costs import collectives
+from llmperf.costs.machine import Machine
+from llmperf.costs.pricing.priced import Priced
+from llmperf.numeric import Array, Real
+from llmperf.operators.table import Block
+
+ONE_SHOT = "all_reduce_custom"
+"""Selector of all-reduces in one kernel, which engines use where they are faster than the library."""
+
+
+def price(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
+    """Collectives, priced: times in seconds (`llmperf.costs.collectives.time`)."""
+    up_link, out_link = machine.scale_up, machine.scale_out
+    up, out = collectives.wire_bytes(
+        block.operations, block.message, block.message_out, block.ranks_up, block.ranks_out
+    )
+    needed, reduces = _masks(block.required, block.operations)
+    demands: dict[str, Array] = {}
+    limits: dict[str, Array] = {}
+    time = latency = ideal = np.zeros_like(block.message)
+    if up_link is not None:
+        # unlike the bound, libraries do not relay through devices that stand idle
+        peak = up_link.bandwidth * (
+            collectives.reachable(block.ranks_up, machine.domain) if up_link.topology == "mesh" else 1.0
+        )
+        fit = machine.collective("scale_up", block.operations, block.ranks_up)
+        spent = collectives.time(fit, up, peak)
+        if reduces.any() and machine.one_shot:
+            direct = machine.collective("scale_up", (ONE_SHOT,) * len(block.operations), block.ranks_up)
+            spent = np.where(reduces, np.minimum(spent, collectives.time(direct, up, peak)), spent)
+        # a switch that adds lets each device send its vector once; how much a library gains from that is part of the
+        # reached bandwidth
+        least = np.where(reduces, np.minimum(up, block.message), up) if up_link.in_switch_reduction else up
+        demands["link.scale_up"] = np.where(needed, least, 0.0) / up_link.bandwidth
+        ideal = np.where(needed, least, 0.0) / peak
+        limits["link.scale_up"] = sending = np.minimum(up / (peak * fit.bandwidth), spent)
+        time, latency = spent, spent - sending
+    if out_link is not None and (out > 0.0).any():
+        fit = machine.collective("scale_out", block.operations, block.ranks_out)
+        spent = collectives.time(fit, out, out_link.bandwidth)
+        demands["link.scale_out"] = np.where(needed, out, 0.0) / out_link.bandwidth
+        ideal = np.maximum(ideal, demands["link.scale_out"])
+        limits["link.scale_out"] = sending = np.minimum(out / (out_link.bandwidth * fit.bandwidth), spent)
+        time, latency = time + spent, latency + spent - sending
+    limits["latency"] = latency
+    return Priced(block, time, ideal, limits, demands)
+
+
+@lru_cache(maxsize=256)
+def _masks(required: tuple[bool, ...], operations: tuple[str, ...]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    reduces = [operation == "all_reduce" for operation in operations]
+    return np.array(required)[:, None], np.array(reduces)[:, None]

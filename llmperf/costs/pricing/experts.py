@@ -1,0 +1,36 @@
+"""Prices of the grouped products of experts, and of the passes over their tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llmperf.costs import moe
+from llmperf.costs.machine import Machine
+from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, vector_time, vector_times
+from llmperf.costs.roofline import roofline
+from llmperf.numeric import Real
+from llmperf.operators.table import Block
+
+
+def price(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+    """Grouped products, priced: times in seconds (`llmperf.costs.moe.time`)."""
+    compute, demands = compute_demands(block, machine)
+    rate = machine.runs(block.kind).bandwidth
+    stored = (block.weight_bytes * (1.0 - elsewhere[0]) + block.copy_bytes) / rate
+    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes + block.copy_bytes, 1.0), 1.0)
+    busiest = block.padded_flops / (block.dense_flops if block.fills("dense_flops") else block.flops)
+    time, reached, slowed, fixed = moe.time(
+        machine.fit("moe", block.schemes),
+        compute * busiest,
+        stored * hottest,
+        block.activation_bytes / rate,
+        block.foreign_bytes / rate,
+        block.k,
+        block.m,
+        block.hit,
+        vector_time(demands),
+    )
+    time = time * machine.slowdown
+    name = machine.runs(block.kind).memory
+    limits = limit_parts(name, reached, slowed, fixed, demands)
+    return Priced(block, time, roofline(compute, stored, *vector_times(demands)), limits, demands, name)
