@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,10 +14,12 @@ from llmperf.phases.answered import Evaluated, Footprint, Metrics
 from llmperf.phases.estimate import evaluate
 from llmperf.phases.notes import notes
 from llmperf.resources import RESOURCES
-from llmperf.scenarios.binding import Resolved, blocks, join
+from llmperf.scenarios.binding import Joined, Resolved
 
 T = TypeVar("T", Metrics, Footprint)
 PHASES = ("prefill", "decode")
+PARTS = ("bound", "roofline", "projection", "footprint")
+"""Figures of an evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,12 @@ class Answer:
         What limits ``prefill`` and ``decode``: a key of `llmperf.resources.RESOURCES`; None where nothing is decoded.
     warnings : tuple of str
         What the estimate assumes.
-    scenario : Scenario
-        Fully resolved.
     evaluated : tuple of Evaluated
         The priced steps behind the numbers; only the first block of configurations is kept of an array.
     resolved : Resolved
         What was asked, before anything was maximized.
+    answered : Resolved
+        The same with what was maximized.
     """
 
     bound: Metrics
@@ -48,10 +50,15 @@ class Answer:
     memory: Footprint
     bottleneck: dict[str, Any]
     warnings: tuple[str, ...]
-    scenario: Scenario
     shape: tuple[int, ...]
     evaluated: tuple[Evaluated, ...]
     resolved: Resolved
+    answered: Resolved
+
+    @property
+    def scenario(self) -> Scenario:
+        """What was evaluated, with its arrays."""
+        return self.answered.scenario
 
     def __getattr__(self, name: str) -> Any:
         """An unprefixed output is the projection's or the memory's: ``result.tpot_s``, ``result.fits``."""
@@ -63,67 +70,60 @@ class Answer:
 
 def answer(resolved: Resolved) -> Answer:
     """Evaluate a resolved scenario, block by block."""
-    asked, resolved = resolved, with_maximum(resolved)
-    shape = resolved.shape
-    size = int(np.prod(shape)) if shape else 1
+    answered = with_maximum(resolved)
     first: Evaluated | None = None
-    parts: list[tuple[Any, ...]] = []
-    for scenario in blocks(resolved.scenario, size) if shape else (resolved.scenario,):
+    joined = Joined(answered)
+    for scenario in answered.blocks():
         part = evaluate(scenario)
         first = first or part
-        parts.append(
-            (part.bound, part.roofline, part.projection, part.footprint, *(_limiting(part, phase) for phase in PHASES))
-        )
+        joined.add(_figures(part))
     assert first is not None
-    bound, roofline, projection, footprint, *limiting = zip(*parts, strict=True)
+    found = joined.columns
+    bound, roofline, projection = (_collected(Metrics, found, name) for name in PARTS[:3])
     return Answer(
-        _joined(Metrics, bound, size, shape),
-        _joined(Metrics, roofline, size, shape),
-        _joined(Metrics, projection, size, shape),
-        _joined(Footprint, footprint, size, shape),
-        {phase: _named(found, size, shape) for phase, found in zip(PHASES, limiting, strict=True)},
-        (*resolved.warnings, *notes(resolved.scenario)),
-        resolved.scenario,
-        shape,
+        bound,
+        roofline,
+        projection,
+        _collected(Footprint, found, "footprint"),
+        {phase: _named(found[phase]) for phase in PHASES},
+        (*answered.warnings, *notes(answered.scenario)),
+        answered.shape,
         (first,),
-        asked,
+        resolved,
+        answered,
     )
 
 
 def with_maximum(resolved: Resolved) -> Resolved:
     """A scenario with the batch or input that the workload wants as large as possible."""
-    if resolved.scenario.workload.maximize is None:
+    if resolved.template.workload.maximize is None:
         return resolved
     from llmperf.answers.maximize import maximized
 
-    size = int(np.prod(resolved.shape)) if resolved.shape else None
-    return replace(resolved, scenario=maximized(resolved.scenario, size))
+    return maximized(resolved)
 
 
-def _joined(cls: type[T], parts: Sequence[T], size: int, shape: tuple[int, ...]) -> T:
-    values = {}
-    for item in fields(cls):
-        found = [getattr(part, item.name) for part in parts]
-        values[item.name] = _scalar(found[0]) if not shape else join(found, size, item.name == "fits").reshape(shape)
-    return cls(**values)
+def _figures(part: Evaluated) -> dict[str, Any]:
+    """All figures of a block by their names, and what limits its phases."""
+    found = {phase: _limiting(part, phase) for phase in PHASES}
+    for name in PARTS:
+        figures = getattr(part, name)
+        found.update({f"{name}.{item.name}": getattr(figures, item.name) for item in fields(figures)})
+    return found
 
 
-def _scalar(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.reshape(-1)[0].item()
-    return value.item() if isinstance(value, np.generic) else value
+def _collected(cls: type[T], found: Mapping[str, Any], name: str) -> T:
+    return cls(**{item.name: found[f"{name}.{item.name}"] for item in fields(cls)})
 
 
-def _named(found: Sequence[Any], size: int, shape: tuple[int, ...]) -> Any:
-    """Names of resources from their indices."""
-    names = [*RESOURCES, None]
-    if not shape:
-        return names[int(_scalar(found[0]))]
-    return np.array(names, dtype=object)[join(found, size).astype(int)].reshape(shape)
+def _named(codes: Any) -> Any:
+    """Names of resources from their codes."""
+    names = np.array([*RESOURCES, None], dtype=object)
+    return names[codes]
 
 
 def _limiting(part: Evaluated, phase: str) -> Any:
-    """Index into `RESOURCES` of what a phase waits for most; one beyond where no token is decoded."""
+    """Index into `RESOURCES` (8 bit) of what a phase waits for most; one beyond where no token is decoded."""
     waits = getattr(part, phase).waits
     order = list(RESOURCES)
     best: Any = -1.0
@@ -132,4 +132,6 @@ def _limiting(part: Evaluated, phase: str) -> Any:
         longer = value > best
         best, index = choose(longer, value, best), choose(longer, order.index(name), index)
     index = choose(part.footprint.fits, index, order.index("capacity"))
-    return choose(part.setup.scenario.workload.output > 1, index, len(order)) if phase == "decode" else index
+    if phase == "decode":
+        index = choose(part.setup.scenario.workload.output > 1, index, len(order))
+    return np.uint8(index)

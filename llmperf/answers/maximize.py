@@ -14,10 +14,10 @@ from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, ceil_div, least
 from llmperf.phases.estimate import evaluate, laid_out
 from llmperf.phases.memory import most_sequences
-from llmperf.scenarios.binding import BLOCK, with_arrays
+from llmperf.scenarios.binding import BLOCK, Resolved
 
 Rows = NDArray[np.intp]
-"""Indices of configurations, or of one candidate of each."""
+"""Indices of configurations."""
 
 CANDIDATES = 64
 """Values of one configuration that are tried at once, at first."""
@@ -52,19 +52,17 @@ class Axis:
         return np.minimum(found, self.limit[rows, None])
 
 
-def maximized(scenario: Scenario, configurations: int | None = None) -> Scenario:
+def maximized(resolved: Resolved) -> Resolved:
     """The scenario with the batch or the input that ``workload.maximize`` asks for; as it is without.
 
     Parameters
     ----------
-    scenario : Scenario
+    resolved : Resolved
         Its batch (``context``: its input) has no influence.
-    configurations : int, optional
-        Length of its arrays; without, all are plain numbers.
 
     Returns
     -------
-    Scenario
+    Resolved
         What was found stands in ``workload.batch`` or ``workload.input``: the largest value that fits, activations
         included, so that no larger one does (inputs end with a whole block of the cache). Of configurations of which
         nothing fits, the smallest value.
@@ -74,18 +72,17 @@ def maximized(scenario: Scenario, configurations: int | None = None) -> Scenario
     InputError
         If nothing fits, in a scenario of plain numbers; or if memory does not limit what is to be maximized.
     """
-    wanted = scenario.workload.maximize
+    scenario, wanted = resolved.scenario, resolved.template.workload.maximize
     if wanted is None:
-        return scenario
-    size = configurations or 1
-    axis = _inputs(scenario, size) if wanted == "context" else _batches(scenario, size)
-    found = _largest(scenario, size, axis)
-    if configurations is None and found[0] < axis.smallest[0]:
+        return resolved
+    axis = _inputs(scenario, resolved.size) if wanted == "context" else _batches(scenario, resolved.size)
+    found = _largest(resolved, axis)
+    if not resolved.shape and found[0] < axis.smallest[0]:
         raise _refusal(scenario, axis)
     found = np.maximum(found, axis.smallest)
     if wanted == "throughput":
-        found = _fastest(scenario, size, found)
-    return _with(scenario, axis.name, int(found[0]) if configurations is None else found)
+        found = _fastest(resolved, found)
+    return resolved.having(f"workload.{axis.name}", found if resolved.shape else int(found[0]))
 
 
 def said(scenario: Scenario) -> str:
@@ -152,17 +149,19 @@ def _inputs(scenario: Scenario, size: int) -> Axis:
     return Axis("input", count, offset, _each(block, size), limit, smallest)
 
 
-def _fits(scenario: Scenario) -> Any:
-    return laid_out(scenario)[-1].missing <= 0.0
+def _trial(resolved: Resolved, rows: Rows, name: str, values: Array) -> Scenario:
+    """Some configurations with values of the workload that are tried, (rows, candidates), each once with each."""
+    return _with(resolved.cut(np.repeat(rows, values.shape[1])), name, values.reshape(-1))
 
 
-def _spread(scenario: Scenario, size: int, rows: Rows, width: int) -> Scenario:
-    """Some configurations of a scenario, each `width` times."""
-    spread: Scenario = with_arrays(scenario, size, lambda values: np.repeat(values[rows], width))
-    return spread
+def _fitting(resolved: Resolved, rows: Rows, axis: Axis, values: Array) -> Any:
+    """Which of the values that are tried fit, (rows, candidates)."""
+    tried = np.maximum(values, axis.smallest[rows, None])
+    fits = laid_out(_trial(resolved, rows, axis.name, tried))[-1].missing <= 0.0
+    return np.broadcast_to(fits, tried.size).reshape(tried.shape)
 
 
-def _largest(scenario: Scenario, size: int, axis: Axis) -> Array:
+def _largest(resolved: Resolved, axis: Axis) -> Array:
     """The largest value that fits of each configuration; below the smallest where none does.
 
     Activations do not grow evenly (prompts that fill one more step make each step smaller), so that what fits is no
@@ -170,16 +169,15 @@ def _largest(scenario: Scenario, size: int, axis: Axis) -> Array:
     """
     found = axis.smallest - 1.0
     begin: Array = np.maximum(axis.count, 1.0)
+    size = resolved.size
     for first in range(0, size, BLOCK // CANDIDATES):
         left, width = np.arange(first, min(first + BLOCK // CANDIDATES, size)), CANDIDATES
-        _raise(scenario, size, axis, begin, left)
+        _raise(resolved, axis, begin, left)
         while left.size:
             counts = begin[left, None] - np.arange(width)
             values = axis.values(counts, left)
             valid = values >= axis.smallest[left, None]
-            tried = np.maximum(values, axis.smallest[left, None]).reshape(-1)
-            fits = _fits(_with(_spread(scenario, size, left, width), axis.name, tried))
-            good = np.broadcast_to(fits, tried.shape).reshape(values.shape) & valid
+            good = _fitting(resolved, left, axis, values) & valid
             hit = good.any(axis=1)
             found[left[hit]] = values[hit, good[hit].argmax(axis=1)]
             begin[left] -= width
@@ -188,33 +186,34 @@ def _largest(scenario: Scenario, size: int, axis: Axis) -> Array:
     return found
 
 
-def _raise(scenario: Scenario, size: int, axis: Axis, begin: Array, rows: Rows) -> None:
+def _raise(resolved: Resolved, axis: Axis, begin: Array, rows: Rows) -> None:
     """Double the counts of `rows` that fit, until none does or the limit is reached: they are to lie above."""
     while rows.size:
-        values = axis.values(begin[rows, None], rows)[:, 0]
-        fits = _fits(_with(_spread(scenario, size, rows, 1), axis.name, np.maximum(values, axis.smallest[rows])))
-        rows = rows[np.broadcast_to(fits, rows.shape) & (values < axis.limit[rows])]
+        values = axis.values(begin[rows, None], rows)
+        fits = _fitting(resolved, rows, axis, values)[:, 0]
+        rows = rows[fits & (values[:, 0] < axis.limit[rows])]
         begin[rows] *= 2.0
 
 
-def _fastest(scenario: Scenario, size: int, largest: Array) -> Array:
+def _fastest(resolved: Resolved, largest: Array) -> Array:
     """The batch up to `largest` with the most projected output tokens per second, the smaller of equal ones."""
+    size = resolved.size
     found = np.empty(size)
     for begin in range(0, size, BLOCK // CANDIDATES):
         rows = np.arange(begin, min(begin + BLOCK // CANDIDATES, size))
         tried = np.rint(np.geomspace(1.0, largest[rows], CANDIDATES, axis=1))
-        best = _best(scenario, size, rows, tried)
+        best = _best(resolved, rows, tried)
         around = (np.maximum(best - 1, 0), np.minimum(best + 1, CANDIDATES - 1))
         low, high = (tried[np.arange(rows.size), index] for index in around)
         near = np.rint(np.linspace(low, high, CANDIDATES, axis=1))
         near[:, 0] = tried[np.arange(rows.size), best]  # what was found stays among the candidates
-        found[rows] = near[np.arange(rows.size), _best(scenario, size, rows, near)]
+        found[rows] = near[np.arange(rows.size), _best(resolved, rows, near)]
     return found
 
 
-def _best(scenario: Scenario, size: int, rows: Rows, batches: Array) -> Rows:
+def _best(resolved: Resolved, rows: Rows, batches: Array) -> Rows:
     """Index of the fastest of each configuration's batches, (rows, candidates), of those that fit."""
-    part = evaluate(_with(_spread(scenario, size, rows, batches.shape[1]), "batch", batches.reshape(-1)))
+    part = evaluate(_trial(resolved, rows, "batch", batches))
     rate = np.where(part.footprint.fits, part.projection.output_tokens_per_s, -1.0)
     return np.asarray(np.broadcast_to(rate, batches.size).reshape(batches.shape).argmax(axis=1))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.numeric import Array
-from llmperf.scenarios.binding import Resolved
+from llmperf.scenarios.binding import Resolved, bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +50,9 @@ def against(name: str, result: Answer, knob: str, values: Array) -> Sweep:
         A number of the workload: ``batch``, ``input``, ``output``.
     values : ndarray
     """
-    changed: dict[str, Any] = {knob: values, "maximize": None}
-    work = replace(result.scenario.workload, **changed)
-    scenario = replace(result.scenario, workload=work)
-    return Sweep(name, {knob: values}, answer(Resolved(scenario, values.shape, ())))
+    scenario = bound(result.scenario, {"workload.maximize": None})
+    resolved = Resolved(scenario, values.shape, ()).having(f"workload.{knob}", values)
+    return Sweep(name, {knob: values}, answer(resolved))
 
 
 def batches(result: Answer, points: int = 41) -> Array:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from llmperf.errors import InputError, Problem
 from llmperf.evidence.confidence import extrapolated_of
 from llmperf.files import store
 from llmperf.phases.notes import notes
-from llmperf.scenarios.binding import Resolved, with_arrays
+from llmperf.scenarios.binding import Resolved, bound
 from llmperf.scenarios.resolve import resolve
 
 
@@ -76,11 +75,11 @@ def _said(resolved: Resolved, result: Answer, size: int) -> Iterator[tuple[tuple
     if size == 1 or not (warnings or extrapolated):
         yield from [(warnings, extrapolated)] * size
         return
-    scenario, work = result.scenario, result.scenario.workload
-    shortest = replace(scenario, workload=with_arrays(work, size, lambda array: array.min(keepdims=True)))
+    each = result.answered
+    shortest = bound(each.template, {path: array.min(keepdims=True) for path, array in each.arrays.items()})
     alike = tuple(extrapolated_of(result, shortest)) == extrapolated  # what the shortest contexts cause, all do
     for index in range(size):
-        own = replace(scenario, workload=with_arrays(work, size, itemgetter(slice(index, index + 1))))
+        own = each.cut(slice(index, index + 1))
         yield (
             (*resolved.warnings, *notes(own)) if warnings else (),
             extrapolated if alike else tuple(extrapolated_of(result, own)),

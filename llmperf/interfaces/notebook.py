@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -188,24 +188,12 @@ def _sweep(result: Answer, kind: str) -> Sweep:
     from llmperf.answers.sweep import Sweep
 
     size = int(np.prod(result.shape))
-    knobs = {path.rpartition(".")[2]: value for path, value in _arrays(result.scenario, "", size)}
+    varied = {path: array for path, array in result.answered.arrays.items() if path != "devices"}  # of the layout
+    knobs = {path.rpartition(".")[2]: array for path, array in varied.items()}
     if kind != "frontier" and len(knobs) > 1:
         text = f"a figure of kind {kind} follows one knob, and {', '.join(knobs)} vary"
         raise InputError(Problem(text, "kind", allowed=("frontier",)))
     return Sweep(described(result), knobs, _flat(result, size))
-
-
-def _arrays(value: Any, path: str, size: int) -> Iterator[tuple[str, Any]]:
-    """Arrays in a scenario, by their path; `devices` follows from the layout."""
-    if isinstance(value, np.ndarray):
-        if value.size == size and path != "devices":
-            yield path, value.reshape(-1)
-    elif is_dataclass(value) and not isinstance(value, type):
-        for item in fields(value):
-            yield from _arrays(getattr(value, item.name), f"{path}.{item.name}" if path else item.name, size)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from _arrays(item, f"{path}.{key}", size)
 
 
 def _flat(result: Answer, size: int) -> Answer:

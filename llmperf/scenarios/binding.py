@@ -1,11 +1,11 @@
-"""Arrays of a scenario: bound to its numbers after validation, cut into blocks, joined again."""
+"""Arrays of a scenario: kept beside its numbers, bound to them in blocks, and the results of blocks joined."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
-from operator import itemgetter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, is_dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,35 +13,72 @@ from numpy.typing import NDArray
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, shown
-from llmperf.numeric import Array
+from llmperf.numeric import Array, Real
 
 MAX_CONFIGURATIONS = 20_000_000
-"""Configurations of one call: about 3 GB of results."""
+"""Configurations of one call: with some 390 bytes of results and arrays each, 8 GB."""
+
+BLOCK = 4096
+"""Configurations that are evaluated together: their arrays stay in the processor's cache."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Resolved:
     """A scenario and what its resolution had to say.
 
     Attributes
     ----------
-    scenario : Scenario
-        Its arrays are flat and have one length.
+    template : Scenario
+        All its numbers are plain; of arrays the first element.
     shape : tuple of int
         The broadcast shape of the arrays; empty where all are plain numbers.
     warnings : tuple of str
         What an importer assumed.
+    arrays : mapping of str to ndarray, (configurations,)
+        What varies, by its path in the scenario; ``devices`` among them where the layout does.
     asked : mapping
         What was written, as nested data with overrides on top; of arrays the first element.
     catalog : tuple of str
         Catalog directories that went before all others.
     """
 
-    scenario: Scenario
+    template: Scenario
     shape: tuple[int, ...]
     warnings: tuple[str, ...]
+    arrays: Mapping[str, Array] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     catalog: tuple[str, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Configurations. [1]"""
+        return math.prod(self.shape)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """The scenario with its arrays, whole."""
+        scenario: Scenario = bound(self.template, self.arrays)
+        return scenario
+
+    def cut(self, rows: slice | NDArray[np.intp]) -> Scenario:
+        """The scenario of some of its configurations."""
+        scenario: Scenario = bound(self.template, {path: array[rows] for path, array in self.arrays.items()})
+        return scenario
+
+    def blocks(self) -> Iterator[Scenario]:
+        """The scenario in parts of at most `BLOCK` configurations; once, of plain numbers, where nothing varies."""
+        if not self.shape:
+            yield self.template
+            return
+        for begin in range(0, self.size, BLOCK):
+            yield self.cut(slice(begin, begin + BLOCK))
+
+    def having(self, path: str, value: Real) -> Resolved:
+        """The same with another number, or an array of one a configuration, at a path."""
+        arrays = {other: array for other, array in self.arrays.items() if other != path}
+        if isinstance(value, np.ndarray):
+            arrays[path], value = value, value[0].item()
+        return replace(self, template=bound(self.template, {path: value}), arrays=arrays)
 
 
 def without_arrays(data: Mapping[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -84,47 +121,68 @@ def shape_of(arrays: Mapping[str, Any]) -> tuple[int, ...]:
     return shape
 
 
-def bind(value: Any, keys: list[str], array: Any) -> Any:
-    """`value` with the field at `keys` replaced by an array."""
-    key, rest = keys[0], keys[1:]
+def bound(value: Any, given: Mapping[str, Any]) -> Any:
+    """`value` with what stands at some paths replaced; all that no path leads through is the same object.
+
+    Raises
+    ------
+    InputError
+        If a path leads through what has no fields.
+    """
+    inner: dict[str, dict[str, Any]] = {}
+    changed: dict[str, Any] = {}
+    for path, new in given.items():
+        key, _, rest = path.partition(".")
+        if rest:
+            inner.setdefault(key, {})[rest] = new
+        else:
+            changed[key] = new
+    if not given:
+        return value
     if isinstance(value, dict):
-        return {**value, key: bind(value[key], rest, array) if rest else array}
+        return {**value, **changed, **{key: bound(value[key], below) for key, below in inner.items()}}
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{key: bind(getattr(value, key), rest, array) if rest else array})
-    raise InputError(Problem("no array can be bound here", ".".join(keys)))
+        return replace(value, **changed, **{key: bound(getattr(value, key), below) for key, below in inner.items()})
+    raise InputError(Problem("no array can be bound here", next(iter(given))))
 
 
-BLOCK = 4096
-"""Configurations that are evaluated together: their arrays stay in the processor's cache."""
+class Joined:
+    """Results of blocks, each written to its place as it comes: those of a block are not kept beside the whole.
+
+    Parameters
+    ----------
+    resolved : Resolved
+        What is evaluated.
+
+    Attributes
+    ----------
+    columns : dict of str to number or ndarray
+        By name, of the shape of what is evaluated; plain numbers where nothing varies.
+    rows : slice
+        Where the next block goes.
+    """
+
+    def __init__(self, resolved: Resolved) -> None:
+        self.shape, self.size = resolved.shape, resolved.size
+        self.rows = slice(0, BLOCK)
+        self.columns: dict[str, Any] = {}
+
+    def add(self, values: Mapping[str, Any]) -> None:
+        """The values of the next block, each a number for all of its configurations or an array of one each."""
+        if not self.shape:
+            self.columns = {name: plain(value) for name, value in values.items()}
+            return
+        for name, value in values.items():
+            part = np.asarray(value).reshape(-1)
+            if name not in self.columns:  # truth values and codes stay small; all else is a number
+                kind = part.dtype if part.dtype.kind in "bu" else np.dtype(float)
+                self.columns[name] = np.empty(self.shape, dtype=kind)
+            self.columns[name].reshape(-1)[self.rows] = part
+        self.rows = slice(self.rows.stop, self.rows.stop + BLOCK)
 
 
-def blocks(scenario: Scenario, size: int) -> Iterator[Scenario]:
-    """A scenario with arrays of length `size`, cut into parts of at most `BLOCK` configurations."""
-    for begin in range(0, size, BLOCK):
-        yield with_arrays(scenario, size, itemgetter(slice(begin, begin + BLOCK)))
-
-
-def with_arrays(value: Any, size: int, change: Callable[[Array], Array]) -> Any:
-    """A scenario, or a part of it, with each of its arrays of length `size` changed."""
+def plain(value: Any) -> Any:
+    """The one value of an array, or of a scalar of NumPy, as a plain number."""
     if isinstance(value, np.ndarray):
-        return change(value) if value.size == size else value
-    if is_dataclass(value) and not isinstance(value, type):
-        changed = {}
-        for item in fields(value):
-            old = getattr(value, item.name)
-            new = with_arrays(old, size, change)
-            if new is not old:
-                changed[item.name] = new
-        return replace(value, **changed) if changed else value
-    if isinstance(value, dict):
-        inner = {key: with_arrays(item, size, change) for key, item in value.items()}
-        return inner if any(inner[key] is not value[key] for key in value) else value
-    return value
-
-
-def join(parts: Sequence[Any], size: int, logical: bool = False) -> NDArray[Any]:
-    """Results of blocks one after the other, each repeated to the length of its block where it does not vary."""
-    out = np.empty(size, dtype=bool if logical else float)
-    for begin, part in zip(range(0, size, BLOCK), parts, strict=True):
-        out[begin : begin + BLOCK] = np.asarray(part).reshape(-1)
-    return out
+        return value.reshape(-1)[0].item()
+    return value.item() if isinstance(value, np.generic) else value

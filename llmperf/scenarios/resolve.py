@@ -16,7 +16,7 @@ from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
 from llmperf.scenarios import catalog
-from llmperf.scenarios.binding import Resolved, bind, shape_of, without_arrays
+from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
 from llmperf.scenarios.consistency import check_together
 from llmperf.scenarios.keys import (
@@ -114,14 +114,15 @@ def resolve(
     scenario, warnings = _validated(plain, document, extra)
     for path, array in arrays.items():
         _check_extremes(plain, document, extra, path, array)
-    for path, array in arrays.items():
-        flat = np.ascontiguousarray(np.broadcast_to(np.asarray(array, dtype=float), shape)).reshape(-1)
-        scenario = bind(scenario, path.split("."), flat)
-    if "devices" not in data and "devices" not in arrays:
-        used: Any = scenario.parallelism.devices
-        scenario = replace(scenario, devices=used)
-    check_together(scenario, document)
-    return Resolved(scenario, shape, warnings, plain, tuple(extra))
+    flat = {
+        path: np.ascontiguousarray(np.broadcast_to(np.asarray(array, dtype=float), shape)).reshape(-1)
+        for path, array in arrays.items()
+    }
+    found = Resolved(scenario, shape, warnings, flat, plain, tuple(extra))
+    if "devices" not in data:
+        found = found.having("devices", found.scenario.parallelism.devices)
+    check_together(found.scenario, document)
+    return found
 
 
 def changed(resolved: Resolved, keys: Mapping[str, Any]) -> Resolved:

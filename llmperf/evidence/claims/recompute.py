@@ -263,7 +263,7 @@ def _predicted(claim: PublishedClaim, wanted: Metric, document: Document, extra:
 
 def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], wanted: Metric, extra: tuple[str, ...]) -> float:
     """The output of a scenario with overrides merged over it."""
-    found = estimate.evaluate(maximized(resolve(scenario, overrides, extra).scenario))
+    found = estimate.evaluate(maximized(resolve(scenario, overrides, extra)).scenario)
     if not wanted.operator:
         output = getattr(getattr(found, wanted.definition), wanted.output.name)
         return float(np.asarray(output).reshape(-1)[0])

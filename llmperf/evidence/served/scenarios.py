@@ -18,7 +18,7 @@ from llmperf.numeric import Array, least, most
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.estimate import evaluate
 from llmperf.phases.mixed import mixed
-from llmperf.scenarios.binding import BLOCK, blocks, join
+from llmperf.scenarios.binding import Joined
 from llmperf.scenarios.components import component
 from llmperf.scenarios.resolve import resolve
 
@@ -145,21 +145,20 @@ def _evaluated(cases: Sequence[Case]) -> tuple[Scenario, dict[str, Array]]:
     }
     longest = float((workload["input"] + workload["output"]).max())
     resolved = resolve({**cases[0].scenario, "model": _long(cases[0].scenario["model"], longest)}, workload)
-    size = len(cases)
-    parts = [evaluate(part) for part in blocks(resolved.scenario, size)]
-    columns = {"max_batch": join([part.footprint.max_batch for part in parts], size)}
-    columns["prompt"] = np.full(size, np.nan)
-    if any(case.prompts for case in cases):
-        joining = np.array([case.prompts for case in cases])
-        added = [
-            _prompt_time(part, joining[begin : begin + BLOCK])
-            for begin, part in zip(range(0, size, BLOCK), parts, strict=True)
-        ]
-        columns["prompt"] = join(added, size)
-    for name in TIMES:
-        columns[name] = join([getattr(part.projection, name) for part in parts], size)
-        columns[f"bound.{name}"] = join([getattr(part.bound, name) for part in parts], size)
-    return resolved.scenario, columns
+    joined = Joined(resolved)
+    joining = np.array([case.prompts for case in cases])
+    for scenario in resolved.blocks():
+        part = evaluate(scenario)
+        prompts = joining[joined.rows]
+        joined.add(
+            {
+                "max_batch": part.footprint.max_batch,
+                "prompt": _prompt_time(part, prompts) if joining.any() else np.nan,
+                **{name: getattr(part.projection, name) for name in TIMES},
+                **{f"bound.{name}": getattr(part.bound, name) for name in TIMES},
+            }
+        )
+    return resolved.scenario, joined.columns
 
 
 def _prompt_time(part: Evaluated, joining: Array) -> Any:
