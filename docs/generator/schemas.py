@@ -14,7 +14,7 @@ from generator.markup import Html, Page, cell, code, link, markdown, page, table
 from llmperf.evidence.claims.files import Published
 from llmperf.interfaces.shelf.schemas import schema_of
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
-from llmperf.resources import RESOURCES
+from llmperf.resources import labels
 from llmperf.scenarios.components import ENTRIES
 from llmperf.scenarios.keys import SECTIONS
 
@@ -145,6 +145,6 @@ def _outputs() -> Page:
         names = [item.name for item in fields(Output) if item.name != "label"]
         rows = [(code(output.name), *(getattr(output, name) for name in names[1:])) for output in outputs]
         parts += [f"## {title}", table(("output", *names[1:]), rows)]
-    resources = [(code(name), said) for name, said in RESOURCES.items()]
+    resources = [(code(name), said) for name, said in labels().items()]
     parts += ["## Bottlenecks", table(("resource", "what it is"), resources)]
     return page("reference/outputs.md", "Outputs", *parts)

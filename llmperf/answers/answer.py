@@ -13,7 +13,7 @@ from llmperf.numeric import choose
 from llmperf.phases.answered import Evaluated, Footprint, Metrics
 from llmperf.phases.estimate import evaluate
 from llmperf.phases.notes import notes
-from llmperf.resources import RESOURCES
+from llmperf.resources import CAPACITY, RESOURCES
 from llmperf.scenarios.binding import Joined, Resolved
 
 T = TypeVar("T", Metrics, Footprint)
@@ -131,7 +131,7 @@ def _limiting(part: Evaluated, phase: str) -> Any:
     for name, value in waits.items():
         longer = value > best
         best, index = choose(longer, value, best), choose(longer, order.index(name), index)
-    index = choose(part.footprint.fits, index, order.index("capacity"))
+    index = choose(part.footprint.fits, index, order.index(CAPACITY))
     if phase == "decode":
         index = choose(part.setup.scenario.workload.output > 1, index, len(order))
     return np.uint8(index)

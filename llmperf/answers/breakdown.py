@@ -14,6 +14,7 @@ from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
 from llmperf.operators.kinds import Collective, kind
 from llmperf.phases.phase import Phase
+from llmperf.resources import CACHE
 
 ROUNDING = 1e-9
 """Part of a time that is no difference. [1]"""
@@ -152,6 +153,6 @@ def _row(priced: Priced, row: int, index: int) -> dict[str, Any]:
         "roofline_s": time if cached else roofline,
         "time_s": time,
         "total_s": repeat * time,
-        "limited_by": "memory.cache" if cached and limit == priced.memory else limit,
+        "limited_by": CACHE if cached and limit == priced.memory else limit,
         "from_cache": cached,
     }

@@ -17,6 +17,7 @@ from llmperf.numeric import Array
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
+from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
 
 COLUMNS = {
     "weights_read": ("weight_bytes", "B"),
@@ -284,13 +285,13 @@ def _longest(found: list[Part]) -> Wait:
 
 def load(part: Part, resource: str) -> list[str]:
     """The quantities of a part that a resource is busy with, the largest first; those of less than a tenth left out."""
-    if resource.startswith("memory."):
+    if kind_of(resource) == MEMORIES:
         wanted = [quantity for quantity in COLUMNS if unit(quantity) == "B" and quantity != "messages"]
-    elif resource == "compute.matrix":
+    elif resource == MATRIX:
         wanted = [name for name in part.work if name.startswith(FLOPS)]
     else:
-        wanted = ["vector_flops"] if resource == "compute.vector" else []
-        wanted += ["messages"] if resource.startswith("link.") else []
+        wanted = ["vector_flops"] if resource == VECTOR else []
+        wanted += ["messages"] if is_link(resource) else []
     amounts = {quantity: part.work[quantity] for quantity in wanted if part.work.get(quantity)}
     least = sum(amounts.values()) / 10
     return sorted((name for name in amounts if amounts[name] >= least), key=lambda name: -amounts[name])

@@ -20,7 +20,7 @@ from llmperf.errors import InputError, Problem
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.memory import sharers
 from llmperf.phases.placement import bandwidths, transfers
-from llmperf.resources import MEMORY
+from llmperf.resources import CACHE, LINK, MEMORY, SCALE_OUT, SCALE_UP
 from llmperf.scenarios.components import built, frozen
 from llmperf.scenarios.names import changed, distinct
 from llmperf.scenarios.resolve import resolve, written
@@ -114,7 +114,7 @@ class Point:
     def of_roof(self) -> str:
         """Part of its roofline that it reaches, as a percentage; ``cached`` where only the cache could tell."""
         share = self.flops_per_s / self.roofline_flops_per_s
-        return "cached" if self.resource == "memory.cache" and share == 1.0 else f"{share:.0%}"
+        return "cached" if self.resource == CACHE and share == 1.0 else f"{share:.0%}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,9 +267,9 @@ def _feeds(hardware: Hardware, sharers: Any, used: Collection[str] = ()) -> tupl
             label = f"{name} via {tier.via}" if tier.via else name
             found.append(Feed(label, MEMORY[tier.kind], float(min(rates))))
         elif tier.bandwidth is not None:
-            found.append(Feed(name, MEMORY.get(tier.kind, "memory.cache"), float(tier.bandwidth)))
+            found.append(Feed(name, MEMORY.get(tier.kind, CACHE), float(tier.bandwidth)))
     found += [
-        Feed(name, f"link.{link.kind}", float(link.bandwidth))
+        Feed(name, LINK[link.kind], float(link.bandwidth))
         for name, link in hardware.links.items()
         if name not in behind_links or link.kind in used
     ]
@@ -301,7 +301,7 @@ def _points(part: Evaluated, phase: str, feeds: tuple[Feed, ...]) -> Iterator[Po
 
 def _feeding(machine: Machine, row: Operator) -> str:
     """The memory that an operator's operands come from."""
-    return "memory.cache" if row.from_cache else machine.runs(row.kind).memory
+    return CACHE if row.from_cache else machine.runs(row.kind).memory
 
 
 def _ideal(machine: Machine, row: Operator, moved: float) -> float:
@@ -355,7 +355,7 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
             add(_feeding(machine, row), row.repeat * size)
     for name, link in _links(part).items():
         if name in costs.demands:
-            add(f"link.{link.kind}", float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth)))
+            add(LINK[link.kind], float(np.max(costs.demands[name].total)) * float(np.max(link.bandwidth)))
     sent = transfers(scenario, part.placed, costs)
     for share in part.placed.shares:
         for name, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
@@ -372,6 +372,6 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
 
 def _links(part: Evaluated) -> dict[str, Link]:
     """Resource that collectives wait for -> the link that it is on this machine, which may be the one to the host."""
-    links = {"link.scale_up": part.setup.machine.scale_up, "link.scale_out": part.setup.machine.scale_out}
+    links = {SCALE_UP: part.setup.machine.scale_up, SCALE_OUT: part.setup.machine.scale_out}
     alone = bool(np.all(part.setup.scenario.parallelism.devices == 1))
     return {} if alone else {name: link for name, link in links.items() if link is not None}

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES
-from llmperf.resources import RESOURCES
+from llmperf.resources import labels
 
 
 def outputs() -> dict[str, Any]:
@@ -16,5 +16,5 @@ def outputs() -> dict[str, Any]:
         "by_definition": {"definitions": ["bound", "roofline", "projection"], "outputs": [asdict(o) for o in TIMES]},
         "memory_bytes_per_device": [asdict(o) for o in (*MEMORY_CLASSES, *CAPACITY)],
         "by_operator": {"definitions": ["roofline", "projection"], "outputs": [asdict(o) for o in OPERATORS]},
-        "bottleneck": RESOURCES,
+        "bottleneck": labels(),
     }

@@ -17,7 +17,7 @@ from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array, Real, everywhere, stack
 from llmperf.operators.kinds import kind
-from llmperf.resources import MEMORY
+from llmperf.resources import MAIN, MEMORY
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
 """Dtypes that can stand in for a 16-bit float without loss of range that matters to time: computed wider."""
@@ -123,7 +123,7 @@ class Machine:
         called = next(called for called, other in hardware.engines.items() if other is engine)
         tier = hardware.tiers[engine.reads] if engine.reads else hardware.main
         assert tier.bandwidth is not None
-        return Runs(called, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, "memory.main"))
+        return Runs(called, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, MAIN))
 
     def vector_rate(self, kind: str) -> Real | None:
         """Vector operations a second of the engine that an operator class is placed on; None where not known."""

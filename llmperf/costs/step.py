@@ -15,6 +15,7 @@ from llmperf.costs.pricing.priced import Priced
 from llmperf.numeric import Array, Real, weighted_sum
 from llmperf.operators.kinds import kind
 from llmperf.operators.table import Block, Table
+from llmperf.resources import LINKS
 
 
 @dataclass(slots=True)
@@ -114,7 +115,7 @@ def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0
         declared = kind(block.kind)
         priced = _price(declared.price)(block, machine, elsewhere)
         costs.priced.append(priced)
-        engine = "link" if declared.engine == "link" else machine.runs(block.kind).engine
+        engine = LINKS if declared.engine == LINKS else machine.runs(block.kind).engine
         entries: list[tuple[dict[str, Sum], str, Array]] = [
             (costs.time, engine, priced.time),
             (costs.roofline, engine, priced.roofline),

@@ -102,7 +102,7 @@ def _limits(result: Answer) -> Iterator[str]:
     for phase, name in result.bottleneck.items():
         names = [one for one in dict.fromkeys(np.asarray(name, dtype=object).reshape(-1)) if one is not None]
         if names:
-            yield f"{phase} is limited by " + "; ".join(f"{one} ({RESOURCES[one]})" for one in names)
+            yield f"{phase} is limited by " + "; ".join(f"{one} ({RESOURCES[one].label})" for one in names)
     memory, count = result.memory, int(np.prod(result.shape)) if result.shape else 1
     fitting = int(np.sum(np.broadcast_to(memory.fits, result.shape)))
     if result.shape:

@@ -10,6 +10,7 @@ from llmperf.numeric import Real, most
 from llmperf.phases.kernels import least_traffic
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
+from llmperf.resources import MAIN
 
 
 def demands(
@@ -46,7 +47,7 @@ def demands(
     cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
     kinds = {priced.memory: priced.block.kind for priced in costs.priced if priced.block.kind != "collective"}
     for name, kind in kinds.items():
-        main = name == "memory.main"
+        main = name == MAIN
         here, here_kv = (1.0 - elsewhere[0], 1.0 - elsewhere[1]) if main else (1.0, 1.0)
         rate = machine.runs(kind).bandwidth
         held = cache if main else 0.0

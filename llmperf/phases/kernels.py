@@ -16,6 +16,7 @@ from llmperf.numeric import Array, anywhere, least, most, weighted_sum
 from llmperf.operators.matrix import DTYPE_BYTES
 from llmperf.operators.table import Block
 from llmperf.phases.setup import Setup
+from llmperf.resources import MAIN
 
 
 def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum | None:
@@ -35,9 +36,9 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
     """
     engine, kernel, weights = scenario.engine, scenario.attention, scenario.weights
     moved: Sum | None = None
-    if engine.dequantized_copy and weights.weight_only and "memory.main" in costs.weights:
+    if engine.dequantized_copy and weights.weight_only and MAIN in costs.weights:
         copy = 1.0 + DTYPE_BYTES[scenario.activations] / element_bytes(weights)
-        moved = combine(lambda size: size * copy, costs.weights["memory.main"])
+        moved = combine(lambda size: size * copy, costs.weights[MAIN])
     if anywhere(kernel.score_bytes > 0.0) and not kernel.softmax_pass:
         scores = _scores(costs)
         if scores is not None:

@@ -15,7 +15,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
 from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
-from llmperf.resources import MEMORY
+from llmperf.resources import HOST_LINK, MEMORY, outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Rea
     if share.tier.bandwidth is not None:
         rates[MEMORY[share.tier.kind]] = share.tier.bandwidth / sharers
     if share.tier.via is not None:
-        rates["link.host"] = hardware.links[share.tier.via].bandwidth
+        rates[HOST_LINK] = hardware.links[share.tier.via].bandwidth
     return rates
 
 
@@ -184,7 +184,7 @@ class Transfer:
         At the reached rates: transfers through links, and reads without one.
     weights, kv : dict of str to Sum
         At the peak rates: what weights need, and what KV cache needs. A link carries both directions at once; what
-        leaves the device is called ``link.host:out``.
+        leaves the device is counted apart (`llmperf.resources.outwards`).
     """
 
     streamed: dict[str, Sum]
@@ -205,7 +205,7 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
             _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
             _put(out.weights, resource, weights, rate)
             _put(out.kv, resource, reads, rate)
-            _put(out.kv, f"{resource}:out" if resource.startswith("link.") else resource, writes, rate)
+            _put(out.kv, outwards(resource), writes, rate)
     _method_transfers(scenario, costs, fraction, out)
     return out
 
@@ -221,8 +221,7 @@ def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out:
         for moved, leaves in ((costs.kv_fetched, False), (costs.kv_sent, True)):
             if moved is not None:
                 _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
-                name = f"{resource}:out" if leaves and resource.startswith("link.") else resource
-                _put(out.kv, name, moved, rate)
+                _put(out.kv, outwards(resource) if leaves else resource, moved, rate)
 
 
 def _put(into: dict[str, Sum], resource: str, moved: Sum, rate: Real) -> None:

@@ -11,6 +11,7 @@ from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed, transfers
 from llmperf.phases.setup import Setup
 from llmperf.phases.timing import pipelined, step_time
+from llmperf.resources import HOST
 
 
 def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
@@ -46,7 +47,7 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
         bound,
         ideal,
         request + pipelined(time.projection.total, time.projection.busiest, steps, depth),
-        {**time.waits, "host": time.waits["host"] + request / steps},
+        {**time.waits, HOST: time.waits[HOST] + request / steps},
         costs,
         steps,
         (

@@ -14,6 +14,7 @@ from llmperf.numeric import Real, anywhere, ceil_div, choose, most
 from llmperf.operators.table import Block
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
+from llmperf.resources import HOST, LATENCY, LINKS, MAIN, is_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum
 
     However well engines hide each other, a resource that they share is busy for all of them.
     """
-    engines = [part for name, part in parts.items() if name != "link"]
+    engines = [part for name, part in parts.items() if name != LINKS]
     both = engines[0]
     if len(engines) > 1:
 
@@ -42,8 +43,8 @@ def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum
 
         both = combine(joined, *engines)
         if anywhere(concurrency > 0.0):
-            both = combine(most, both, _longest({name: p for name, p in costs.demands.items() if "link" not in name}))
-    return both + parts["link"] if "link" in parts else both
+            both = combine(most, both, _longest({name: p for name, p in costs.demands.items() if not is_link(name)}))
+    return both + parts[LINKS] if LINKS in parts else both
 
 
 def _longest(parts: dict[str, Sum]) -> Sum:
@@ -91,7 +92,7 @@ def step_time(
     waits = {name: part.total for name, part in costs.limits.items()}
     if beside is not None:
         device = device + beside
-        waits["memory.main"] = waits.get("memory.main", 0.0) + beside.total  # PIM reads nothing there itself
+        waits[MAIN] = waits.get(MAIN, 0.0) + beside.total  # PIM reads nothing there itself
     for resource, part in transfer.direct.items():
         device = device + part
         waits[resource] = part.total
@@ -109,14 +110,14 @@ def step_time(
         launch = achieved.launch if engine.launch_time is None else engine.launch_time
         each = launch * engine.launches_per_operator
         busy = combine(lambda time, count: launched(time, count, each), device, costs.launches)
-        waits["host"] = busy.total - device.total
+        waits[HOST] = busy.total - device.total
         device = busy
     if engine.collective_latency:
         waited = _collective_waits(device, costs, engine.collective_latency)
-        waits["latency"] = waits["latency"] + waited.total - device.total
+        waits[LATENCY] = waits[LATENCY] + waited.total - device.total
         device = waited
     host = _host(setup, sequences, cached)
-    waits["host"] = waits.get("host", 0.0) + host
+    waits[HOST] = waits.get(HOST, 0.0) + host
     # later stages of a pipeline prepare a step while the first computes it
     through = None if device.whole is None else device.whole + host
     return StepTime(Sum(device.stages + host, through), ideal, waits)

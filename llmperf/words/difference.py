@@ -23,7 +23,7 @@ from llmperf.answers.differences import (
 )
 from llmperf.operators.kinds import KINDS
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES
-from llmperf.resources import RESOURCES
+from llmperf.resources import HOST, LATENCY, MAIN, MEMORIES, RESOURCES, kind_of
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
@@ -38,9 +38,9 @@ LARGE = 0.2
 """Share of a phase from which on a part is worth saying that its time did not change, though its work did. [1]"""
 
 PARTS = {
-    "host": "the host",
-    "memory.main": "copies that kernels of the engine make",
-    "latency": "ranks that wait for each other",
+    HOST: "the host",
+    MAIN: "copies that kernels of the engine make",
+    LATENCY: "ranks that wait for each other",
     OVERLAP: "work at the same time, of engines or pipeline stages",
 }
 """Labels of what a phase waits for beside its operators, whose kinds have their own (`llmperf.operators.kinds`)."""
@@ -125,7 +125,12 @@ def part_label(name: str) -> str:
     """A part of a phase in words; an operator, or a kind that is not known here, by its own name."""
     if name in KINDS:
         return KINDS[name].label
-    return PARTS.get(name) or RESOURCES.get(name) or name
+    return PARTS.get(name) or resource_label(name)
+
+
+def resource_label(name: str) -> str:
+    """What can limit, in words; one that is not known here by its own name."""
+    return RESOURCES[name].label if name in RESOURCES else name
 
 
 def quantity_label(name: str, part: str = "") -> str:
@@ -140,9 +145,9 @@ def wait_label(part: str, resource: str, quantity: str) -> str:
         return part_label(part)
     if quantity:
         return f"{quantity_label(quantity, part)} of {part_label(part)}"
-    if resource == "latency":
+    if resource == LATENCY:
         return f"fixed time of {part_label(part)}"
-    return f"{RESOURCES.get(resource, resource)} in {part_label(part)}"
+    return f"{resource_label(resource)} in {part_label(part)}"
 
 
 def _phase(phase: PhaseChange) -> Iterator[str]:
@@ -189,7 +194,7 @@ def _part(part: PartChange) -> str:
     if before is None or after is None:
         one = before or after
         assert one is not None
-        busy = load(one, one.limit) or load(one, "memory.main")
+        busy = load(one, one.limit) or load(one, MAIN)
         detail = f" ({quantity_label(busy[0], part.name)} {_scaled(one.work[busy[0]], unit(busy[0]))})" if busy else ""
         return f"{_signed(part.effect_s)}: {label if after else f'no {label} any more'}{detail}"
     explains, against = _work(part, before, after)
@@ -257,11 +262,11 @@ def _unmoved(part: PartChange, phase: PhaseChange) -> str:
     if part.after is None or part.before is None or part.after.time_s < LARGE * phase.time.after:
         return ""
     moved = [change for change in part.work if change.unit == "B" and change.relative >= RATE]
-    if not moved or part.after.limit.startswith("memory."):
+    if not moved or kind_of(part.after.limit) == MEMORIES:
         return ""
     most = max(moved, key=lambda change: abs(change.after - change.before))
     busy = load(part.after, part.after.limit)
-    stays = f"{quantity_label(busy[0])} stay and" if busy else RESOURCES.get(part.after.limit, part.after.limit)
+    stays = f"{quantity_label(busy[0])} stay and" if busy else resource_label(part.after.limit)
     return f"{part_label(part.name)}: {_said(most, part.name)}, but {stays} set the time: no change"
 
 

@@ -33,15 +33,6 @@ NEAR = 1.05
 WIDE = 3.0
 """Upper over lower end of an error band from which on it is called wide. [1]"""
 _NOUNS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "output_tokens_per_s": "tokens/s"}
-_WORDS = {
-    "latency": "fixed times of kernels and collectives",
-    "host": "the host",
-    "memory.main": "device memory",
-    "link.scale_up": "links within the domain",
-    "link.scale_out": "the network",
-    "link.host": "the link to the host",
-}
-"""Resources in a sentence, where `llmperf.resources.RESOURCES` says them for a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +118,7 @@ def _limit(result: Answer, phase: str) -> Item:
     else:
         head = f"Decode takes {_seconds(time)} a token"
         share = time * (generated - 1.0) / float(result.e2e_s)
-    waiting = "It waits for " + _listed([f"{_resource(name)} ({part:.0%})" for name, part in said])
+    waiting = "It waits for " + _listed([f"{RESOURCES[name].said} ({part:.0%})" for name, part in said])
     rows = operators(part)[:3]
     largest = ", ".join(f"{row.name} {row.share:.0%}" for row in rows)
     physics = _physics(time, bound)
@@ -150,11 +141,6 @@ def _physics(time: float, bound: float) -> str:
     if time / bound < NEAR:
         return f"That is about the bound: physics allows {_seconds(bound)}"
     return f"Physics allows {_seconds(bound)}, {_times(time / bound)} times faster"
-
-
-def _resource(name: str) -> str:
-    """A resource in a sentence."""
-    return _WORDS.get(name) or RESOURCES[name]
 
 
 def _memory(result: Answer) -> Item:

@@ -11,6 +11,7 @@ from llmperf.costs.roofline import roofline
 from llmperf.numeric import Array, Real
 from llmperf.operators.attention import SOFTMAX_FLOPS
 from llmperf.operators.table import Block
+from llmperf.resources import VECTOR, matrix
 
 
 def price_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
@@ -51,7 +52,7 @@ def price_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) 
 
 
 def _matrix(block: Block, machine: Machine) -> str:
-    return f"compute.matrix:{machine.runs(block.kind).engine}"
+    return matrix(machine.runs(block.kind).engine)
 
 
 def _scores_of_prompts(
@@ -79,7 +80,7 @@ def _scores_of_prompts(
         demands = {_matrix(block, machine): (block.flops + block.vector_flops) / peaks}
         return demands, (block.flops * more + softmax) / peaks, {}, scores
     vector = machine.vector_peak
-    beside = {} if vector is None else {"compute.vector": softmax / vector}
+    beside = {} if vector is None else {VECTOR: softmax / vector}
     return demands, block.flops * more / peaks, beside, scores
 
 
@@ -170,11 +171,11 @@ def _products_of_cache(
     if kernel.score_engine == "matrix":
         demands = {**demands, _matrix(block, machine): (block.flops + SOFTMAX_FLOPS * scores) / peaks}
         if machine.vector_peak is not None:
-            demands["compute.vector"] = block.beside_flops / machine.vector_peak
+            demands[VECTOR] = block.beside_flops / machine.vector_peak
         products, softmax = products + softmax, np.zeros_like(softmax)
     vector = machine.vector_peak
     if vector is not None:
         on_vector = kernel.decode_products == "vector"
-        beside = {"compute.vector": (softmax + beside_scores + (products if on_vector else 0.0)) / vector}
+        beside = {VECTOR: (softmax + beside_scores + (products if on_vector else 0.0)) / vector}
         products = products * (0.0 if on_vector else 1.0)
     return demands, products / peaks, beside

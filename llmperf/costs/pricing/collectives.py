@@ -12,6 +12,7 @@ from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced
 from llmperf.numeric import Array, Real
 from llmperf.operators.table import Block
+from llmperf.resources import LATENCY, SCALE_OUT, SCALE_UP
 
 ONE_SHOT = "all_reduce_custom"
 """Selector of all-reduces in one kernel, which engines use where they are faster than the library."""
@@ -40,18 +41,18 @@ def price(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
         # a switch that adds lets each device send its vector once; how much a library gains from that is part of the
         # reached bandwidth
         least = np.where(reduces, np.minimum(up, block.message), up) if up_link.in_switch_reduction else up
-        demands["link.scale_up"] = np.where(needed, least, 0.0) / up_link.bandwidth
+        demands[SCALE_UP] = np.where(needed, least, 0.0) / up_link.bandwidth
         ideal = np.where(needed, least, 0.0) / peak
-        limits["link.scale_up"] = sending = np.minimum(up / (peak * fit.bandwidth), spent)
+        limits[SCALE_UP] = sending = np.minimum(up / (peak * fit.bandwidth), spent)
         time, latency = spent, spent - sending
     if out_link is not None and (out > 0.0).any():
         fit = machine.collective("scale_out", block.operations, block.ranks_out)
         spent = collectives.time(fit, out, out_link.bandwidth)
-        demands["link.scale_out"] = np.where(needed, out, 0.0) / out_link.bandwidth
-        ideal = np.maximum(ideal, demands["link.scale_out"])
-        limits["link.scale_out"] = sending = np.minimum(out / (out_link.bandwidth * fit.bandwidth), spent)
+        demands[SCALE_OUT] = np.where(needed, out, 0.0) / out_link.bandwidth
+        ideal = np.maximum(ideal, demands[SCALE_OUT])
+        limits[SCALE_OUT] = sending = np.minimum(out / (out_link.bandwidth * fit.bandwidth), spent)
         time, latency = time + spent, latency + spent - sending
-    limits["latency"] = latency
+    limits[LATENCY] = latency
     return Priced(block, time, ideal, limits, demands)
 
 

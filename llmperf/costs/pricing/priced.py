@@ -9,6 +9,7 @@ import numpy as np
 from llmperf.costs.machine import Machine
 from llmperf.numeric import Array, Real, anywhere
 from llmperf.operators.table import Block
+from llmperf.resources import LATENCY, MAIN, MATRIX, VECTOR, matrix
 
 
 @dataclass(slots=True)
@@ -32,7 +33,7 @@ class Priced:
     roofline: Array
     limits: dict[str, Array]
     demands: dict[str, Array]
-    memory: str = "memory.main"
+    memory: str = MAIN
 
 
 def memory_time(
@@ -63,10 +64,10 @@ def compute_demands(block: Block, machine: Machine) -> tuple[Array, dict[str, Ar
     if block.fills("wide_flops"):
         wide = tuple(wide or dtype for wide, dtype in zip(block.wide, block.dtypes, strict=True))
         compute = compute + block.wide_flops / machine.peaks(block.kind, wide)
-    demands = {f"compute.matrix:{machine.runs(block.kind).engine}": compute}
+    demands = {matrix(machine.runs(block.kind).engine): compute}
     vector = machine.vector_peak
     if vector is not None:
-        demands["compute.vector"] = block.vector_flops / vector
+        demands[VECTOR] = block.vector_flops / vector
     return compute, demands
 
 
@@ -74,24 +75,24 @@ def limit_parts(
     memory_name: str, compute: Array, memory: Array, latency: Array, demands: dict[str, Array]
 ) -> dict[str, Array]:
     """Parts of an operator's time by what it waits for: the slower of its engines, memory, and what is fixed. [s]"""
-    vector = demands.get("compute.vector")
+    vector = demands.get(VECTOR)
     if vector is None:
-        return {"compute.matrix": compute, memory_name: memory, "latency": latency}
+        return {MATRIX: compute, memory_name: memory, LATENCY: latency}
     slower = vector > compute
     return {
-        "compute.matrix": np.where(slower, 0.0, compute),
-        "compute.vector": np.where(slower, vector, 0.0),
+        MATRIX: np.where(slower, 0.0, compute),
+        VECTOR: np.where(slower, vector, 0.0),
         memory_name: memory,
-        "latency": latency,
+        LATENCY: latency,
     }
 
 
 def vector_time(demands: dict[str, Array]) -> Array | float:
     """Time of the vector work that runs beside products; 0 where its rate is not known. [s]"""
-    return demands.get("compute.vector", 0.0)
+    return demands.get(VECTOR, 0.0)
 
 
 def vector_times(demands: dict[str, Array]) -> tuple[Array, ...]:
     """The time of the vector engine at its peak, where its rate is known: none or one. [s]"""
-    vector = demands.get("compute.vector")
+    vector = demands.get(VECTOR)
     return () if vector is None else (vector,)

@@ -10,6 +10,7 @@ from llmperf.costs.pricing.priced import Priced, limit_parts, memory_time
 from llmperf.costs.roofline import roofline
 from llmperf.numeric import Array, Real
 from llmperf.operators.table import Block
+from llmperf.resources import VECTOR, matrix
 
 
 def price(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
@@ -29,8 +30,8 @@ def price_convert(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) 
     fit = machine.fit("elementwise", block.schemes)
     slowed, fixed = cold / fit.memory, np.broadcast_to(fit.latency, cold.shape)
     placed = block.kind in machine.hardware.placement
-    demands = {} if rate is None else {f"compute.matrix:{runs.engine}" if placed else "compute.vector": compute}
-    limits = limit_parts(runs.memory, np.zeros_like(slowed), slowed, fixed, {"compute.vector": compute})
+    demands = {} if rate is None else {matrix(runs.engine) if placed else VECTOR: compute}
+    limits = limit_parts(runs.memory, np.zeros_like(slowed), slowed, fixed, {VECTOR: compute})
     return Priced(block, fixed + np.maximum(slowed, compute), roofline(compute, cold), limits, demands, runs.memory)
 
 
@@ -49,6 +50,6 @@ def _streamed(
     """An operator of the vector engine, priced."""
     known = machine.vector_peak is not None
     name = machine.runs(block.kind).memory
-    longer = {"compute.vector": np.where(compute > slowed, compute, 0.0)} if known else {}
+    longer = {VECTOR: np.where(compute > slowed, compute, 0.0)} if known else {}
     limits = limit_parts(name, np.zeros_like(slowed), slowed, fixed, longer)
-    return Priced(block, time, roofline(compute, cold), limits, {"compute.vector": compute} if known else {}, name)
+    return Priced(block, time, roofline(compute, cold), limits, {VECTOR: compute} if known else {}, name)

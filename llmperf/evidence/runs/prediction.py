@@ -16,6 +16,7 @@ from llmperf.phases.bounds import demands
 from llmperf.phases.closed_loop import closed_loop
 from llmperf.phases.estimate import evaluate
 from llmperf.phases.placement import transfers
+from llmperf.resources import resource_of
 
 OTHERS = "prefill of other prompts"
 """Key of `explained_by`: what decoding waits for in a loop."""
@@ -112,7 +113,7 @@ def span(part: Evaluated, phase: str) -> Span:
     waits = {name: _number(value) for name, value in found.waits.items()}
     moved = transfers(part.setup.scenario, part.placed, found.costs)
     times = demands(part.setup, found.costs, moved, part.placed.elsewhere, _number(found.steps))
-    busiest = max(times, key=lambda name: _number(times[name].busiest)).partition(":")[0]
+    busiest = resource_of(max(times, key=lambda name: _number(times[name].busiest)))
     # parts of an operator overlap: their sum is brought to the time that they make together
     scale = projection / sum(waits.values())
     return Span(bound, projection, {name: value * scale for name, value in waits.items()}, {busiest: bound})

@@ -31,7 +31,9 @@ def show(result: Answer) -> None:
     for phase, name in result.bottleneck.items():
         if name is None:
             continue
-        out.print(f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name])}: {_waits(result, phase)}")
+        out.print(
+            f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name].label)}: {_waits(result, phase)}"
+        )
     out.print()
     out.print(memory_table(result))
     out.print(_verdict(result))

@@ -9,6 +9,7 @@ from typing import Any
 from llmperf import units
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline
 from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, quantity, table, text
+from llmperf.resources import MAIN
 
 _HEIGHT = 20
 _MARGIN = 11
@@ -78,7 +79,7 @@ class _Window:
 
     def __init__(self, found: list[Roofline], points: list[Point]) -> None:
         peaks = [peak.flops_per_s for one in found for peak in one.drawn]
-        main = [feed.bytes_per_s for one in found for feed in one.feeds if feed.resource == "memory.main"]
+        main = [feed.bytes_per_s for one in found for feed in one.feeds if feed.resource == MAIN]
         ridges = [peak / feed for peak in peaks for feed in main]
         intensities = [point.intensity for point in points] + ridges
         self.left = math.floor(math.log10(min(0.9, *intensities)))

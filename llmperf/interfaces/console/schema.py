@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES
-from llmperf.resources import RESOURCES
+from llmperf.resources import labels
 
 
 def show_outputs() -> None:
@@ -23,6 +23,6 @@ def show_outputs() -> None:
         out.print(made)
         out.print()
     made = table("bottleneck", "meaning", left=2)
-    for name, meaning in RESOURCES.items():
+    for name, meaning in labels().items():
         made.add_row(name, meaning)
     out.print(made)

@@ -10,20 +10,11 @@ from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import Operator, operators
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, label, new, quantity, share
-from llmperf.resources import RESOURCES
+from llmperf.resources import RESOURCES, kind_of
 from llmperf.scenarios.names import distinct
 
 MOST_BARS = 12
 """Operators that have a bar of their own; the table lists all."""
-
-
-SHORT = {
-    "latency": "fixed times",
-    "link.scale_up": "links between devices",
-    "link.scale_out": "network",
-    "link.host": "link to the host",
-}
-"""What limits, where its description is too long for a legend."""
 
 
 def waits(results: Results) -> Drawing:
@@ -39,12 +30,12 @@ def waits(results: Results) -> Drawing:
     figure = new(110 + 46 * len(found))
     for name in names:
         parts = [each.get(name, 0.0) / sum(each.values()) for _, _, each in found]
-        before = sum(other.partition(".")[0] == name.partition(".")[0] for other in names[: names.index(name)])
+        before = sum(kind_of(other) == kind_of(name) for other in names[: names.index(name)])
         figure.add_bar(
             x=parts,
             y=[folded(bar) for bar, _, _ in found],
             orientation="h",
-            name=resource(name),
+            name=RESOURCES[name].short,
             marker={**theme.limited(name), "opacity": 1.0 - 0.28 * (before % 3)},
             text=[f"{part:.0%}" if part >= 0.08 else "" for part in parts],
             textposition="inside",
@@ -52,7 +43,9 @@ def waits(results: Results) -> Drawing:
             textfont={"color": theme.ink(theme.limited(name)["color"])},
             hovertext=[
                 hover(
-                    f"<b>{label(bar)}</b>", RESOURCES[name], f"{share(part)}, {quantity(each.get(name), 'time')} a step"
+                    f"<b>{label(bar)}</b>",
+                    RESOURCES[name].label,
+                    f"{share(part)}, {quantity(each.get(name), 'time')} a step",
                 )
                 for (bar, _, each), part in zip(found, parts, strict=True)
             ],
@@ -64,7 +57,7 @@ def waits(results: Results) -> Drawing:
     caption = (
         "What one step of each phase waits for: the projected time of its operators, of transfers and of the host."
     )
-    head = ("phase", "time of a step", *map(resource, names))
+    head = ("phase", "time of a step", *(RESOURCES[name].short for name in names))
     rows = [
         (
             bar,
@@ -74,11 +67,6 @@ def waits(results: Results) -> Drawing:
         for bar, _, each in found
     ]
     return drawing("waits", "What the time is spent waiting for", caption, figure, head, rows)
-
-
-def resource(name: str) -> str:
-    """What limits, in a few words."""
-    return SHORT.get(name) or RESOURCES[name].partition(":")[0]
 
 
 def _waits(results: Results) -> list[tuple[str, str, dict[str, float]]]:
@@ -112,7 +100,7 @@ def operator_times(result: Answer, phase: str) -> Drawing:
             x=[shown[index].total_s for index in mine],
             y=[bars[index] for index in mine],
             orientation="h",
-            name=resource(kind),
+            name=RESOURCES[kind].short,
             marker=theme.limited(kind),
             hovertext=[_said(shown[index]) for index in mine],
             hoverinfo="text",
@@ -138,7 +126,7 @@ def operator_times(result: Answer, phase: str) -> Drawing:
     head = ("operator", "kind", "dtype", "runs", "time of all", "share", "at the roofline", "limited by")
     cells = [
         (r.name, r.kind, r.dtype, f"{r.repeat:g}", quantity(r.total_s, "time"), share(r.share),
-         quantity(r.repeat * r.roofline_s, "time"), RESOURCES[r.limited_by])
+         quantity(r.repeat * r.roofline_s, "time"), RESOURCES[r.limited_by].label)
         for r in rows
     ]  # fmt: skip
     return drawing(f"operators-{phase}", f"Operators of {phase}", caption, figure, head, cells)
@@ -149,5 +137,5 @@ def _said(row: Operator) -> Any:
         f"<b>{label(row.name)}</b> ({row.kind}, {row.dtype})",
         f"{row.repeat:g} x {quantity(row.time_s, 'time')} = {quantity(row.total_s, 'time')}, {share(row.share)}",
         f"{quantity(row.flops or row.vector_flops, 'compute').replace('/s', '')}, {quantity(row.bytes, 'bytes')} each",
-        f"limited by {RESOURCES[row.limited_by]}",
+        f"limited by {RESOURCES[row.limited_by].label}",
     )

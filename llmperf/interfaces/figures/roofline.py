@@ -11,12 +11,12 @@ import numpy as np
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, hover, label, new, quantity, share
-from llmperf.resources import RESOURCES
+from llmperf.resources import CACHE, MAIN, MEMORY, RESOURCES
 
 PHASES = ("prefill", "decode")
-OWN = ("memory.main", "memory.internal")
+OWN = (MAIN, MEMORY["internal"])
 """Memories of the device, against which a step is drawn."""
-USUAL = ("memory.main", "memory.cache", "memory.internal")
+USUAL = (MAIN, CACHE, MEMORY["internal"])
 """Resources whose slopes are always drawn; others where operators read them, or where all are asked for."""
 
 
@@ -217,9 +217,9 @@ def _said(name: str, point: Point) -> str:
         f"<b>{label(point.name)}</b>, {point.phase}",
         label(name),
         f"{quantity(point.time_s, 'time')} in a step, {share(point.share)} of it",
-        f"{count(point.intensity)} FLOP/B ({RESOURCES[point.resource]})",
+        f"{count(point.intensity)} FLOP/B ({RESOURCES[point.resource].label})",
         f"{quantity(point.flops_per_s, 'compute')}, at the roofline {quantity(point.roofline_flops_per_s, 'compute')}",
-        f"limited by {RESOURCES[point.limited_by]}",
+        f"limited by {RESOURCES[point.limited_by].label}",
     )
 
 
@@ -235,13 +235,13 @@ def _rows(name: str, points: list[Point]) -> list[tuple[str, ...]]:
     return [
         (
             f"{f'{name}, ' if name else ''}{point.phase}: {point.name}"
-            + (f" ({RESOURCES[point.resource]})" if point.name == STEP else ""),
+            + (f" ({RESOURCES[point.resource].label})" if point.name == STEP else ""),
             count(point.intensity),
             quantity(point.roofline_flops_per_s, "compute"),
             quantity(point.flops_per_s, "compute"),
             point.of_roof,
             share(point.share),
-            RESOURCES[point.limited_by],
+            RESOURCES[point.limited_by].label,
         )
         for point in points
     ]

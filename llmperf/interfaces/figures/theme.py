@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmperf.resources import CAPACITY, COMPUTE, HOST, LATENCY, LINKS, MEMORIES, RESOURCES
+
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILION, YELLOW, GREY = "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY, YELLOW)
@@ -18,15 +20,14 @@ PATTERNS = ("", "/", ".", "x", "\\", "-", "+", "|")
 DEFINITIONS = {"bound": GREY, "roofline": SKY, "projection": BLUE}
 PHASES = {"prefill": ORANGE, "decode": BLUE}
 LIMITS = {
-    "compute": VERMILION,
-    "memory": BLUE,
-    "link": GREEN,
-    "host": PURPLE,
-    "latency": ORANGE,
-    "capacity": GREY,
+    COMPUTE: (VERMILION, ""),
+    MEMORIES: (BLUE, "/"),
+    LINKS: (GREEN, "."),
+    HOST: (PURPLE, "x"),
+    LATENCY: (ORANGE, "\\"),
+    CAPACITY: (GREY, "-"),
 }
-"""Colour of what limits, by the first part of a resource's name."""
-LIMIT_PATTERNS = {"compute": "", "memory": "/", "link": ".", "host": "x", "latency": "\\", "capacity": "-"}
+"""Colour and pattern of what limits, by the colour of its row in `llmperf.resources.RESOURCES`."""
 
 HEIGHT = 440
 """Height of a figure. [px]"""
@@ -62,8 +63,7 @@ def ink(color: object) -> str:
 
 def limited(name: str) -> dict[str, Any]:
     """A marker of bars for what limits."""
-    kind = name.partition(".")[0]
-    return filled(LIMITS.get(kind, GREY), LIMIT_PATTERNS.get(kind, ""))
+    return filled(*LIMITS.get(RESOURCES[name].color, (GREY, "")))
 
 
 def template(dark: bool = False) -> dict[str, Any]:

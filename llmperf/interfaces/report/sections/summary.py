@@ -10,9 +10,9 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.figures.drawing import count, gib, quantity, share
-from llmperf.interfaces.figures.operators import resource
 from llmperf.interfaces.report.html import Html, h, items, join, table
 from llmperf.interfaces.report.inputs import Inputs
+from llmperf.resources import RESOURCES
 from llmperf.words.scenario import described, maximum
 
 TITLE = "Summary"
@@ -108,7 +108,7 @@ def _row(name: str, result: Answer) -> tuple[str, ...]:
         *(quantity(getattr(part, metric), "time") for metric in TIMES),
         _rate(float(part.output_tokens_per_s)),
         f"{gib(memory.required)} of {gib(memory.usable)}",
-        resource(limit),
+        RESOURCES[limit].short,
     )
 
 
@@ -151,5 +151,5 @@ def _limits(result: Answer) -> Iterator[Html]:
             continue
         waits = {key: float(np.max(value)) for key, value in getattr(result.evaluated[0], phase).waits.items()}
         shares = sorted(((value / sum(waits.values()), key) for key, value in waits.items()), reverse=True)
-        said = ", ".join(f"{part:.0%} {resource(key)}" for part, key in shares if part >= 0.1)
-        yield join(f"{phase.capitalize()} is limited by ", h("b", resource(name)), f": {said}.")
+        said = ", ".join(f"{part:.0%} {RESOURCES[key].short}" for part, key in shares if part >= 0.1)
+        yield join(f"{phase.capitalize()} is limited by ", h("b", RESOURCES[name].short), f": {said}.")
