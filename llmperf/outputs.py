@@ -1,63 +1,210 @@
-"""The one table of outputs: what every result is called, its unit, and which direction is better.
+"""The one table of outputs: what every result is called, its unit, which direction is better, and where it is shown.
 
-JSON output, terminal tables, the schema and everything that names a result read it from here.
+JSON output, terminal tables, comparison, checks, lock files, the schema and all else that names a result read it from
+here. What is added to a group, a part or the phases at run time (`Group.add`, `add_part`, `add_phase`) is seen by all.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import Literal
+from importlib import import_module
+from typing import Any, Literal
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One result: its name, SI unit, whether ``lower`` or ``higher`` is better, a short label, and what it means."""
+    """One result.
+
+    Attributes
+    ----------
+    name, unit : str
+        Its name, which ends in its unit, and that SI unit; ``1`` of a count, empty of a fraction.
+    better : str
+        Whether ``lower`` or ``higher`` is better.
+    label, description : str
+        A short label, and what it means.
+    short : str
+        A label for heads of columns and axes; `label` where there is none.
+    shown : frozenset of str
+        Where it is shown beside the whole tables, which hold every output: ``compare``, ``card``, ``notebook``,
+        ``sweep``, ``frontier``, and ``lock``, the entries of lock files.
+    band : str
+        The phase whose error band it has; ``e2e`` of whole requests; empty where the evidence says nothing of it.
+    formula : str or callable, optional
+        Where it is computed from the others of its part, ``module:function``: a function of the scenario, the
+        definition (``bound``, ``roofline``, ``projection``) and the figures before it. Without one, the question's own
+        evaluation gives it.
+    """
 
     name: str
     unit: str
     better: Literal["lower", "higher", ""]
     label: str
     description: str
+    short: str = ""
+    shown: frozenset[str] = frozenset()
+    band: str = ""
+    formula: str | Callable[..., Any] | None = None
+
+    @property
+    def head(self) -> str:
+        """Its label where there is little room."""
+        return self.short or self.label
 
 
-TIMES = (
+class Group:
+    """Outputs that belong together, in the order in which they are shown."""
+
+    def __init__(self, *outputs: Output) -> None:
+        self._outputs = {output.name: output for output in outputs}
+
+    def __iter__(self) -> Iterator[Output]:
+        return iter(self._outputs.values())
+
+    def __len__(self) -> int:
+        return len(self._outputs)
+
+    def __contains__(self, output: object) -> bool:
+        return output in self._outputs.values()
+
+    def __getitem__(self, name: str) -> Output:
+        return self._outputs[name]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the outputs."""
+        return tuple(self._outputs)
+
+    def shown(self, where: str) -> tuple[Output, ...]:
+        """Those that a view shows (`Output.shown`)."""
+        return tuple(output for output in self if where in output.shown)
+
+    def add(self, output: Output) -> None:
+        """Take one more output, or another one of the same name."""
+        self._outputs[output.name] = output
+        _forget()
+
+    def remove(self, name: str) -> None:
+        """Leave an output out again."""
+        del self._outputs[name]
+        _forget()
+
+
+def _on(*where: str) -> frozenset[str]:
+    return frozenset(where)
+
+
+TIMES = Group(
     Output(
-        "ttft_s", "s", "lower", "TTFT, last sequence", "time until the last sequence of the batch has its first token"
+        "ttft_s",
+        "s",
+        "lower",
+        "TTFT, last sequence",
+        "time until the last sequence of the batch has its first token",
+        "TTFT",
+        _on("compare", "card", "notebook", "sweep", "lock"),
+        "prefill",
     ),
-    Output("ttft_mean_s", "s", "lower", "TTFT, mean", "mean over sequences of the time to the first token"),
-    Output("tpot_s", "s", "lower", "TPOT", "mean time of each further token: (e2e - ttft) / (output - 1)"),
-    Output("itl_s", "s", "lower", "ITL", "mean interval between emitted chunks of tokens"),
-    Output("e2e_s", "s", "lower", "end to end", "time until the last sequence is complete"),
-    Output("output_tokens_per_s", "1/s", "higher", "output tokens/s", "generated tokens of the batch over e2e"),
-    Output("total_tokens_per_s", "1/s", "higher", "all tokens/s", "prompt and generated tokens of the batch over e2e"),
+    Output(
+        "ttft_mean_s",
+        "s",
+        "lower",
+        "TTFT, mean",
+        "mean over sequences of the time to the first token",
+        band="prefill",
+    ),
+    Output(
+        "tpot_s",
+        "s",
+        "lower",
+        "TPOT",
+        "mean time of each further token: (e2e - ttft) / (output - 1)",
+        "TPOT",
+        _on("compare", "card", "notebook", "sweep", "frontier", "lock"),
+        "decode",
+    ),
+    Output("itl_s", "s", "lower", "ITL", "mean interval between emitted chunks of tokens", band="decode"),
+    Output(
+        "e2e_s",
+        "s",
+        "lower",
+        "end to end",
+        "time until the last sequence is complete",
+        shown=_on("card", "notebook", "frontier", "lock"),
+        band="e2e",
+    ),
+    Output(
+        "output_tokens_per_s",
+        "1/s",
+        "higher",
+        "output tokens/s",
+        "generated tokens of the batch over e2e",
+        shown=_on("compare", "card", "notebook", "sweep", "lock"),
+        band="e2e",
+    ),
+    Output(
+        "total_tokens_per_s",
+        "1/s",
+        "higher",
+        "all tokens/s",
+        "prompt and generated tokens of the batch over e2e",
+        band="e2e",
+    ),
     Output(
         "energy_j",
         "J",
         "lower",
         "energy",
         "energy of all devices over e2e at their rated power, an upper estimate; the projection only",
+        band="e2e",
+        formula="llmperf.costs.energy:rated",
     ),
-    Output("energy_per_output_token_j", "J", "lower", "energy per output token", "energy_j over generated tokens"),
+    Output(
+        "energy_per_output_token_j",
+        "J",
+        "lower",
+        "energy per output token",
+        "energy_j over generated tokens",
+        "energy a token",
+        _on("compare", "notebook", "lock"),
+        "e2e",
+        "llmperf.costs.energy:per_output_token",
+    ),
 )
 """Results that a bound, a roofline and a projection each have; an unprefixed name means the projection."""
 
-MEMORY_CLASSES = (
-    Output("weights", "B", "lower", "weights", "weights"),
-    Output("kv_cache", "B", "lower", "KV cache and states", "KV cache and recurrent states of the requested workload"),
+MEMORY_CLASSES = Group(
+    Output("weights", "B", "lower", "weights", "weights", shown=_on("lock")),
+    Output(
+        "kv_cache",
+        "B",
+        "lower",
+        "KV cache and states",
+        "KV cache and recurrent states of the requested workload",
+        shown=_on("lock"),
+    ),
     Output("activations", "B", "lower", "activations", "peak activations of the largest step"),
     Output("context", "B", "lower", "context and buffers", "device context and communication buffers"),
     Output("graphs", "B", "lower", "captured graphs", "captured graphs"),
 )
 """Classes of memory of one device, the fullest pipeline stage."""
 
-CAPACITY = (
+CAPACITY = Group(
     Output("capacity", "B", "higher", "capacity", "memory of one device"),
     Output("usable", "B", "higher", "usable", "part of it that may be used"),
-    Output("required", "B", "lower", "required", "what the workload needs on the fullest device, in all tiers"),
+    Output(
+        "required",
+        "B",
+        "lower",
+        "required",
+        "what the workload needs on the fullest device, in all tiers",
+        shown=_on("compare", "lock"),
+    ),
     Output("missing", "B", "lower", "missing", "what found no place; 0 where it fits"),
-    Output("fits", "", "higher", "fits", "whether the requested workload has a place"),
+    Output("fits", "", "higher", "fits", "whether the requested workload has a place", shown=_on("lock")),
     Output(
         "kv_headroom",
         "",
@@ -65,13 +212,21 @@ CAPACITY = (
         "KV headroom",
         "share of the KV pool that the requested workload leaves free; below 0 where it needs more",
     ),
-    Output("kv_pool_tokens", "1", "higher", "KV pool, tokens", "tokens whose KV cache the whole system can hold"),
+    Output(
+        "kv_pool_tokens",
+        "1",
+        "higher",
+        "KV pool, tokens",
+        "tokens whose KV cache the whole system can hold",
+        shown=_on("compare", "lock"),
+    ),
     Output(
         "max_batch",
         "1",
         "higher",
         "largest batch",
         "most sequences of input + output tokens that the whole system can hold",
+        shown=_on("compare", "lock"),
     ),
     Output(
         "max_context",
@@ -79,6 +234,7 @@ CAPACITY = (
         "higher",
         "longest context",
         "longest sequence at the requested batch, at most what the model allows",
+        shown=_on("compare"),
     ),
     Output(
         "max_concurrency_at_max_context",
@@ -90,7 +246,7 @@ CAPACITY = (
 )
 """Results about memory."""
 
-OPERATORS = (
+OPERATORS = Group(
     Output("time_s", "s", "lower", "time", "time of the operator on one device"),
     Output("flops_per_s", "FLOP/s", "higher", "rate", "operations on the matrix engine of one device over that time"),
     Output("bytes", "B", "lower", "bytes", "bytes that the operator moves on one device; of a collective, its message"),
@@ -108,7 +264,87 @@ BOOLEANS = ("fits",)
 DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
 """Unit of an output -> its dimension in `llmperf.units`; of the others, numbers and fractions, there is none."""
 
-PHASES = ("prefill", "decode")
+
+@dataclass(frozen=True, slots=True)
+class PhaseKind:
+    """A phase that an answer may have.
+
+    Attributes
+    ----------
+    name, label : str
+        Its name in JSON, and in words.
+    per : tuple of two str
+        What its time is of: of the whole (``batch``, ``step``, ``optimizer step``), and of one of it, which differences
+        between unequal batches are of (``prompt``, ``token``).
+    band : str
+        The class of the evidence that says how far to trust its time; empty: none.
+    color, mark : str
+        Key of its colour in figures, and its mark on a terminal.
+    """
+
+    name: str
+    label: str
+    per: tuple[str, str]
+    band: str = ""
+    color: str = ""
+    mark: str = "+"
+
+
+PHASES: dict[str, PhaseKind] = {
+    "prefill": PhaseKind("prefill", "prefill", ("batch", "prompt"), "prefill", "orange", "#"),
+    "decode": PhaseKind("decode", "decode", ("step", "token"), "decode", "blue", "*"),
+}
+"""Phases of all questions, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an answer: figures that stand together in JSON.
+
+    Attributes
+    ----------
+    name : str
+        As an answer has it: ``answer.projection``.
+    key : str
+        As JSON has it.
+    groups : tuple of (Group, str)
+        Its outputs, each with the prefix of the path that names it: ``bound.``, ``memory.``, or none.
+    definition : str
+        ``bound``, ``roofline`` or ``projection``, where the part is one of the three; their outputs can be compared as
+        ratios, and have formulas.
+    """
+
+    name: str
+    key: str
+    groups: tuple[tuple[Group, str], ...]
+    definition: str = ""
+
+    @property
+    def outputs(self) -> tuple[Output, ...]:
+        """All its outputs."""
+        return tuple(output for group, _ in self.groups for output in group)
+
+
+PARTS: dict[str, Part] = {
+    "bound": Part("bound", "bound", ((TIMES, "bound."),), "bound"),
+    "roofline": Part("roofline", "roofline", ((TIMES, "roofline."),), "roofline"),
+    "projection": Part("projection", "projection", ((TIMES, ""),), "projection"),
+    "memory": Part("memory", "memory_bytes_per_device", ((MEMORY_CLASSES, "memory."), (CAPACITY, ""))),
+}
+"""Parts of the answers to all questions, by name."""
+
+
+def add_part(part: Part) -> None:
+    """Take a part of a question from outside."""
+    PARTS[part.name] = part
+    _forget()
+
+
+def add_phase(kind: PhaseKind) -> None:
+    """Take a phase of a question from outside."""
+    PHASES[kind.name] = kind
+    _forget()
+
 
 LATER = {
     "goodput": "output_tokens_per_s",
@@ -134,70 +370,66 @@ LATER = {
 """Outputs that users ask for and this version does not compute -> what it has that comes nearest."""
 
 
-def projected() -> tuple[Output, ...]:
-    """Every scalar output that a user may name without a prefix."""
-    return (*TIMES, *CAPACITY)
+@cache
+def places() -> dict[str, tuple[Part | None, Output]]:
+    """Every output of a scenario by the path that names it, with its part; a bottleneck has none."""
+    found: dict[str, tuple[Part | None, Output]] = {}
+    named = [PARTS["projection"], PARTS["memory"], *PARTS.values()]  # what a name without a prefix means comes first
+    for bare in (True, False):
+        for part in named:
+            for group, prefix in part.groups:
+                if bare == (not prefix):
+                    for output in group:
+                        found.setdefault(f"{prefix}{output.name}", (part, output))
+    return found | {f"bottleneck.{phase}": (None, BOUND_BY) for phase in PHASES}
 
 
 @cache
 def by_path() -> dict[str, Output]:
     """Every output of a scenario by the path that names it: ``tpot_s``, ``bound.tpot_s``, ``memory.weights``."""
-    found = {output.name: output for output in projected()}
-    for definition in ("bound", "roofline"):
-        found |= {f"{definition}.{output.name}": output for output in TIMES}
-    found |= {f"memory.{output.name}": output for output in MEMORY_CLASSES}
-    return found | {f"bottleneck.{phase}": BOUND_BY for phase in PHASES}
+    return {path: output for path, (_, output) in places().items()}
 
 
 def canonical(path: str) -> str:
     """The path of `by_path` that another spelling means, as in JSON: ``projection.``, ``memory_bytes_per_device.``."""
-    head, _, name = path.partition(".")
-    if head == "projection":
-        return name
-    if head in ("memory", "memory_bytes_per_device"):
-        return name if name in {output.name for output in CAPACITY} else f"memory.{name}"
-    return path
-
-
-_DIMENSIONS = {"s": "time", "B": "bytes", "J": "energy", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
-
-
-_PREFIXES = {"": (*TIMES, *CAPACITY), "bound.": TIMES, "roofline.": TIMES, "memory.": MEMORY_CLASSES}
-
-
-PHASES = ("prefill", "decode")
-
-
-OF_OPERATORS = {output.name: output for output in OPERATORS}
+    head, _, name = path.rpartition(".")
+    for part in PARTS.values():
+        if head in (part.name, part.key):
+            for group, prefix in part.groups:
+                if name in group.names:
+                    return f"{prefix}{name}"
+    return name if head == "projection" else f"memory.{name}" if head in ("memory", "memory_bytes_per_device") else path
 
 
 OPERATOR_PATH = re.compile(r"(ratio\.)?(roofline\.)?operator\.([^.]+)\.(.+)\.([^.]+)")
+"""A metric of the operators of a step: phase, name or kind, and an output of `OPERATORS`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A parsed metric: which definition (``projection``, ``bound``, ``roofline``, ``footprint``) has the output."""
+    """A parsed metric of a claim: a path of an output, or a quantity of the operators of a phase."""
 
     ratio: bool
-    definition: str
     output: Output
+    path: str = ""
+    """Path of the output (`by_path`); empty of operators."""
     phase: str = ""
     """Phase of the step that `operator` is of."""
     operator: str = ""
     """Name of an operator, or of a kind; only an evaluated step knows which there are."""
+    roofline: bool = False
+    """Whether the operators' times at the peaks are meant, instead of the projected ones."""
 
 
 @cache
 def metrics() -> dict[str, Metric]:
     """Every metric of a whole scenario by the name that a claim may use."""
-    found = {}
-    for prefix, outputs in _PREFIXES.items():
-        for output in outputs:
-            footprint = prefix == "memory." or output in CAPACITY
-            definition = "footprint" if footprint else prefix[:-1] or "projection"
-            for ratio in (False, True):
-                found["ratio." * ratio + prefix + output.name] = Metric(ratio, definition, output)
-    return found
+    return {
+        "ratio." * ratio + path: Metric(ratio, output, path)
+        for path, output in by_path().items()
+        if output is not BOUND_BY
+        for ratio in (False, True)
+    }
 
 
 @cache
@@ -207,12 +439,26 @@ def metric(name: str) -> Metric | None:
     if parts is None:
         return metrics().get(name)
     ratio, roofline, phase, operator, output = parts.groups()
-    if phase not in PHASES or output not in OF_OPERATORS:
+    if phase not in PHASES or output not in OPERATORS.names:
         return None
-    return Metric(bool(ratio), "roofline" if roofline else "projection", OF_OPERATORS[output], phase, operator)
+    return Metric(bool(ratio), OPERATORS[output], "", phase, operator, bool(roofline))
 
 
 def dimension(name: str) -> str:
     """The dimension that a metric's value is written in; a plain number for ratios and for outputs to come."""
     known = metric(name)
-    return "fraction" if known is None or known.ratio else _DIMENSIONS.get(known.output.unit, "fraction")
+    return "fraction" if known is None or known.ratio else DIMENSIONS.get(known.output.unit, "fraction")
+
+
+def loaded(home: Any) -> Any:
+    """A function by its home, ``module:name``; a function is itself."""
+    if not isinstance(home, str):
+        return home
+    module, _, name = home.partition(":")
+    return getattr(import_module(module), name)
+
+
+def _forget() -> None:
+    """Derive anew what is derived from the tables."""
+    for derived in (places, by_path, metrics, metric):
+        derived.cache_clear()

@@ -3,39 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from llmperf.answers.questions import asked
 from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import choose
-from llmperf.phases.answered import Evaluated, Footprint, Metrics
-from llmperf.phases.estimate import evaluate
+from llmperf.outputs import BOUND_BY, PARTS, Part, canonical, places
+from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
 from llmperf.resources import CAPACITY, RESOURCES
 from llmperf.scenarios.binding import Joined, Resolved
 
-T = TypeVar("T", Metrics, Footprint)
-PHASES = ("prefill", "decode")
-PARTS = ("bound", "roofline", "projection", "footprint")
-"""Figures of an evaluation."""
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The answer to one scenario; every value is a number, or an array of the shape that the inputs broadcast to.
+    """The answer to a question about a scenario; values are numbers, or arrays of the shape that inputs broadcast to.
 
     Attributes
     ----------
-    bound, roofline, projection : Metrics
-        What no system beats; the sum of every operator's own roofline; what a good implementation reaches.
-    memory : Footprint
-        Memory of one device.
+    question : str
+        A key of `llmperf.answers.questions.QUESTIONS`.
+    parts : dict of str to Figures
+        By name (`llmperf.outputs.PARTS`): what no system beats (``bound``), the sum of every operator's own
+        ``roofline``, what a good implementation reaches (``projection``), ``memory`` of one device. Each is an
+        attribute, too.
     bottleneck : dict of str to str or ndarray
-        What limits ``prefill`` and ``decode``: a key of `llmperf.resources.RESOURCES`; None where nothing is decoded.
+        What limits each phase: a key of `llmperf.resources.RESOURCES`; None where it does not take place.
     warnings : tuple of str
-        What the estimate assumes.
+        What the answer assumes.
     evaluated : tuple of Evaluated
         The priced steps behind the numbers; only the first block of configurations is kept of an array.
     resolved : Resolved
@@ -44,10 +43,8 @@ class Answer:
         The same with what was maximized.
     """
 
-    bound: Metrics
-    roofline: Metrics
-    projection: Metrics
-    memory: Footprint
+    question: str
+    parts: dict[str, Figures]
     bottleneck: dict[str, Any]
     warnings: tuple[str, ...]
     shape: tuple[int, ...]
@@ -61,31 +58,66 @@ class Answer:
         return self.answered.scenario
 
     def __getattr__(self, name: str) -> Any:
-        """An unprefixed output is the projection's or the memory's: ``result.tpot_s``, ``result.fits``."""
-        for part in ("projection", "memory"):
-            if name in {item.name for item in fields(object.__getattribute__(self, part))}:
-                return getattr(object.__getattribute__(self, part), name)
-        raise AttributeError(f"an estimate has no {name!r}")
+        """A part, or an output that needs no prefix: ``result.bound``, ``result.tpot_s``, ``result.fits``."""
+        parts: dict[str, Figures] = object.__getattribute__(self, "parts")
+        if name in parts:
+            return parts[name]
+        part = places()[name][0] if name in places() else None
+        if part is not None and part.name in parts:
+            return parts[part.name].of(name)
+        raise AttributeError(f"an answer to {self.question} has no {name!r}")
+
+    def value(self, path: str) -> Any:
+        """An output by its path (`llmperf.outputs.by_path`): a number, a truth value, a resource's name, or an array.
+
+        Raises
+        ------
+        InputError
+            If there is no such output, or this question has none of it.
+        """
+        name = canonical(path)
+        part, output = places().get(name, (None, None))
+        if output is BOUND_BY and name.partition(".")[2] in self.bottleneck:
+            return self.bottleneck[name.partition(".")[2]]
+        if part is None or output is None or part.name not in self.parts or output.name not in self.parts[part.name]:
+            allowed = tuple(self.paths)
+            raise InputError(
+                Problem("is no output of this question", path, allowed=allowed, suggestion=nearest(path, allowed))
+            )
+        found = self.parts[part.name].of(output.name)
+        if name == "kv_pool_tokens":  # a model that keeps nothing of a token holds any number of them
+            found = choose(np.isnan(found), np.inf, found)
+        return found
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of all outputs that this answer has."""
+        return [
+            path
+            for path, (part, output) in places().items()
+            if (
+                path.partition(".")[2] in self.bottleneck
+                if part is None
+                else output.name in self.parts.get(part.name, ())
+            )
+        ]
 
 
 def answer(resolved: Resolved) -> Answer:
-    """Evaluate a resolved scenario, block by block."""
+    """Answer the question that a resolved scenario asks, block by block."""
     answered = with_maximum(resolved)
+    question = asked(answered.template)
+    evaluate, joined = question.evaluation, Joined(answered)
     first: Evaluated | None = None
-    joined = Joined(answered)
     for scenario in answered.blocks():
         part = evaluate(scenario)
         first = first or part
-        joined.add(_figures(part))
+        joined.add(_columns(part))
     assert first is not None
-    found = joined.columns
-    bound, roofline, projection = (_collected(Metrics, found, name) for name in PARTS[:3])
     return Answer(
-        bound,
-        roofline,
-        projection,
-        _collected(Footprint, found, "footprint"),
-        {phase: _named(found[phase]) for phase in PHASES},
+        question.name,
+        {name: _collected(PARTS[name], joined.columns, answered) for name in first.parts},
+        {phase: _named(joined.columns[phase]) for phase in first.phases},
         (*answered.warnings, *notes(answered.scenario)),
         answered.shape,
         (first,),
@@ -103,17 +135,22 @@ def with_maximum(resolved: Resolved) -> Resolved:
     return maximized(resolved)
 
 
-def _figures(part: Evaluated) -> dict[str, Any]:
-    """All figures of a block by their names, and what limits its phases."""
-    found = {phase: _limiting(part, phase) for phase in PHASES}
-    for name in PARTS:
-        figures = getattr(part, name)
-        found.update({f"{name}.{item.name}": getattr(figures, item.name) for item in fields(figures)})
+def _columns(part: Evaluated) -> dict[str, Any]:
+    """All that the evaluation of a block gave, and what limits its phases."""
+    found = {phase: _limiting(part, phase) for phase in part.phases}
+    for name, one in part.parts.items():
+        found.update({f"{name}.{output}": value for output, value in one.given.items()})
     return found
 
 
-def _collected(cls: type[T], found: Mapping[str, Any], name: str) -> T:
-    return cls(**{item.name: found[f"{name}.{item.name}"] for item in fields(cls)})
+def _collected(part: Part, columns: Mapping[str, Any], answered: Resolved) -> Figures:
+    """A part of all blocks together; what has a formula is computed of the whole, when it is read."""
+    prefix = f"{part.name}."
+    given = {key.removeprefix(prefix): value for key, value in columns.items() if key.startswith(prefix)}
+    if not answered.shape:
+        return figures(part, given, answered.template)
+    flat = figures(part, {name: value.reshape(-1) for name, value in given.items()}, answered.scenario)
+    return flat.map(lambda values: np.broadcast_to(values, (answered.size,)).reshape(answered.shape))
 
 
 def _named(codes: Any) -> Any:
@@ -122,16 +159,15 @@ def _named(codes: Any) -> Any:
     return names[codes]
 
 
-def _limiting(part: Evaluated, phase: str) -> Any:
-    """Index into `RESOURCES` (8 bit) of what a phase waits for most; one beyond where no token is decoded."""
-    waits = getattr(part, phase).waits
+def _limiting(part: Evaluated, name: str) -> Any:
+    """Index into `RESOURCES` (8 bit) of what a phase waits for most; one beyond where it does not take place."""
+    phase = part.phases[name]
     order = list(RESOURCES)
     best: Any = -1.0
     index: Any = 0
-    for name, value in waits.items():
+    for resource, value in phase.waits.items():
         longer = value > best
-        best, index = choose(longer, value, best), choose(longer, order.index(name), index)
-    index = choose(part.footprint.fits, index, order.index(CAPACITY))
-    if phase == "decode":
-        index = choose(part.setup.scenario.workload.output > 1, index, len(order))
-    return np.uint8(index)
+        best, index = choose(longer, value, best), choose(longer, order.index(resource), index)
+    if "memory" in part.parts:
+        index = choose(part.parts["memory"].fits, index, order.index(CAPACITY))
+    return np.uint8(choose(phase.runs, index, len(order)))

@@ -109,14 +109,14 @@ def _effect(result: Answer, words: str, after: Evaluated) -> Effect:
     first, second = result.scenario, after.setup.scenario
 
     def pair(name: str) -> tuple[float, float]:
-        return _number(getattr(result.projection, name)), _number(getattr(after.projection, name))
+        return _number(getattr(result.projection, name)), _number(getattr(after.parts["projection"], name))
 
     axis = {None: None, "context": "input"}.get(first.workload.maximize, "batch")
     sizes = (_number(getattr(first.workload, axis)), _number(getattr(second.workload, axis))) if axis else (0.0, 0.0)
     return Effect(
         words,
         _number(second.parallelism.devices) / _number(first.parallelism.devices),
-        bool(np.all(after.footprint.fits)),
+        bool(np.all(after.parts["memory"].fits)),
         pair("ttft_s"),
         pair("tpot_s"),
         pair("output_tokens_per_s"),

@@ -10,7 +10,7 @@ from typing import Any
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.differences import Difference, difference
 from llmperf.errors import InputError, Problem
-from llmperf.outputs import TIMES
+from llmperf.outputs import PARTS
 from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
 from llmperf.scenarios.resolve import resolve
 
@@ -40,11 +40,19 @@ class Comparison:
         definition : str
             ``bound``, ``roofline`` or ``projection``.
         """
-        base, other = (getattr(result, definition) for result in (self.results[0], self.results[index]))
+        base, other = (result.parts[definition] for result in (self.results[0], self.results[index]))
         return {
-            output.name: _ratio(getattr(base, output.name), getattr(other, output.name), output.better == "lower")
-            for output in TIMES
+            output.name: _ratio(base.of(output.name), other.of(output.name), output.better == "lower")
+            for output in PARTS[definition].outputs
+            if output.better and output.name in base and output.name in other
         }
+
+    @property
+    def definitions(self) -> list[str]:
+        """Parts whose outputs can be compared as ratios: those that all answers have by the same definitions."""
+        return [
+            name for name, part in PARTS.items() if part.definition and all(name in one.parts for one in self.results)
+        ]
 
     def difference(self, index: int) -> Difference:
         """What differs from the first configuration, as numbers."""

@@ -6,7 +6,7 @@ only one of them has stands by itself) and what else a phase waits for; quantiti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from llmperf.costs.pricing.priced import Priced
 from llmperf.numeric import Array
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, PHASES, Output
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
 from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
@@ -163,25 +163,25 @@ def difference(before: Evaluated, after: Evaluated) -> Difference:
         if isinstance(getattr(works[0], item.name), int | float)
     ]
     sizes = (works[0].batch, works[1].batch) if works[0].batch != works[1].batch else (1.0, 1.0)
-    names = {"prefill": ("batch", "prompt"), "decode": ("step", "token")}
     phases = [
-        _phase(name, pers[sizes != (1.0, 1.0)], (getattr(before, name), getattr(after, name)), sizes)
-        for name, pers in names.items()
-        if name == "prefill" or all(work.output > 1 for work in works)
+        _phase(name, PHASES[name].per[sizes != (1.0, 1.0)], (before.phases[name], after.phases[name]), sizes)
+        for name in before.phases
+        if name in after.phases and np.all(before.phases[name].runs) and np.all(after.phases[name].runs)
     ]
     return Difference(
         tuple(change for change in lengths if change.before != change.after),
         tuple(phases),
-        _footprints(before, after, [output.name for output in MEMORY_CLASSES]),
-        _footprints(before, after, [output.name for output in CAPACITY if output.unit in ("B", "1")]),
+        _footprints(before, after, MEMORY_CLASSES),
+        _footprints(before, after, [output for output in CAPACITY if output.unit in ("B", "1")]),
     )
 
 
-def _footprints(before: Evaluated, after: Evaluated, names: list[str]) -> tuple[Change, ...]:
-    units = {output.name: output.unit for output in (*MEMORY_CLASSES, *CAPACITY)}
+def _footprints(before: Evaluated, after: Evaluated, outputs: Iterable[Output]) -> tuple[Change, ...]:
+    if not all("memory" in part.parts for part in (before, after)):
+        return ()
     return tuple(
-        Change(name, units[name], *(_number(getattr(part.footprint, name)) for part in (before, after)))
-        for name in names
+        Change(one.name, one.unit, *(_number(part.parts["memory"].of(one.name)) for part in (before, after)))
+        for one in outputs
     )
 
 

@@ -214,7 +214,7 @@ def _fastest(resolved: Resolved, largest: Array) -> Array:
 def _best(resolved: Resolved, rows: Rows, batches: Array) -> Rows:
     """Index of the fastest of each configuration's batches, (rows, candidates), of those that fit."""
     part = evaluate(_trial(resolved, rows, "batch", batches))
-    rate = np.where(part.footprint.fits, part.projection.output_tokens_per_s, -1.0)
+    rate = np.where(part.parts["memory"].fits, part.parts["projection"].output_tokens_per_s, -1.0)
     return np.asarray(np.broadcast_to(rate, batches.size).reshape(batches.shape).argmax(axis=1))
 
 

@@ -68,7 +68,7 @@ def layout(resolved: Resolved, **sizes: int) -> dict[str, Any]:
 
 def _fits(resolved: Resolved, keys: Keys) -> bool:
     try:
-        return bool(np.all(evaluate(changed(resolved, keys).scenario).footprint.fits))
+        return bool(np.all(evaluate(changed(resolved, keys).scenario).parts["memory"].fits))
     except InputError:
         return False
 
@@ -86,7 +86,7 @@ def _wider(resolved: Resolved, name: str) -> Iterator[Keys]:
 
 def _changes(resolved: Resolved, evaluated: Evaluated) -> Iterator[Keys]:
     scenario = resolved.scenario
-    batch = float(np.max(evaluated.footprint.max_batch))
+    batch = float(np.max(evaluated.parts["memory"].max_batch))
     if batch >= 1:
         yield {"batch": int(batch)}
     for name in ("tp", "pp"):

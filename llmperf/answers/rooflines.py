@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.answers.answer import PHASES, Answer, answer
+from llmperf.answers.answer import Answer, answer
 from llmperf.answers.breakdown import Operator, operators
 from llmperf.costs.machine import Machine
 from llmperf.descriptors.hardware import BEHIND, Hardware, Link
@@ -162,7 +162,7 @@ def rooflines(
     base: Mapping[str, Any] | str | Path | None,
     *variants: Mapping[str, Any],
     catalog: tuple[str, ...] = (),
-    phases: tuple[str, ...] = ("prefill", "decode"),
+    phases: tuple[str, ...] | None = None,
     **overrides: Any,
 ) -> list[Roofline]:
     """The roofline of a scenario, or of hardware alone, and of what it would be with other keys.
@@ -175,8 +175,8 @@ def rooflines(
         Keys that differ in each further roofline, as in `llmperf.compare`.
     catalog : tuple of str
         Directories whose descriptors go before the packaged ones.
-    phases : tuple of str
-        Whose operators are shown.
+    phases : tuple of str, optional
+        Whose operators are shown; without, of all that the answer has.
     **overrides
         Keys on top, as in `llmperf.estimate`; numbers only, no arrays. Without a model, ``hardware`` alone.
 
@@ -200,7 +200,7 @@ def _one(
     base: Mapping[str, Any] | str | Path | None,
     keys: Mapping[str, Any],
     catalog: tuple[str, ...],
-    phases: tuple[str, ...],
+    phases: tuple[str, ...] | None,
 ) -> Roofline:
     data, _ = written(base, keys, catalog)
     if set(data) == {"hardware"}:
@@ -215,7 +215,7 @@ def of_hardware(hardware: Hardware) -> Roofline:
     return Roofline(hardware.name, hardware.name, _peaks(hardware), feeds)
 
 
-def of_estimate(result: Answer, phases: tuple[str, ...] = ("prefill", "decode")) -> Roofline:
+def of_estimate(result: Answer, phases: tuple[str, ...] | None = None) -> Roofline:
     """The ceilings of one device, and the operators of a scenario's steps below them.
 
     Raises
@@ -226,9 +226,9 @@ def of_estimate(result: Answer, phases: tuple[str, ...] = ("prefill", "decode"))
     if result.shape:
         raise InputError(Problem("a roofline shows one configuration, not arrays"))
     scenario, part = result.scenario, result.evaluated[0]
-    has = tuple(phase for phase in PHASES if result.bottleneck[phase] is not None)
-    shown = [phase for phase in phases if phase in has]
-    if not shown:
+    has = tuple(phase for phase, limit in result.bottleneck.items() if limit is not None)
+    shown = [phase for phase in (has if phases is None else phases) if phase in has]
+    if not shown and phases is not None:
         text = f"{' and '.join(phases)} is no phase of this result, which generates no second token"
         raise InputError(Problem(text, "phase", allowed=has))
     feeds = _feeds(
@@ -279,7 +279,7 @@ def _feeds(hardware: Hardware, sharers: Any, used: Collection[str] = ()) -> tupl
 def _points(part: Evaluated, phase: str, feeds: tuple[Feed, ...]) -> Iterator[Point]:
     """The operators of a step that compute something, the slowest first, and the step as a whole."""
     machine = part.setup.machine
-    rows = operators(getattr(part, phase))
+    rows = operators(part.phases[phase])
     for row in rows:
         work = row.flops or row.vector_flops
         moved = _moved(part, row)
@@ -340,8 +340,8 @@ def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
 
 def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed, ...]) -> Iterator[Point]:
     """The step as a whole, against each memory and link that it moves bytes through."""
-    costs, scenario = getattr(part, phase).costs, part.setup.scenario
-    waits = {name: float(np.max(value)) for name, value in getattr(part, phase).waits.items()}
+    costs, scenario = part.phases[phase].costs, part.setup.scenario
+    waits = {name: float(np.max(value)) for name, value in part.phases[phase].waits.items()}
     machine, work = part.setup.machine, sum(row.repeat * row.flops for row in rows)
     time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
     moved: dict[str, float] = {}

@@ -35,7 +35,7 @@ class Sweep:
 
     def of(self, output: str, definition: str = "projection") -> Array:
         """An output of every configuration, by one definition."""
-        return np.asarray(getattr(getattr(self.result, definition), output), dtype=float)
+        return np.asarray(self.result.parts[definition].of(output), dtype=float)
 
 
 def against(name: str, result: Answer, knob: str, values: Array) -> Sweep:

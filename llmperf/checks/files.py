@@ -31,13 +31,13 @@ from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import COMPONENTS
-from llmperf.scenarios.keys import FLAT, NOT_YET, SCALARS, SECTIONS, flattened, over, twice
+from llmperf.scenarios.keys import FLAT, NOT_YET, flattened, over, twice
+from llmperf.scenarios.keys import KEYS as SCENARIO_KEYS
 
 ENDINGS = (".llmperf.yaml", ".llmperf.yml")
 """How the files end that hold nothing but checks."""
 MAX_COMBINATIONS = 10_000
 """Most combinations of one matrix."""
-SCENARIO_KEYS = (*COMPONENTS, *SECTIONS, *SCALARS)
 _NOT_INHERITED = ("name", "description", "skip")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
 _LABEL = 60

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llmperf.answers.questions import asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import finite
-from llmperf.phases.estimate import evaluate
+from llmperf.outputs import PARTS
 from llmperf.phases.notes import notes
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
@@ -29,6 +30,8 @@ SCHEMA_VERSION = 1
 def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     """The resolved scenario as plain data; constants that the catalog holds are named, not repeated."""
     data = asdict(scenario)
+    if not scenario.asks:
+        del data["asks"]
     achieved = scenario.hardware.achieved
     try:
         same = component("achieved", achieved.name) == achieved
@@ -59,14 +62,13 @@ def _plain(value: Any) -> Any:
 
 def estimate_dict(result: Answer) -> dict[str, Any]:
     """Plain data as ``llmperf estimate --json`` prints it: SI units, null for what does not exist."""
-    figures = {part: asdict(getattr(result, part)) for part in ("bound", "roofline", "projection")}
     data = {
         "schema_version": SCHEMA_VERSION,
         "llmperf_version": __version__,
-        **figures,
-        "memory_bytes_per_device": asdict(result.memory),
+        "question": result.question,
+        **{PARTS[name].key: dict(part.items()) for name, part in result.parts.items()},
         "bottleneck": result.bottleneck,
-        "error_band": confidence.to_dict(result.scenario, result.projection),
+        "error_band": confidence.to_dict(result),
         "extrapolated": confidence.extrapolated_of(result),
         "warnings": list(result.warnings),
         "scenario": scenario_dict(result.scenario),
@@ -104,7 +106,7 @@ def memory_dict(result: Answer) -> dict[str, Any]:
         }
         for share in part.placed.shares
     ]
-    footprint = {item.name: getattr(result.memory, item.name) for item in fields(result.memory)}
+    footprint = dict(result.memory.items())
     data = {
         "schema_version": SCHEMA_VERSION,
         "memory_bytes_per_device": footprint,
@@ -144,8 +146,8 @@ def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
     if resolved.shape:
         raise InputError(Problem("the operator table shows one configuration, not arrays"))
     resolved = with_maximum(resolved)
-    part = evaluate(resolved.scenario)
-    phases = {"prefill": part.prefill, "decode": part.decode}
+    part = asked(resolved.scenario).evaluation(resolved.scenario)
+    phases = dict(part.phases)
     if "mixed" in steps:
         phases["mixed"] = mixed(part.setup, part.placed)
     shown = []

@@ -9,7 +9,7 @@ from llmperf.answers.comparison import Comparison
 from llmperf.answers.differences import Difference, Part, PartChange, PhaseChange
 from llmperf.contract.answers import SCHEMA_VERSION, estimate_dict
 from llmperf.files.documents import finite
-from llmperf.outputs import TIMES
+from llmperf.outputs import PARTS, PHASES
 from llmperf.version import __version__
 from llmperf.words.difference import explanation
 
@@ -22,6 +22,9 @@ def schema() -> dict[str, Any]:
     def holds(description: str = "", **properties: Any) -> dict[str, Any]:
         said = {"description": description} if description else {}
         return {"type": "object", **said, "properties": properties, "required": list(properties)}
+
+    def some(**properties: Any) -> dict[str, Any]:
+        return {"type": "object", "properties": properties}
 
     def many(of: Any) -> dict[str, Any]:
         return {"type": "array", "items": of}
@@ -42,8 +45,8 @@ def schema() -> dict[str, Any]:
     )
     phase = holds(
         "the largest effect first; the parts add up to the time",
-        phase={"enum": ["prefill", "decode"]},
-        per={"enum": ["batch", "step", "prompt", "token"]},
+        phase={"enum": list(PHASES)},
+        per={"enum": list(dict.fromkeys(kind.per[each] for each in (0, 1) for kind in PHASES.values()))},
         before_s=number,
         after_s=number,
         longest_wait=holds(before=wait, after=wait),
@@ -52,11 +55,18 @@ def schema() -> dict[str, Any]:
     difference = holds(
         workload=many(change), phases=many(phase), memory_bytes_per_device=many(change), capacity=many(change)
     )
-    factors = holds("how many times better than the first", **{output.name: number for output in TIMES})
+    factors = {
+        part.name: holds(
+            "how many times better than the first",
+            **{output.name: number for output in part.outputs if output.better},
+        )
+        for part in PARTS.values()
+        if part.definition
+    }
     configuration = holds(
         "as llmperf estimate --json, and beside it:",
         label=text,
-        speedup=holds(bound=factors, roofline=factors, projection=factors),
+        speedup=some(**factors),
         difference={"anyOf": [difference, {"type": "null"}]},
         explanation={"anyOf": [many(text), {"type": "null"}]},
     )
@@ -71,7 +81,7 @@ def comparison_dict(found: Comparison) -> dict[str, Any]:
         data = estimate_dict(result)
         del data["schema_version"], data["llmperf_version"]
         known: dict[str, Any] = {"label": label, **data}
-        known["speedup"] = {name: found.speedup(index, name) for name in ("bound", "roofline", "projection")}
+        known["speedup"] = {name: found.speedup(index, name) for name in found.definitions}
         known["difference"] = difference_dict(found.difference(index)) if index else None
         known["explanation"] = explanation(found, index) if index else None
         configurations.append(known)

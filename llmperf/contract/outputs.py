@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
 from llmperf.resources import labels
+
+
+def _said(output: Output) -> dict[str, str]:
+    return {key: getattr(output, key) for key in ("name", "unit", "better", "label", "description")}
 
 
 def outputs() -> dict[str, Any]:
     """The table of outputs as data."""
     return {
         "schema_version": 1,
-        "by_definition": {"definitions": ["bound", "roofline", "projection"], "outputs": [asdict(o) for o in TIMES]},
-        "memory_bytes_per_device": [asdict(o) for o in (*MEMORY_CLASSES, *CAPACITY)],
-        "by_operator": {"definitions": ["roofline", "projection"], "outputs": [asdict(o) for o in OPERATORS]},
+        "by_definition": {"definitions": ["bound", "roofline", "projection"], "outputs": [_said(one) for one in TIMES]},
+        "memory_bytes_per_device": [_said(one) for one in (*MEMORY_CLASSES, *CAPACITY)],
+        "by_operator": {"definitions": ["roofline", "projection"], "outputs": [_said(one) for one in OPERATORS]},
         "bottleneck": labels(),
     }

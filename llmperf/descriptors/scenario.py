@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from llmperf.descriptors.attention import AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
@@ -48,3 +50,5 @@ class Scenario:
     devices: Whole | None = None
     name: Text | None = None
     description: Text | None = None
+    asks: Mapping[str, Any] = field(default_factory=dict)
+    """Sections of other questions than the static batch, by name (`llmperf.answers.questions`)."""

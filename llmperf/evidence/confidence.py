@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 METRICS = {"prefill": "ttft_s", "decode": "tpot_s", "e2e": "e2e_s"}
 """Phase of a band -> the projected time that it belongs to."""
-_PHASES = {"ttft_s": "prefill", "ttft_mean_s": "prefill", "tpot_s": "decode", "itl_s": "decode"}
-"""Output -> the phase whose band it has; the others have that of the end-to-end time."""
 LONGEST = 131_072
 """Longest context of the kernel measurements that ship. [1]"""
 
@@ -41,17 +39,20 @@ def unfavourable(scenario: Scenario, output: Output) -> float | None:
     The upper end of measured over projected time, of rates its reciprocal. A mean time to the first token has the band
     of prefill, what counts whole requests that of the end-to-end time. None where the evidence has no band.
     """
-    one = bands.of(band(_PHASES.get(output.name, "e2e"), scenario))
+    one = bands.of(band(output.band, scenario)) if output.band else None
     if one is None:
         return None
     return one.high if output.better == "lower" else 1.0 / one.high
 
 
-def to_dict(scenario: Scenario, projected: Any) -> dict[str, Any] | None:
+def to_dict(result: Answer) -> dict[str, Any] | None:
     """The bands as ``estimate --json`` prints them: quantiles of measured over projected time, and of the times."""
     out = {}
-    for phase, one in error_bands(scenario).items():
-        value = getattr(projected, METRICS[phase])
+    projected = result.parts.get("projection", ())
+    for phase, one in error_bands(result.scenario).items():
+        if METRICS[phase] not in projected:
+            continue
+        value = result.projection.of(METRICS[phase])
         said = {"q10": one.low, "q50": one.middle, "q90": one.high}
         times = {name: np.asarray(value) * share for name, share in said.items()}
         out[phase] = {
@@ -129,6 +130,6 @@ def schemes_of(priced: Sequence[Priced]) -> dict[str, set[str]]:
 
 def extrapolated_of(result: Answer, scenario: Scenario | None = None) -> list[str]:
     """Why an answer, or one of its configurations, lies outside of the evidence; empty where it does not."""
-    part = result.evaluated[0]
-    priced = [*part.prefill.costs.priced, *part.decode.costs.priced]
+    phases = result.evaluated[0].phases.values()
+    priced = [one for phase in phases for one in phase.costs.priced]
     return extrapolated(scenario or result.scenario, schemes_of(priced))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -202,9 +202,6 @@ def _flat(result: Answer, size: int) -> Answer:
     def flat(value: Any) -> Any:
         return np.broadcast_to(value, result.shape).reshape(-1) if isinstance(value, np.ndarray) else value
 
-    parts = {
-        name: replace(part, **{item.name: flat(getattr(part, item.name)) for item in fields(part)})
-        for name, part in ((name, getattr(result, name)) for name in ("bound", "roofline", "projection", "memory"))
-    }
+    parts = {name: part.map(flat) for name, part in result.parts.items()}
     bottleneck = {phase: flat(limit) for phase, limit in result.bottleneck.items()}
-    return replace(result, **parts, bottleneck=bottleneck, shape=(size,))
+    return replace(result, parts=parts, bottleneck=bottleneck, shape=(size,))

@@ -2,64 +2,127 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from llmperf.numeric import Real
-from llmperf.phases.memory import (
-    Memory,
-)
+from llmperf.descriptors.scenario import Scenario
+from llmperf.outputs import Part, loaded
+from llmperf.phases.memory import Memory
 from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
 
 
-@dataclass(frozen=True, slots=True)
-class Metrics:
-    """The results of `llmperf.outputs.TIMES`, by one definition (bound, roofline or projection)."""
+class Figures:
+    """Outputs of one part of an answer by name: numbers, or arrays of a number a configuration.
 
-    ttft_s: Real
-    ttft_mean_s: Real
-    tpot_s: Real
-    itl_s: Real
-    e2e_s: Real
-    output_tokens_per_s: Real
-    total_tokens_per_s: Real
-    energy_j: Real
-    energy_per_output_token_j: Real
+    Which there are, and in which units, says the part's row in `llmperf.outputs.PARTS`. What has a formula there is
+    computed when it is asked for, so that outputs that nobody reads cost nothing.
+
+    Parameters
+    ----------
+    values : mapping of str to number or array
+        What the evaluation of the question gave.
+    derive : callable, optional
+        Gives each output that has a formula, by its name; `derived` says which there are.
+    """
+
+    __slots__ = ("_derive", "_values", "derived")
+
+    def __init__(
+        self, values: Mapping[str, Any], derive: Callable[[str], Any] | None = None, derived: tuple[str, ...] = ()
+    ) -> None:
+        self._values = dict(values)
+        self._derive = derive
+        self.derived = derived
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what copies ask for before there are values
+            raise AttributeError(name)
+        return self.of(name)
+
+    def of(self, name: str) -> Any:
+        """One output by its name.
+
+        Raises
+        ------
+        AttributeError
+            If the part has none of this name.
+        """
+        found = self._values.get(name)
+        if found is None:
+            if name not in self.derived or self._derive is None:
+                raise AttributeError(f"there is no output {name!r}; there are {', '.join(self)}")
+            found = self._values[name] = self._derive(name)
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._values or name in self.derived
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys((*self._values, *self.derived)))
+
+    def __repr__(self) -> str:
+        said = (
+            f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in self.items()
+        )
+        return f"Figures({', '.join(said)})"
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """What the evaluation gave, without what formulas make of it."""
+        return {name: value for name, value in self._values.items() if name not in self.derived}
+
+    def items(self) -> Iterator[tuple[str, Any]]:
+        """Names and values of all outputs."""
+        return ((name, self.of(name)) for name in self)
+
+    def map(self, function: Callable[[Any], Any]) -> Figures:
+        """Figures of the same names whose values are a function of these."""
+        return Figures(
+            {name: function(value) for name, value in self.given.items()},
+            lambda name: function(self.of(name)),
+            self.derived,
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Footprint:
-    """Memory of one device: classes of the fullest stage, and the results of `llmperf.outputs.CAPACITY`."""
+def figures(part: Part, values: Mapping[str, Any], scenario: Scenario) -> Figures:
+    """Figures of a part: what an evaluation gave, and what the formulas of its outputs make of it.
 
-    weights: Real
-    kv_cache: Real
-    activations: Real
-    context: Real
-    graphs: Real
-    capacity: Real
-    usable: Real
-    required: Real
-    missing: Real
-    fits: Any
-    kv_headroom: Real
-    kv_pool_tokens: Real
-    max_batch: Real
-    max_context: Real
-    max_concurrency_at_max_context: Real
+    Parameters
+    ----------
+    part : Part
+        A row of `llmperf.outputs.PARTS`.
+    values : mapping of str to number or array
+    scenario : Scenario
+        Evaluated; its arrays broadcast against the values.
+    """
+    formulas = {output.name: output.formula for output in part.outputs if output.formula and output.name not in values}
+
+    def derive(name: str) -> Any:
+        return loaded(formulas[name])(scenario, part.definition, found)
+
+    found = Figures(values, derive if formulas else None, tuple(formulas))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """One block of configurations, with everything that explains it."""
+    """One block of configurations, with everything that explains it.
+
+    Attributes
+    ----------
+    setup, need, placed : Setup, Memory, Placed
+        The prepared scenario, what it needs in memory, and where that lies.
+    phases : dict of str to Phase
+        By name (`llmperf.outputs.PHASES`).
+    parts : dict of str to Figures
+        By name (`llmperf.outputs.PARTS`).
+    """
 
     setup: Setup
     need: Memory
     placed: Placed
-    prefill: Phase
-    decode: Phase
-    footprint: Footprint
-    bound: Metrics
-    roofline: Metrics
-    projection: Metrics
+    phases: dict[str, Phase]
+    parts: dict[str, Figures]

@@ -43,4 +43,5 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
         time.waits,
         costs,
         parts_of_batch,
+        runs=scenario.workload.output > 1,
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.table import Table
-from llmperf.phases.answered import Evaluated, Footprint, Metrics
+from llmperf.outputs import PARTS
+from llmperf.phases.answered import Evaluated, figures
 from llmperf.phases.decode import decode
 from llmperf.phases.memory import (
     TINY,
@@ -33,16 +36,16 @@ def evaluate(scenario: Scenario) -> Evaluated:
     prepared, first, then, need, placed = laid_out(scenario)
     filling = prefill(prepared, first, placed)
     stepping = decode(prepared, then, placed)
+    steps = {definition: getattr(stepping, definition) for definition in ("bound", "roofline", "projection")}
+    means = dict(zip(("projection", "roofline", "bound"), filling.mean, strict=True))
+    times = {name: _times(scenario, getattr(filling, name), means[name], step) for name, step in steps.items()}
+    given = {**times, "memory": _footprint(prepared, need, placed)}
     return Evaluated(
         prepared,
         need,
         placed,
-        filling,
-        stepping,
-        _footprint(prepared, need, placed),
-        _metrics(scenario, filling.bound, filling.mean[2], stepping.bound, None),
-        _metrics(scenario, filling.roofline, filling.mean[1], stepping.roofline, None),
-        _metrics(scenario, filling.projection, filling.mean[0], stepping.projection, scenario.hardware.tdp),
+        {"prefill": filling, "decode": stepping},
+        {name: figures(PARTS[name], values, scenario) for name, values in given.items()},
     )
 
 
@@ -54,27 +57,25 @@ def laid_out(scenario: Scenario) -> tuple[Setup, Table, Table, Memory, Placed]:
     return prepared, first, then, need, place(scenario, need)
 
 
-def _metrics(scenario: Scenario, ttft: Real, mean: Real, step: Real, watts: Real | None) -> Metrics:
-    """Results of one definition; without a power (no bound of it is known) they have no energy."""
+def _times(scenario: Scenario, ttft: Real, mean: Real, step: Real) -> dict[str, Real]:
+    """Results of `llmperf.outputs.TIMES` by one definition; those with a formula follow from these."""
     work = scenario.workload
     e2e = ttft + (work.output - 1.0) * step
     generated = work.batch * work.output
-    energy = np.nan if watts is None else e2e * watts * scenario.parallelism.devices
     tpot = choose(work.output > 1, step, np.nan)
-    return Metrics(
-        ttft,
-        mean,
-        tpot,
-        tpot,
-        e2e,
-        generated / e2e,
-        (generated + work.batch * work.input) / e2e,
-        energy,
-        energy / generated,
-    )
+    return {
+        "ttft_s": ttft,
+        "ttft_mean_s": mean,
+        "tpot_s": tpot,
+        "itl_s": tpot,
+        "e2e_s": e2e,
+        "output_tokens_per_s": generated / e2e,
+        "total_tokens_per_s": (generated + work.batch * work.input) / e2e,
+    }
 
 
-def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
+def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
+    """Classes of memory of the fullest stage, and the results of `llmperf.outputs.CAPACITY`."""
     scenario = prepared.scenario
     work, layout_ = scenario.workload, scenario.parallelism
     copies = layout_.dp * layout_.replicas
@@ -92,20 +93,20 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> Footprint:
     cached = prepared.cached_tokens
     padded = -(-(tokens - cached) // block) * block + cached
     longest = scenario.model.max_context
-    return Footprint(
-        weights,
-        kv,
-        need.activations,
-        need.context,
-        need.graphs,
-        need.capacity,
-        need.usable,
-        weights + kv + need.fixed,
-        placed.missing,
-        placed.missing <= 0.0,
-        choose(np.asarray(room > 0.0), 1.0 - kv / most(room, TINY), np.nan),
-        choose(np.asarray(token > 0.0), pool // 1.0 * copies, np.nan),
-        most_sequences(prepared, need, room, padded) * copies,
-        longest_context(prepared, need, room),
-        most_sequences(prepared, need, room, longest) * copies,
-    )
+    return {
+        "weights": weights,
+        "kv_cache": kv,
+        "activations": need.activations,
+        "context": need.context,
+        "graphs": need.graphs,
+        "capacity": need.capacity,
+        "usable": need.usable,
+        "required": weights + kv + need.fixed,
+        "missing": placed.missing,
+        "fits": placed.missing <= 0.0,
+        "kv_headroom": choose(np.asarray(room > 0.0), 1.0 - kv / most(room, TINY), np.nan),
+        "kv_pool_tokens": choose(np.asarray(token > 0.0), pool // 1.0 * copies, np.nan),
+        "max_batch": most_sequences(prepared, need, room, padded) * copies,
+        "max_context": longest_context(prepared, need, room),
+        "max_concurrency_at_max_context": most_sequences(prepared, need, room, longest) * copies,
+    }

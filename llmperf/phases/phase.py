@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from llmperf.costs.step import StepCosts
 from llmperf.numeric import Real
@@ -22,6 +23,8 @@ class Phase:
         Projected time by what it waits for, in one step. [s]
     steps : number or array
         Steps of the phase, or micro-batches of one token. [1]
+    runs : bool or array
+        Whether the phase takes place at all.
     """
 
     bound: Real
@@ -31,3 +34,4 @@ class Phase:
     costs: StepCosts
     steps: Real
     mean: tuple[Real, Real, Real] = (0.0, 0.0, 0.0)
+    runs: Any = True

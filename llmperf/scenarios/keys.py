@@ -26,6 +26,9 @@ SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Place
 """Keys of a scenario that are mappings of their own."""
 
 
+OWN_SECTIONS = tuple(SECTIONS)
+"""Those that every scenario has; others are of a question, and asked by it."""
+
 SCALARS = ("activations", "devices", "name", "description")
 
 
@@ -42,7 +45,15 @@ NOT_YET = {"training": "training", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
 
 
-KEYS = (*COMPONENTS, *SECTIONS, *SCALARS)
+KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS]
+"""Every key of a scenario; `add_section` takes one more."""
+
+
+def add_section(name: str, cls: type[Any]) -> None:
+    """Take a section of a question from outside; its values are `Scenario.asks`."""
+    SECTIONS[name] = cls
+    if name not in KEYS:
+        KEYS.append(name)
 
 
 def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,7 +141,7 @@ def unknown_in_file(key: str) -> Problem:
     head, *inner = _path(key if key in FLAT or "." in key else problem.suggestion or "").split(".")
     if not inner or head not in KEYS:
         return problem
-    return replace(problem, allowed=KEYS, suggestion=f"{': {'.join((head, *inner))}: ...{'}' * len(inner)}")
+    return replace(problem, allowed=tuple(KEYS), suggestion=f"{': {'.join((head, *inner))}: ...{'}' * len(inner)}")
 
 
 def put(out: dict[str, Any], keys: list[str], value: Any) -> None:

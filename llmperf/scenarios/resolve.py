@@ -22,6 +22,7 @@ from llmperf.scenarios.consistency import check_together
 from llmperf.scenarios.keys import (
     JUDGED,
     KEYS,
+    OWN_SECTIONS,
     SCALARS,
     SECTIONS,
     SEVERAL,
@@ -182,6 +183,8 @@ def _validated(
             if name in lines:
                 inner[""] = lines[name]
             section = given.get(name)
+            if section is None and name not in OWN_SECTIONS:
+                continue  # of a question that is not asked
             parts[name] = build(cls, Document({} if section is None else section, file, inner), name)
         except InputError as error:
             problems += error.problems
@@ -192,7 +195,8 @@ def _validated(
     layout = parts["parallelism"]
     if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
-    return Scenario(**parts), tuple(warnings)
+    asks = {name: parts.pop(name) for name in SECTIONS if name in parts and name not in OWN_SECTIONS}
+    return Scenario(**parts, asks=asks), tuple(warnings)
 
 
 def _kernel(given: Any, usual: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmperf import units
-from llmperf.answers.answer import PHASES, Answer
+from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
 from llmperf.answers.remedies import NOTHING_FITS, remedies
@@ -79,7 +79,7 @@ def explain(result: Answer) -> Explanation:
     """
     if result.shape:
         raise InputError(Problem("an explanation is of one configuration, not of arrays"))
-    phases = [phase for phase in PHASES if result.bottleneck[phase] is not None]
+    phases = [phase for phase, limit in result.bottleneck.items() if limit is not None]
     items = [_limit(result, phase) for phase in phases]
     items += [_memory(result), *_help(result), *_confidence(result), *_assumptions(result)]
     return Explanation(tuple(items))
@@ -104,7 +104,7 @@ def _listed(words: list[str]) -> str:
 
 def _limit(result: Answer, phase: str) -> Item:
     """What one phase waits for, and how far it is from what physics allows."""
-    part, metric = getattr(result.evaluated[0], phase), METRICS[phase]
+    part, metric = result.evaluated[0].phases[phase], METRICS[phase]
     waits = {name: float(np.max(value)) for name, value in part.waits.items()}
     whole = sum(waits.values())
     shares = {name: value / whole for name, value in sorted(waits.items(), key=lambda item: -item[1])}

@@ -12,8 +12,8 @@ from llmperf.descriptors.validation import build
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
 from llmperf.outputs import (
-    OF_OPERATORS,
     OPERATOR_PATH,
+    OPERATORS,
     PHASES,
     dimension,
     metric,
@@ -221,13 +221,13 @@ def _unknown_metric(name: str) -> tuple[str, tuple[str, ...], str | None]:
         allowed = tuple(metrics())
         if "operator." in name:
             allowed = tuple(
-                f"{prefix}operator.PHASE.NAME.{key}" for prefix in ("", "roofline.") for key in OF_OPERATORS
+                f"{prefix}operator.PHASE.NAME.{key}" for prefix in ("", "roofline.") for key in OPERATORS.names
             )
         return f"no output is called {shown(name)}", allowed, nearest(name, allowed)
     phase, output = parts[3], parts[5]
     if phase not in PHASES:
-        return f"no phase is called {shown(phase)}", PHASES, nearest(phase, PHASES)
-    allowed = tuple(OF_OPERATORS)
+        return f"no phase is called {shown(phase)}", tuple(PHASES), nearest(phase, PHASES)
+    allowed = OPERATORS.names
     return f"no result of an operator is called {shown(output)}", allowed, nearest(output, allowed)
 
 

@@ -11,14 +11,13 @@ from typing import Any, Literal
 
 import numpy as np
 
+from llmperf.answers.answer import answer
 from llmperf.answers.breakdown import measured, operators
-from llmperf.answers.maximize import maximized
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.claims.files import UNVERIFIED, Category, Published, PublishedClaim, Source, read
 from llmperf.files import store
 from llmperf.files.documents import Document
 from llmperf.outputs import Metric, metric
-from llmperf.phases import estimate
 from llmperf.scenarios import catalog as catalog_module
 from llmperf.scenarios.components import COMPONENTS
 from llmperf.scenarios.resolve import resolve
@@ -263,13 +262,12 @@ def _predicted(claim: PublishedClaim, wanted: Metric, document: Document, extra:
 
 def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], wanted: Metric, extra: tuple[str, ...]) -> float:
     """The output of a scenario with overrides merged over it."""
-    found = estimate.evaluate(maximized(resolve(scenario, overrides, extra)).scenario)
+    found = answer(resolve(scenario, overrides, extra))
     if not wanted.operator:
-        output = getattr(getattr(found, wanted.definition), wanted.output.name)
-        return float(np.asarray(output).reshape(-1)[0])
+        return float(np.asarray(found.value(wanted.path)).reshape(-1)[0])
     try:
-        rows = operators(getattr(found, wanted.phase))
-        return measured(rows, wanted.operator, wanted.output.name, wanted.definition == "roofline")
+        rows = operators(found.evaluated[0].phases[wanted.phase])
+        return measured(rows, wanted.operator, wanted.output.name, wanted.roofline)
     except InputError as error:
         raise InputError([replace(problem, path=_METRIC) for problem in error.problems]) from None
 

@@ -108,7 +108,7 @@ def _at(scenario: Scenario, batch: int) -> Evaluated:
 
 def span(part: Evaluated, phase: str) -> Span:
     """Prefill of the whole batch, or one decode step of it."""
-    found = getattr(part, phase)
+    found = part.phases[phase]
     bound, projection = _number(found.bound), _number(found.projection)
     waits = {name: _number(value) for name, value in found.waits.items()}
     moved = transfers(part.setup.scenario, part.placed, found.costs)
@@ -155,7 +155,7 @@ def _static(scenario: Scenario) -> Predictions:
 
 
 def _capacity(part: Evaluated) -> tuple[str, ...]:
-    if np.all(part.footprint.fits):
+    if np.all(part.parts["memory"].fits):
         return ()
     return ("by this model the workload does not fit the memory; the predictions assume that it did",)
 
@@ -197,7 +197,7 @@ def _latency(scenario: Scenario, measured: Mapping[str, float]) -> float | None:
 
 def _steady(rate: float, limit: float, scenario: Scenario) -> tuple[float, bool]:
     """Requests in flight of which each arrival is one, as a fixed point; and whether it is the memory that ends it."""
-    most = max(_number(_at(scenario, 1).footprint.max_batch), 1.0)
+    most = max(_number(_at(scenario, 1).parts["memory"].max_batch), 1.0)
     flying = 1.0
     for _ in range(ITERATIONS):
         before, flying = flying, min(1.0 + rate * _times(scenario, flying)[2].projection, limit, most)
@@ -223,7 +223,7 @@ def _times(scenario: Scenario, flying: float) -> tuple[Span, Span, Span, Evaluat
     prompt, step = span(_at(scenario, 1), "prefill"), span(crowd, "decode")
     held = prompt.projection
     if scenario.parallelism.pp > 1:  # prompts follow each other: decoding waits for one stage, not for all
-        held = min(held, _number(crowd.prefill.projection) / each)
+        held = min(held, _number(crowd.phases["prefill"].projection) / each)
     output = float(scenario.workload.output)
     token = _interrupted(step, float(closed_loop(each, step.projection, held, output)))
     return prompt, step, prompt + token * (output - 1.0), crowd
@@ -232,7 +232,7 @@ def _times(scenario: Scenario, flying: float) -> tuple[Span, Span, Span, Evaluat
 def _loop(scenario: Scenario, measured: Mapping[str, float], flying: float, at_once: float | None) -> Predictions:
     """So many requests in flight, replaced as they complete; `at_once` of them come at the beginning."""
     work, notes = scenario.workload, []
-    most = _number(_at(scenario, 1).footprint.max_batch)
+    most = _number(_at(scenario, 1).parts["memory"].max_batch)
     if flying > most >= 1.0:
         notes.append(f"the memory holds {most:.4g} such requests by this model: {flying:.4g} in flight queue for it")
         flying = most
@@ -267,7 +267,7 @@ def _loop(scenario: Scenario, measured: Mapping[str, float], flying: float, at_o
 def _first_tokens(crowd: Evaluated) -> Span:
     """Mean time to the first token of a batch whose prompts come at once."""
     prompts = span(crowd, "prefill")
-    mean, _, bound = (_number(value) for value in crowd.prefill.mean)
+    mean, _, bound = (_number(value) for value in crowd.phases["prefill"].mean)
     scaled = prompts * (mean / prompts.projection)
     return replace(scaled, bound=bound, needed=dict.fromkeys(scaled.needed, bound))
 

@@ -152,10 +152,10 @@ def _evaluated(cases: Sequence[Case]) -> tuple[Scenario, dict[str, Array]]:
         prompts = joining[joined.rows]
         joined.add(
             {
-                "max_batch": part.footprint.max_batch,
+                "max_batch": part.parts["memory"].max_batch,
                 "prompt": _prompt_time(part, prompts) if joining.any() else np.nan,
-                **{name: getattr(part.projection, name) for name in TIMES},
-                **{f"bound.{name}": getattr(part.bound, name) for name in TIMES},
+                **{name: part.parts["projection"].of(name) for name in TIMES},
+                **{f"bound.{name}": part.parts["bound"].of(name) for name in TIMES},
             }
         )
     return resolved.scenario, joined.columns
@@ -168,7 +168,7 @@ def _prompt_time(part: Evaluated, joining: Array) -> Any:
     chunk = least(new, left)
     together = least(joining, most(left // chunk, 1.0))
     step = mixed(part.setup, part.placed, together).projection
-    return (new / chunk) * most(step - part.decode.projection / part.decode.steps, 0.0) / together
+    return (new / chunk) * most(step - part.phases["decode"].projection / part.phases["decode"].steps, 0.0) / together
 
 
 def _long(model: Any, tokens: float) -> Any:

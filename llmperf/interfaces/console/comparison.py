@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.answers.answer import PHASES
 from llmperf.answers.comparison import Comparison
 from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
@@ -94,7 +93,10 @@ def _rows(found: Comparison) -> list[Row]:
     for output in CAPACITY:
         if output.name in _HELD:
             rows.append((output.label, [count(getattr(result.memory, output.name)) for result in results]))
-    rows += [(f"{phase} limited by", [result.bottleneck[phase] or "" for result in results]) for phase in PHASES]
+    rows += [
+        (f"{phase} limited by", [result.bottleneck.get(phase) or "" for result in results])
+        for phase in results[0].bottleneck
+    ]
     return [row for row in rows if any(cell not in ("", "-") for cell in row[1])]
 
 

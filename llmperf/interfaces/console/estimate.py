@@ -59,7 +59,7 @@ def _confidence(result: Answer) -> str:
 
 def _waits(result: Answer, phase: str) -> str:
     """What a step of a phase waits for, the longest first: at least a tenth of its time."""
-    waits = {name: float(np.max(value)) for name, value in getattr(result.evaluated[0], phase).waits.items()}
+    waits = {name: float(np.max(value)) for name, value in result.evaluated[0].phases[phase].waits.items()}
     whole = sum(waits.values())
     shares = sorted(((value / whole, name) for name, value in waits.items()), reverse=True)
     return ", ".join(f"{share:.0%} {name}" for share, name in shares if share >= _MENTIONED)
@@ -101,7 +101,7 @@ def _verdict(result: Answer) -> str:
 def _where(result: Answer) -> Any:
     part = result.evaluated[0]
     phases = {
-        phase: {row.name: row for row in operators(getattr(part, phase))}
+        phase: {row.name: row for row in operators(part.phases[phase])}
         for phase, limit in result.bottleneck.items()
         if limit is not None
     }

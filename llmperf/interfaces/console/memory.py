@@ -53,7 +53,7 @@ def show(result: Answer) -> None:
     made = table("result", "value", "meaning")
     made.columns[2].justify = "left"
     made.columns[2].no_wrap = False
-    for output in CAPACITY[3:]:
+    for output in [*CAPACITY][3:]:
         value = getattr(result.memory, output.name)
         shown = (
             ("yes" if value else "no")

@@ -74,8 +74,8 @@ def _waits(results: Results) -> list[tuple[str, str, dict[str, float]]]:
     for name, result in results.items():
         for phase, limit in result.bottleneck.items():
             if limit is not None:
-                each = getattr(result.evaluated[0], phase).waits
-                each = {key: float(np.max(value)) for key, value in each.items() if np.max(value) > 0.0}
+                waits = result.evaluated[0].phases[phase].waits
+                each = {key: float(np.max(value)) for key, value in waits.items() if np.max(value) > 0.0}
                 out.append((f"{name}, {phase}" if len(results) > 1 else phase, phase, each))
     return out
 
@@ -90,7 +90,7 @@ def operator_times(result: Answer, phase: str) -> Drawing:
     phase : str
         ``prefill`` or ``decode``.
     """
-    rows = operators(getattr(result.evaluated[0], phase))
+    rows = operators(result.evaluated[0].phases[phase])
     shown = rows[:MOST_BARS]
     bars = distinct([label(row.name) for row in shown])
     figure = new(130 + 28 * len(shown))

@@ -149,7 +149,7 @@ def _limits(result: Answer) -> Iterator[Html]:
     for phase, name in result.bottleneck.items():
         if name is None:
             continue
-        waits = {key: float(np.max(value)) for key, value in getattr(result.evaluated[0], phase).waits.items()}
+        waits = {key: float(np.max(value)) for key, value in result.evaluated[0].phases[phase].waits.items()}
         shares = sorted(((value / sum(waits.values()), key) for key, value in waits.items()), reverse=True)
         said = ", ".join(f"{part:.0%} {RESOURCES[key].short}" for part, key in shares if part >= 0.1)
         yield join(f"{phase.capitalize()} is limited by ", h("b", RESOURCES[name].short), f": {said}.")
