@@ -17,9 +17,25 @@ whose KV heads serve one query head, or more than 32, where libraries change to 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, NonNegative, Positive, Seconds, Share, Text
+
+US, NS = 1e-6, 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A constant that measured kernels determine: where its fit starts, and within which bounds it stays.
+
+    The constants of a class stand in the order in which they matter: where there are few rows, the last ones are not
+    fitted (`llmperf.evidence.fit`).
+    """
+
+    start: float
+    low: float
+    high: float
+
 
 SCHEMES: dict[str, tuple[str, ...]] = {
     "fp16": ("bf16",),
@@ -51,18 +67,18 @@ class GemmAchieved:
     """Matrix products; see `llmperf.costs.gemm`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    k_latency: Seconds = 0.0
+    compute: Annotated[Share, Fitted(0.75, 0.02, 1.0)]
+    memory: Annotated[Share, Fitted(0.85, 0.05, 1.0)]
+    latency: Annotated[Seconds, Fitted(2 * US, 0.3 * US, 400 * US)]
+    k_latency: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 40 * US)] = 0.0
     """Time that 4096 inner elements would take in one chain."""
-    k_half: Positive = 1900.0
+    k_half: Annotated[Positive, Fitted(2000.0, 100.0, 1e5)] = 1900.0
     """Inner dimension at which the serial-K term has reached half of its limit."""
-    sustained: Positive = 1.0
+    sustained: Annotated[Positive, Fitted(1.1, 1.0, 3.0)] = 1.0
     """Compute time of long products over that of short ones: clocks fall at the power limit."""
-    quantize_memory: Share = 0.5
+    quantize_memory: Annotated[Share, Fitted(0.5, 0.02, 1.0)] = 0.5
     """Bandwidth that the pass reaches which quantizes inputs."""
-    quantize_row: Seconds = 0.0
+    quantize_row: Annotated[Seconds, Fitted(1 * NS, 0.001 * NS, 30 * NS)] = 0.0
     """Time of that pass for each token, whatever its width."""
 
 
@@ -71,14 +87,14 @@ class AttentionPrefillAchieved:
     """Attention over prompts; see `llmperf.costs.attention`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    short: NonNegative = 0.0
+    compute: Annotated[Share, Fitted(0.5, 0.02, 1.0)]
+    memory: Annotated[Share, Fitted(0.5, 0.02, 1.0)]
+    latency: Annotated[Seconds, Fitted(10 * US, 0.5 * US, 400 * US)]
+    short: Annotated[NonNegative, Fitted(200.0, 1.0, 5000.0)] = 0.0
     """Query tokens at which the masked half of diagonal tiles doubles the compute time."""
-    wave: Seconds = 0.0
+    wave: Annotated[Seconds, Fitted(1 * US, 0.01 * US, 60 * US)] = 0.0
     """Time of one wave of (head, block of queries) pairs over the cores."""
-    chain: Seconds = 0.0
+    chain: Annotated[Seconds, Fitted(0.3 * US, 0.001 * US, 50 * US)] = 0.0
     """Time that a block of queries needs for each 128 keys, one after the other."""
 
 
@@ -87,16 +103,16 @@ class AttentionDecodeAchieved:
     """Attention over the KV cache; see `llmperf.costs.attention`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Positive
-    latency: Seconds
-    wave: Seconds = 0.0
+    compute: Annotated[Share, Fitted(0.3, 0.002, 1.0)]
+    memory: Annotated[Positive, Fitted(0.85, 0.02, 1.0)]
+    latency: Annotated[Seconds, Fitted(8 * US, 0.5 * US, 400 * US)]
+    wave: Annotated[Seconds, Fitted(2 * US, 0.01 * US, 60 * US)] = 0.0
     """Time of one wave of (sequence, KV head) pairs over the cores."""
-    blend: NonNegative = 0.0
+    blend: Annotated[NonNegative, Fitted(0.5, 0.001, 2.0)] = 0.0
     """How far waves and memory time add: 0 as the root of squares, 2 in full."""
-    chain: Seconds = 0.0
+    chain: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 300 * US)] = 0.0
     """Time that 4096 cached tokens would take in one chain."""
-    chain_half: Positive = 4096.0
+    chain_half: Annotated[Positive, Fitted(4000.0, 10.0, 1e7)] = 4096.0
     """Cached tokens at which splitting the cache over cores has halved the chain."""
     query_tile: Positive = 64.0
     """Rows that a group of query heads is padded to on the matrix engine."""
@@ -109,9 +125,9 @@ class ElementwiseAchieved:
     """Norms, activations, rotary embedding and additions; see `llmperf.costs.elementwise`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    memory: Share
-    latency: Seconds
-    cached: Positive = 1.0
+    memory: Annotated[Share, Fitted(0.6, 0.01, 1.0)]
+    latency: Annotated[Seconds, Fitted(2 * US, 0.05 * US, 100 * US)]
+    cached: Annotated[Positive, Fitted(2.0, 1.0, 20.0)] = 1.0
     """Rate over that of the main memory while the operands fit the last-level cache."""
 
 
@@ -120,20 +136,20 @@ class MoeAchieved:
     """One of the two grouped (expert) products and the passes around it; see `llmperf.costs.moe`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    compute: Share
-    memory: Share
-    latency: Seconds
-    blend: NonNegative = 0.0
+    compute: Annotated[Share, Fitted(0.5, 0.02, 1.0)]
+    memory: Annotated[Share, Fitted(0.8, 0.05, 1.0)]
+    latency: Annotated[Seconds, Fitted(8 * US, 0.5 * US, 250 * US)]
+    blend: Annotated[NonNegative, Fitted(0.5, 0.01, 2.0)] = 0.0
     """How far compute and memory time add: 0 as the root of squares, 2 in full."""
-    padding: NonNegative = 16.0
+    padding: Annotated[NonNegative, Fitted(16.0, 0.1, 256.0)] = 16.0
     """Rows that tiles add to the tokens of each expert that is hit."""
-    k_latency: Seconds = 0.0
+    k_latency: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 100 * US)] = 0.0
     """Time of the chain over 4096 inner elements."""
-    expert: Seconds = 0.0
+    expert: Annotated[Seconds, Fitted(20 * NS, 0.05 * NS, 2.5 * US)] = 0.0
     """Time of each expert that is hit: its place in the list of tiles."""
-    passes: Share = 0.5
+    passes: Annotated[Share, Fitted(0.5, 0.002, 1.0)] = 0.5
     """Bandwidth that sorting, activation and combination of the tokens reach."""
-    foreign: Fraction = 0.0
+    foreign: Annotated[Fraction, Fitted(0.5, 0.001, 1.0)] = 0.0
     """Share of the (token, expert) pairs of other ranks on the device that these passes run over all the same."""
 
 
@@ -142,10 +158,10 @@ class CollectiveAchieved:
     """Collectives of one number of ranks; see `llmperf.costs.collectives`."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    bandwidth: Positive
+    bandwidth: Annotated[Positive, Fitted(0.8, 0.005, 3.0)]
     """Share of the link's rate; beyond 1 where switches add, or the protocol sends less than a ring."""
-    latency: Seconds
-    root: Seconds = 0.0
+    latency: Annotated[Seconds, Fitted(12 * US, 0.5 * US, 3000 * US)]
+    root: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 500 * US)] = 0.0
     """Protocol time of 1 MB on the wire; grows with the square root of the bytes."""
 
 
@@ -167,6 +183,17 @@ class TransferAchieved:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     bandwidth: Share
 
+
+CONSTANTS: dict[str, type] = {
+    "gemm": GemmAchieved,
+    "attention_prefill": AttentionPrefillAchieved,
+    "attention_decode": AttentionDecodeAchieved,
+    "elementwise": ElementwiseAchieved,
+    "moe": MoeAchieved,
+    "scale_up": CollectiveAchieved,
+    "scale_out": CollectiveAchieved,
+}
+"""The constants of each section."""
 
 Collectives = dict[Text, dict[Text, CollectiveAchieved]]
 """By operation, then by ranks; between the ranks that are listed the constants are interpolated."""
@@ -200,7 +227,7 @@ class Achieved:
 def contradictions(achieved: Achieved) -> list[tuple[str, str]]:
     """What in the sections contradicts itself: (path, message) pairs."""
     found = []
-    for section in ("gemm", "attention_prefill", "attention_decode", "elementwise", "moe", "scale_up", "scale_out"):
+    for section in CONSTANTS:
         fits = getattr(achieved, section)
         if "default" not in fits:
             found.append((section, "needs the entry default"))

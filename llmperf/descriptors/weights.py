@@ -26,6 +26,23 @@ from llmperf.numeric import anywhere
 Compute = Literal["fp32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
 """Compute dtypes that activations may have."""
 
+Kernels = Literal[
+    "fp32",
+    "bf16",
+    "fp16",
+    "fp8",
+    "fp6",
+    "fp4",
+    "int8",
+    "int4",
+    "fp8_block",
+    "w8a16",
+    "w4a16",
+    "w4a16_mxfp4",
+    "w4a8_mxfp4",
+]
+"""Whose constants products of linear layers have (`llmperf.descriptors.achieved`): a dtype's, or a format's own."""
+
 Product = Literal["multiply", "bit_planes", "lookup", "additions"]
 """What a product is made of: multiply-adds, one-bit products of bit planes, table look-ups, additions alone."""
 
@@ -47,6 +64,8 @@ class WeightFormat:
     sources: dict[Text, Text]
     activations: Compute = "bf16"
     weight_only: Switch = False
+    kernels: Kernels | None = None
+    """Whose constants its products have (None: as the numbers of the format suggest)."""
     group: Whole | None = None
     scale_bits: NonNegative = 0
     zero_bits: NonNegative = 0

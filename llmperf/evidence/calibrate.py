@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 
 from llmperf.costs.collectives import at
 from llmperf.costs.machine import Machine, pick
-from llmperf.descriptors.achieved import Achieved, CacheAchieved
+from llmperf.descriptors.achieved import CONSTANTS, Achieved, CacheAchieved
+from llmperf.descriptors.fields import TIME
 from llmperf.evidence.fit import START, Fit, UnfitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip, predict, stack
 from llmperf.evidence.rows import EXPLAINED
@@ -314,7 +315,12 @@ def _values(section: str, fit: Fit) -> dict[str, float]:
     return {name: getattr(fit.constants, name) for name in START[section]} | extra
 
 
-TIMES = {"latency", "k_latency", "quantize_row", "wave", "chain", "expert", "root"}
+TIMES = {
+    name
+    for constants in CONSTANTS.values()
+    for name, hint in get_type_hints(constants, include_extras=True).items()
+    if TIME in getattr(hint, "__metadata__", ())
+}
 """Constants that are times."""
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmperf.descriptors.achieved import CONSTANTS, Fitted
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Array
 
@@ -21,61 +22,18 @@ FEWEST = 2
 SEED = 20250101
 """Seed of the halves and of the bootstrap, so that a fit can be repeated."""
 
-US, NS = 1e-6, 1e-9
 START: dict[str, dict[str, tuple[float, float, float]]] = {
-    "gemm": {
-        "compute": (0.75, 0.02, 1.0),
-        "memory": (0.85, 0.05, 1.0),
-        "latency": (2 * US, 0.3 * US, 400 * US),
-        "k_latency": (5 * US, 0.01 * US, 40 * US),
-        "k_half": (2000.0, 100.0, 1e5),
-        "sustained": (1.1, 1.0, 3.0),
-        "quantize_memory": (0.5, 0.02, 1.0),
-        "quantize_row": (1 * NS, 0.001 * NS, 30 * NS),
-    },
-    "attention_prefill": {
-        "compute": (0.5, 0.02, 1.0),
-        "memory": (0.5, 0.02, 1.0),
-        "latency": (10 * US, 0.5 * US, 400 * US),
-        "short": (200.0, 1.0, 5000.0),
-        "wave": (1 * US, 0.01 * US, 60 * US),
-        "chain": (0.3 * US, 0.001 * US, 50 * US),
-    },
-    "attention_decode": {
-        "compute": (0.3, 0.002, 1.0),
-        "memory": (0.85, 0.02, 1.0),
-        "latency": (8 * US, 0.5 * US, 400 * US),
-        "wave": (2 * US, 0.01 * US, 60 * US),
-        "blend": (0.5, 0.001, 2.0),
-        "chain": (5 * US, 0.01 * US, 300 * US),
-        "chain_half": (4000.0, 10.0, 1e7),
-    },
-    "elementwise": {
-        "memory": (0.6, 0.01, 1.0),
-        "latency": (2 * US, 0.05 * US, 100 * US),
-        "cached": (2.0, 1.0, 20.0),
-    },
-    "moe": {
-        "compute": (0.5, 0.02, 1.0),
-        "memory": (0.8, 0.05, 1.0),
-        "latency": (8 * US, 0.5 * US, 250 * US),
-        "blend": (0.5, 0.01, 2.0),
-        "padding": (16.0, 0.1, 256.0),
-        "k_latency": (5 * US, 0.01 * US, 100 * US),
-        "expert": (20 * NS, 0.05 * NS, 2.5 * US),
-        "passes": (0.5, 0.002, 1.0),
-        "foreign": (0.5, 0.001, 1.0),
-    },
-    "scale_up": {
-        "bandwidth": (0.8, 0.005, 3.0),
-        "latency": (12 * US, 0.5 * US, 3000 * US),
-        "root": (5 * US, 0.01 * US, 500 * US),
-    },
+    section: {
+        name: (found.start, found.low, found.high)
+        for name, hint in get_type_hints(constants, include_extras=True).items()
+        for found in getattr(hint, "__metadata__", ())
+        if isinstance(found, Fitted)
+    }
+    for section, constants in CONSTANTS.items()
 }
-"""Start, lower and upper bound of every constant that a section's fit has."""
+"""Start, lower and upper bound of every constant that a section's fit has, as its class says (`Fitted`)."""
 RE_READ = 8.0
 """Most that a re-read from the last-level cache may be faster than the main memory. [1]"""
-START["scale_out"] = START["scale_up"]
 
 
 class UnfitError(Exception):

@@ -188,9 +188,11 @@ def kept_matrix(weights: WeightFormat, attention: str) -> Matrix:
 
 
 def _scheme(weights: WeightFormat, linear: str) -> str:
-    """The scheme of linear layers: formats that have kernels of their own, else the dtype."""
+    """The scheme of linear layers: what the format says, else what its numbers suggest, else the dtype."""
     if linear in ENGINES.values():
         return linear
+    if weights.kernels is not None:
+        return weights.kernels
     if weights.weight_only:
         if everywhere(weights.bits > 4.5):
             return "w8a16" if everywhere(weights.bits <= 8) else linear

@@ -143,13 +143,13 @@ def dequantized(scenario: Scenario) -> Scenario:
     weights, hardware = scenario.weights, scenario.hardware
     asked = scenario.activations != weights.activations
     if weights.product != "multiply" and (asked or compute_dtype(hardware, ENGINES[weights.product]) is None):
-        weights = _unpacked(replace(weights, product="multiply", activation_bits=None))
+        weights = _unpacked(replace(weights, product="multiply", activation_bits=None, kernels=None))
     if asked:
-        weights = replace(weights, wide=None) if weights.wide else weights
+        weights = replace(weights, wide=None, kernels=None) if weights.wide or weights.kernels else weights
     elif not _computes(hardware, weights) and compute_dtype(hardware, "bf16") is not None:
         converts = weights.converted_bits is not None
         # what is stored in 16 bit needs no conversion, and less is unpacked by the product
-        weights = replace(weights, activations="bf16", wide=None, converted_bits=None)
+        weights = replace(weights, activations="bf16", wide=None, converted_bits=None, kernels=None)
         if not (converts and everywhere(weights.bits == 16)):
             weights = _unpacked(weights)
     if weights is scenario.weights:

@@ -417,3 +417,26 @@ def test_smaller_groups_never_take_fewer_bytes(name: str, halvings: int) -> None
     smaller = max(group // 2**halvings, 1)
     ours = matrix_of({"extends": name, "group": int(smaller)}).stored(4096.0, 4096.0)
     assert ours >= matrix_of(name).stored(4096.0, 4096.0)
+
+
+def test_a_format_may_say_whose_constants_its_products_have() -> None:
+    def schemes(hardware: str = "h100-sxm", **weights: Any) -> str:
+        written = {
+            "name": "mine",
+            "bits": 4,
+            "weight_only": True,
+            "group": 32,
+            "scale_bits": 8,
+            "sources": {},
+            **weights,
+        }
+        resolved = llmperf.load({"model": "llama-3.1-8b", "hardware": hardware, "weights": written, **LAYOUT})
+        return setup(resolved.scenario).formats.matrix.scheme
+
+    assert schemes() == "w4a16_mxfp4", "as its numbers suggest"
+    assert schemes(kernels="w4a16") == "w4a16"
+    eight = {"bits": 8, "weight_only": False, "activations": "fp8", "group": None, "scale_bits": 0}
+    assert schemes(**eight, kernels="fp8_block") == "fp8_block"
+    assert schemes("a100-sxm-80gb", **eight, kernels="fp8_block") == "w8a16", "a chip without the engine has others"
+    with pytest.raises(llmperf.InputError, match="w4a16"):
+        schemes(kernels="w4a61")
