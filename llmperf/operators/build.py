@@ -74,12 +74,12 @@ class Build:
     @property
     def prefills(self) -> bool:
         """Whether the step holds prompt tokens."""
-        return not (isinstance(self.step.prompts, float) and self.step.prompts == 0.0)
+        return self.step.prefills
 
     @property
     def decodes(self) -> bool:
         """Whether the step holds decoding sequences."""
-        return not (isinstance(self.step.sequences, float) and self.step.sequences == 0.0)
+        return self.step.decodes
 
     def spread(self, count: Real) -> Layers:
         """Layers spread evenly over the model."""

@@ -88,6 +88,16 @@ class Step:
     prompt: Real = 0.0
     final: Real = 0.0
 
+    @property
+    def prefills(self) -> bool:
+        """Whether the step holds prompt tokens."""
+        return not (isinstance(self.prompts, float) and self.prompts == 0.0)
+
+    @property
+    def decodes(self) -> bool:
+        """Whether the step holds decoding sequences."""
+        return not (isinstance(self.sequences, float) and self.sequences == 0.0)
+
     def pairs(self, window: Window | None) -> Real:
         """Query-key pairs of one prompt in this step, averaged over the chunks of the prompt. [1]"""
         if not self.causal:

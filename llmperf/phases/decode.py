@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from llmperf.costs.step import price
 from llmperf.numeric import most
 from llmperf.operators.table import Table
-from llmperf.phases.bounds import fastest
 from llmperf.phases.phase import Phase
-from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import step_time
+from llmperf.phases.timing import timed_step
 
 
 def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
@@ -29,19 +27,15 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
     the context, and the bytes are exactly so. In a pipeline, a token's micro-batch passes through all stages, and the
     micro-batches follow each other: the longer of the two counts.
     """
-    scenario, parts_of_batch = setup.scenario, setup.micro_batches
-    costs = price(table, setup.machine, placed.elsewhere)
-    moved = transfers(scenario, placed, costs)
-    step = setup.decode_step
-    cached = step.sequences * step.decode_context(None)
-    graphs = scenario.engine.graphs
-    time = step_time(setup, costs, moved, placed.overlap, step.sequences, captured=graphs, cached=cached)
+    parts_of_batch = setup.micro_batches
+    step = timed_step(setup, setup.decode_step, table, placed, parts_of_batch)
+    time = step.time
     return Phase(
-        fastest(setup, costs, moved, placed.elsewhere, parts_of_batch),
+        step.bound,
         most(time.roofline.total, parts_of_batch * time.roofline.busiest),
         most(time.projection.total, parts_of_batch * time.projection.busiest),
         time.waits,
-        costs,
+        step.costs,
         parts_of_batch,
         runs=scenario.workload.output > 1,
     )

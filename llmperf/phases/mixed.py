@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmperf.costs.step import price
 from llmperf.numeric import Real, least, most
-from llmperf.phases.bounds import fastest
-from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.phase import Phase
-from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import step_time
+from llmperf.phases.timing import timed_step
 
 
 def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
@@ -40,11 +37,6 @@ def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
         length=scenario.workload.input,
         group=decoding.group + beside * query * setup.shards.dp,
     )
-    costs = price(setup.table(step), setup.machine, placed.elsewhere)
-    moved = transfers(scenario, placed, costs)
-    cached = step.sequences * step.decode_context(None)
-    copies = prompt_copies(scenario, setup.machine, costs)
-    together = step.sequences + step.prompts
-    time = step_time(setup, costs, moved, placed.overlap, together, captured=False, cached=cached, beside=copies)
-    bound = fastest(setup, costs, moved, placed.elsewhere, 1.0)
-    return Phase(bound, time.roofline.total, time.projection.total, time.waits, costs, 1.0)
+    found = timed_step(setup, step, setup.table(step), placed)
+    time = found.time
+    return Phase(found.bound, time.roofline.total, time.projection.total, time.waits, found.costs, 1.0)

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from llmperf.costs.step import price
 from llmperf.numeric import least
 from llmperf.operators.table import Table
-from llmperf.phases.bounds import fastest
-from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.phase import Phase
-from llmperf.phases.placement import Placed, transfers
+from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
-from llmperf.phases.timing import pipelined, step_time
+from llmperf.phases.timing import pipelined, timed_step
 from llmperf.resources import HOST
 
 
@@ -31,12 +28,8 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
     through a pipeline. The bound reads the weights once for all of them.
     """
     scenario, steps = setup.scenario, setup.prefill_steps
-    costs = price(table, setup.machine, placed.elsewhere)
-    moved = transfers(scenario, placed, costs)
-    copies = prompt_copies(scenario, setup.machine, costs)
-    prompts = setup.prefill_step.prompts
-    time = step_time(setup, costs, moved, placed.overlap, prompts, captured=False, beside=copies)
-    bound = fastest(setup, costs, moved, placed.elsewhere, steps)
+    step = timed_step(setup, setup.prefill_step, table, placed, steps)
+    time, bound = step.time, step.bound
     request, depth = scenario.engine.request_time, scenario.engine.pipeline_depth
     groups = least(setup.sequences, steps)
     middle = steps * (groups + 1.0) / (2.0 * groups)  # the step in which a sequence's first token comes, on average
@@ -48,7 +41,7 @@ def prefill(setup: Setup, table: Table, placed: Placed) -> Phase:
         ideal,
         request + pipelined(time.projection.total, time.projection.busiest, steps, depth),
         {**time.waits, HOST: time.waits[HOST] + request / steps},
-        costs,
+        step.costs,
         steps,
         (
             request + pipelined(time.projection.total, time.projection.busiest, middle, depth),

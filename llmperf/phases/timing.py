@@ -9,10 +9,13 @@ import numpy as np
 
 from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden
-from llmperf.costs.step import StepCosts, Sum, combine
+from llmperf.costs.step import StepCosts, Sum, combine, price
 from llmperf.numeric import Real, anywhere, ceil_div, choose, most
-from llmperf.operators.table import Block
-from llmperf.phases.placement import Transfer
+from llmperf.operators.step import Step
+from llmperf.operators.table import Block, Table
+from llmperf.phases.bounds import fastest
+from llmperf.phases.kernels import prompt_copies
+from llmperf.phases.placement import Placed, Transfer, transfers
 from llmperf.phases.setup import Setup
 from llmperf.resources import HOST, LATENCY, LINKS, MAIN, is_link
 
@@ -24,6 +27,65 @@ class StepTime:
     projection: Sum
     roofline: Sum
     waits: dict[str, Real]
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One step, priced and timed.
+
+    Attributes
+    ----------
+    costs : StepCosts
+        The price of its operators.
+    moved : Transfer
+        What it moves from tiers behind the main memory.
+    time : StepTime
+        Its time, projected and by the roofline.
+    bound : number or array
+        Time that no system beats for as many such steps as share their weights. [s]
+    """
+
+    costs: StepCosts
+    moved: Transfer
+    time: StepTime
+    bound: Real
+
+
+def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: Real = 1.0) -> Timed:
+    """A step from its operators to its times.
+
+    Parameters
+    ----------
+    setup : Setup
+    step : Step
+        What passes through the model together.
+    table : Table
+        Its operators.
+    placed : Placed
+        Where weights and KV cache lie.
+    passes : number or array
+        Steps of this kind that the bound counts, which read their weights once. [1]
+
+    Returns
+    -------
+    Timed
+        Steps with prompts are launched operator by operator, and pay for what an engine's prompts copy; others replay
+        a captured graph where the engine has them.
+    """
+    scenario = setup.scenario
+    costs = price(table, setup.machine, placed.elsewhere)
+    moved = transfers(scenario, placed, costs)
+    time = step_time(
+        setup,
+        costs,
+        moved,
+        placed.overlap,
+        step.prompts + step.sequences,
+        captured=scenario.engine.graphs and not step.prefills,
+        cached=step.sequences * step.decode_context(None) if step.decodes else 0.0,
+        beside=prompt_copies(scenario, setup.machine, costs) if step.prefills else None,
+    )
+    return Timed(costs, moved, time, fastest(setup, costs, moved, placed.elsewhere, passes))
 
 
 def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum:
