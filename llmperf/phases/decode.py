@@ -37,5 +37,5 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
         time.waits,
         step.costs,
         parts_of_batch,
-        runs=scenario.workload.output > 1,
+        runs=setup.scenario.workload.output > 1,
     )
