@@ -30,7 +30,7 @@ class Output:
         A label for heads of columns and axes; `label` where there is none.
     shown : frozenset of str
         Where it is shown beside the whole tables, which hold every output: ``compare``, ``card``, ``notebook``,
-        ``sweep``, ``frontier``, and ``lock``, the entries of lock files.
+        ``sweep``, ``frontier``, and ``lock`` (its bound: ``lock bound``), the entries of lock files.
     band : str
         The phase whose error band it has; ``e2e`` of whole requests; empty where the evidence says nothing of it.
     formula : str or callable, optional
@@ -105,7 +105,7 @@ TIMES = Group(
         "TTFT, last sequence",
         "time until the last sequence of the batch has its first token",
         "TTFT",
-        _on("compare", "card", "notebook", "sweep", "lock"),
+        _on("compare", "card", "notebook", "sweep", "lock", "lock bound"),
         "prefill",
     ),
     Output(
@@ -123,7 +123,7 @@ TIMES = Group(
         "TPOT",
         "mean time of each further token: (e2e - ttft) / (output - 1)",
         "TPOT",
-        _on("compare", "card", "notebook", "sweep", "frontier", "lock"),
+        _on("compare", "card", "notebook", "sweep", "frontier", "lock", "lock bound"),
         "decode",
     ),
     Output("itl_s", "s", "lower", "ITL", "mean interval between emitted chunks of tokens", band="decode"),
@@ -172,6 +172,61 @@ TIMES = Group(
         _on("compare", "notebook", "lock"),
         "e2e",
         "llmperf.costs.energy:per_output_token",
+    ),
+    Output(
+        "power_w",
+        "W",
+        "lower",
+        "power",
+        "mean power of all devices, at their rated power; the projection only",
+        formula="llmperf.costs.energy:power",
+    ),
+    Output(
+        "device_hours",
+        "h",
+        "lower",
+        "device hours",
+        "hours of all devices that the batch takes",
+        band="e2e",
+        formula="llmperf.costs.money:device_hours",
+    ),
+    Output(
+        "cost_usd",
+        "USD",
+        "lower",
+        "cost",
+        "rent of all devices over e2e, at the stated share of paid time that is used",
+        band="e2e",
+        formula="llmperf.costs.money:cost",
+    ),
+    Output(
+        "cost_per_mtok_usd",
+        "USD",
+        "lower",
+        "cost of 1M tokens",
+        "cost of a million tokens, prompt and generated alike",
+        "cost of 1M tokens",
+        _on("compare", "notebook"),
+        "e2e",
+        "llmperf.costs.money:per_mtok",
+    ),
+    Output(
+        "cost_per_mtok_input_usd",
+        "USD",
+        "lower",
+        "cost of 1M input tokens",
+        "cost of the time until the last first token, over a million prompt tokens",
+        band="e2e",
+        formula="llmperf.costs.money:per_mtok_input",
+    ),
+    Output(
+        "cost_per_mtok_output_usd",
+        "USD",
+        "lower",
+        "cost of 1M output tokens",
+        "cost of the time of decoding, over a million generated tokens",
+        band="e2e",
+        formula="llmperf.costs.money:per_mtok_output",
     ),
 )
 """Results that a bound, a roofline and a projection each have; an unprefixed name means the projection."""
@@ -261,7 +316,16 @@ BOUND_BY = Output("bottleneck", "", "", "bottleneck", "the resource that a phase
 BOOLEANS = ("fits",)
 """Outputs that are true or false."""
 
-DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes", "1/s": "rate", "FLOP/s": "compute", "B/s": "bandwidth"}
+DIMENSIONS = {
+    "s": "time",
+    "J": "energy",
+    "W": "power",
+    "USD": "money",
+    "B": "bytes",
+    "1/s": "rate",
+    "FLOP/s": "compute",
+    "B/s": "bandwidth",
+}
 """Unit of an output -> its dimension in `llmperf.units`; of the others, numbers and fractions, there is none."""
 
 
@@ -358,9 +422,6 @@ LATER = {
     "ttft_p99_s": "ttft_s",
     "tpot_p99_s": "tpot_s",
     "e2e_p99_s": "e2e_s",
-    "cost_per_mtok": "energy_per_output_token_j",
-    "cost": "energy_j",
-    "cost_per_hour": "energy_j",
     "mfu": "bound.ttft_s",
     "hfu": "bound.ttft_s",
     "mbu": "bound.tpot_s",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.differences import Difference, difference
+from llmperf.costs.money import apart, basis
 from llmperf.errors import InputError, Problem
 from llmperf.outputs import PARTS
 from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
@@ -41,11 +43,27 @@ class Comparison:
             ``bound``, ``roofline`` or ``projection``.
         """
         base, other = (result.parts[definition] for result in (self.results[0], self.results[index]))
+        apart = bool(self.apart(index))
         return {
-            output.name: _ratio(base.of(output.name), other.of(output.name), output.better == "lower")
+            output.name: math.nan
+            if apart and output.unit == "USD"
+            else _ratio(base.of(output.name), other.of(output.name), output.better == "lower")
             for output in PARTS[definition].outputs
             if output.better and output.name in base and output.name in other
         }
+
+    def apart(self, index: int) -> str:
+        """Why the costs of a configuration do not compare with those of the first; empty where they do."""
+        return apart(*(basis(one.scenario) for one in (self.results[0], self.results[index])))
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader should know of the comparison itself."""
+        return [
+            f"costs of {self.labels[index]} are not compared with those of {self.labels[0]}: {why}"
+            for index in range(1, len(self.results))
+            if (why := self.apart(index))
+        ]
 
     @property
     def definitions(self) -> list[str]:

@@ -100,7 +100,9 @@ class Diff:
     def notes(self) -> list[str]:
         """What a reader should know."""
         found = [note for side in self.sides for note in side.notes]
-        if self.comparison is None:
+        if self.comparison is not None:
+            found += self.comparison.notes
+        else:
             found.append(f"a {LOCK} holds outputs, not operators: the terms behind them cannot be compared")
         return found
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from llmperf import units
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Date, Fraction, Text
 from llmperf.errors import Problem, nearest, shown
-from llmperf.outputs import BOOLEANS, BOUND_BY, DIMENSIONS, LATER, TIMES, Output, by_path, canonical
+from llmperf.outputs import BOOLEANS, BOUND_BY, DIMENSIONS, LATER, PARTS, Output, by_path, canonical
 from llmperf.resources import RESOURCES
 
 SCHEMA_VERSION = 1
@@ -19,8 +19,11 @@ Confidence = Literal["projection", "pessimistic"]
 """Of a time or rate: the projection, or the unfavourable end of its error band."""
 
 SIDES = ("min", "max", "equals")
-GROUPS = ("bound", "roofline", "projection", "memory", "memory_bytes_per_device", "bottleneck")
-"""First parts of the paths of outputs; limits may stand in a mapping under them."""
+
+
+def groups() -> tuple[str, ...]:
+    """First parts of the paths of outputs; limits may stand in a mapping under them."""
+    return (*dict.fromkeys(name for part in PARTS.values() for name in (part.name, part.key)), BOUND_BY.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], lis
     spelled: dict[str, str] = {}
     problems = []
     for key, value in expect.items():
-        grouped = key in GROUPS and isinstance(value, Mapping)
+        grouped = key in groups() and isinstance(value, Mapping)
         for inner, limit in value.items() if grouped else ((None, value),):
             path, spelling = (f"{key}.{inner}", f"{key}: {{{inner}: ...}}") if grouped else (str(key), f"{key}: ...")
             name = canonical(path)
@@ -235,7 +238,8 @@ def _limits(
 
 def banded(path: str) -> bool:
     """Whether an output has an error band: projected times, rates and energies."""
-    return path in {output.name for output in TIMES}
+    found = by_path().get(path)
+    return found is not None and bool(found.band) and path == found.name
 
 
 def _value(output: Output, side: str, written: Any) -> Any:

@@ -19,7 +19,7 @@ from llmperf.checks.evaluation import Result
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document, finite, parse_yaml, raw_bytes
 from llmperf.files.store import remembered, write_atomically
-from llmperf.outputs import by_path
+from llmperf.outputs import by_path, places
 from llmperf.scenarios.digests import components, hashed, is_number
 from llmperf.version import __version__
 
@@ -30,24 +30,6 @@ SAME = 5.1e-6
 """Relative difference that rounding to `DIGITS` can make: such a number is not written anew. [1]"""
 MAX_BYTES, MAX_NODES = 64 * 2**20, 2_000_000
 """Largest lock file, and most values in it: some 70,000 checks."""
-LOCKED = (
-    "ttft_s",
-    "tpot_s",
-    "e2e_s",
-    "output_tokens_per_s",
-    "energy_per_output_token_j",
-    "bound.ttft_s",
-    "bound.tpot_s",
-    "bottleneck.prefill",
-    "bottleneck.decode",
-    "memory.weights",
-    "memory.kv_cache",
-    "required",
-    "fits",
-    "kv_pool_tokens",
-    "max_batch",
-)
-"""Outputs that every entry holds, beside those that its check limits."""
 HEAD = """\
 # What these checks gave when they were last reviewed: `llmperf check` compares with it.
 # `llmperf check --update` writes it anew.
@@ -244,6 +226,16 @@ def causes(before: Mapping[str, Any], after: Mapping[str, Any], outputs: Iterabl
     return tuple(out) or (f"llmperf itself: nothing that it reads has changed, nor its version {current}",)
 
 
+def locked() -> list[str]:
+    """Outputs that every entry holds, beside those that its check limits."""
+    return [
+        path
+        for path, (part, output) in places().items()
+        if part is None or (f"lock {part.definition}" if part.definition == "bound" else "lock") in output.shown
+        if part is None or part.definition != "roofline"
+    ]
+
+
 def facts(result: Result) -> dict[str, Any]:
     """An entry of the lock file."""
     assert result.answered is not None
@@ -256,7 +248,7 @@ def facts(result: Result) -> dict[str, Any]:
         "catalog": hashed([one for name, one in sorted(named.items()) if name not in ("workload", "layout")]),
         "llmperf": __version__,
         "components": named,
-        "outputs": {path: rounded(values[path]) for path in sorted({*LOCKED, *limited})},
+        "outputs": {path: rounded(values[path]) for path in sorted({*locked(), *limited} & set(values))},
     }
 
 

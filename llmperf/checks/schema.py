@@ -52,7 +52,7 @@ def lock_file() -> Schema:
         outputs={
             "type": "object",
             "properties": {path: _value(path, known[path]) for path in sorted(known)},
-            "required": list(lock.LOCKED),
+            "required": list(lock.locked()),
         },
     )
     checks = _mapping(_mapping(entry, "name of the check -> entry"), "name of the file -> its checks")

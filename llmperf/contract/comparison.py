@@ -70,7 +70,9 @@ def schema() -> dict[str, Any]:
         difference={"anyOf": [difference, {"type": "null"}]},
         explanation={"anyOf": [many(text), {"type": "null"}]},
     )
-    whole = holds(schema_version={"type": "integer"}, llmperf_version=text, configurations=many(configuration))
+    whole = holds(
+        schema_version={"type": "integer"}, llmperf_version=text, configurations=many(configuration), notes=many(text)
+    )
     return {"$schema": DIALECT, "title": "Comparison", **whole}
 
 
@@ -86,7 +88,12 @@ def comparison_dict(found: Comparison) -> dict[str, Any]:
         known["explanation"] = explanation(found, index) if index else None
         configurations.append(known)
     plain: dict[str, Any] = finite(
-        {"schema_version": SCHEMA_VERSION, "llmperf_version": __version__, "configurations": configurations}
+        {
+            "schema_version": SCHEMA_VERSION,
+            "llmperf_version": __version__,
+            "configurations": configurations,
+            "notes": found.notes,
+        }
     )
     return plain
 

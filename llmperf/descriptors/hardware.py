@@ -26,6 +26,7 @@ from llmperf.descriptors.fields import (
     Watts,
     Whole,
 )
+from llmperf.descriptors.prices import PriceKind
 from llmperf.descriptors.weights import Sparsity
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
@@ -146,6 +147,9 @@ class Hardware:
     tdp: Watts | None = None
     price: Dollars | None = None
     rent: DollarRate | None = None
+    rent_kind: PriceKind | None = None
+    rent_date: Text | None = None
+    """When the rent was read, or held: ``2026-03``."""
     price_date: Text | None = None
     placement: dict[OperatorClass, Text] = field(default_factory=dict)
     """Operator classes that run on another engine than the first matrix or vector engine."""

@@ -14,6 +14,7 @@ from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
+from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.weights import Compute, WeightFormat
 from llmperf.descriptors.workload import Workload
 
@@ -50,5 +51,6 @@ class Scenario:
     devices: Whole | None = None
     name: Text | None = None
     description: Text | None = None
+    prices: Prices = field(default_factory=Prices)
     asks: Mapping[str, Any] = field(default_factory=dict)
     """Sections of other questions than the static batch, by name (`llmperf.answers.questions`)."""

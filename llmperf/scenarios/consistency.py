@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors import prices
 from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
@@ -32,6 +33,7 @@ def check_together(scenario: Scenario, document: Document | None) -> None:
         *_layout_of_model(scenario),
         *_workload_of_model(scenario),
         *_method_of_cache(scenario),
+        *((f"prices.{path}", text) for path, text in prices.contradictions(scenario.prices)),
     ]
     if found:
         file = document.file if document else None

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.scenario import Scenario
 from llmperf.files.store import is_path
 
-_ANYWHERE = ("sources", "aliases", "notes", "year", "official")
+_ANYWHERE = ("sources", "aliases", "notes", "year", "official", "rent_kind", "rent_date")
 """Fields of descriptors that change no output."""
 
 
@@ -38,10 +39,11 @@ def components(one: Scenario, scenario: Mapping[str, Any]) -> dict[str, str]:
     """
     hardware = one.hardware
     formats = " ".join(dict.fromkeys((one.weights.name, one.kv_cache.name)))
+    stated = () if one.prices == Prices() else (one.prices,)
     parts = {
         "model": (_label(scenario, "model", one.model.name), (one.model,)),
         "hardware": (_label(scenario, "hardware", hardware.name), (hardware,)),
-        "price": ("", tuple(getattr(hardware, name) for name in _PRICE)),
+        "price": ("", (*(getattr(hardware, name) for name in _PRICE), *stated)),
         "calibration": (hardware.achieved.name, (hardware.achieved,)),
         "formats": (formats, (one.weights, one.kv_cache, one.activations)),
         "engine": (f"{one.engine.name} {one.attention.name}", (one.engine, one.attention)),

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
+from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import MAX_DEPTH, deeper_than
@@ -22,7 +23,12 @@ JUDGED = ("expect", "confidence", "tolerance", "tags", "skip", "schema_version")
 """Keys that stand in a scenario file and change nothing of the scenario."""
 
 
-SECTIONS: dict[str, type[Any]] = {"parallelism": Parallelism, "placement": Placement, "workload": Workload}
+SECTIONS: dict[str, type[Any]] = {
+    "parallelism": Parallelism,
+    "placement": Placement,
+    "workload": Workload,
+    "prices": Prices,
+}
 """Keys of a scenario that are mappings of their own."""
 
 
@@ -37,6 +43,7 @@ FLAT: dict[str, str] = {
     for section, cls in SECTIONS.items()
     for item in fields(cls)
     if not (section == "placement" and item.name in ("weights", "kv_cache"))
+    and (section != "prices" or item.name == "rent")
 }
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
 

@@ -182,10 +182,10 @@ def _validated(
             inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
             if name in lines:
                 inner[""] = lines[name]
-            section = given.get(name)
-            if section is None and name not in OWN_SECTIONS:
-                continue  # of a question that is not asked
-            parts[name] = build(cls, Document({} if section is None else section, file, inner), name)
+            if given.get(name) is not None:
+                parts[name] = build(cls, Document(given[name], file, inner), name)
+            elif name in OWN_SECTIONS:  # others are of a question that is not asked
+                parts[name] = cls()
         except InputError as error:
             problems += error.problems
     problems += _scalars(given, parts, document)

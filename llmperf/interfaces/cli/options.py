@@ -36,6 +36,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("engine", FORMATS, "Serving engine."),
     ("attention", FORMATS, "Attention kernel: flash-attention-3, hydragen, unfused, ...; by default the engine's."),
     ("tiers", FORMATS, "Memory tiers to fill in this order, separated by commas: hbm,dram."),
+    ("rent", OTHER, "Rent of one device, USD an hour, for costs: 2.10; by default the one that its file has."),
     ("batch", WORKLOAD, "Sequences of the static batch, on the whole system."),
     ("input", WORKLOAD, "Prompt tokens of a sequence."),
     ("output", WORKLOAD, "Generated tokens of a sequence."),

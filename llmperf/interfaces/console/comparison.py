@@ -42,6 +42,8 @@ def show(found: Comparison) -> None:
         out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
         for words in explanation(found, index):
             out.print(text(filled(words, "- ", out.width)))
+    for words in found.notes:
+        out.print(f"note: {text(words)}")
     notes: dict[str, list[str]] = {}
     for label, result in zip(found.labels, found.results, strict=True):
         for note in result.warnings:

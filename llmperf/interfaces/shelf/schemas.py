@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmperf.checks.limits import GROUPS, SIDES, CheckKeys
 from llmperf.checks.limits import SCHEMA_VERSION as CHECK_VERSION
+from llmperf.checks.limits import SIDES, CheckKeys, groups
 from llmperf.contract.comparison import DIALECT
 from llmperf.contract.comparison import schema as comparison_schema
 from llmperf.descriptors.scenario import Plain
@@ -118,8 +118,8 @@ def _check_keys(definitions: dict[str, Any]) -> dict[str, Any]:
     definitions["Limits"] = {"anyOf": [limits, {"type": ["boolean", "string", "null"]}]}
     of = {"$ref": "#/$defs/Limits"}
     outputs = {path: {**of, "description": output.description} for path, output in by_path().items()}
-    grouped = {group: {"type": "object", "additionalProperties": of} for group in GROUPS}
-    spelled = {f"^({'|'.join(GROUPS)})\\.": of}
+    grouped = {group: {"type": "object", "additionalProperties": of} for group in groups()}
+    spelled = {f"^({'|'.join(groups())})\\.": of}
     expect = {"type": "object", "properties": {**outputs, **grouped}, "patternProperties": spelled}
     schema["properties"]["expect"] = {**expect, "additionalProperties": False}
     version = {"type": "integer", "minimum": 1, "maximum": CHECK_VERSION}

@@ -1,53 +1,42 @@
-"""Energy and money, where the hardware says what it draws and what it costs."""
+"""Energy and money, where the hardware says what it draws, or a price is known."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from llmperf.answers.answer import Answer
+from llmperf.costs.money import basis
 from llmperf.interfaces.figures.drawing import quantity
-from llmperf.interfaces.report.html import Html, h, table
+from llmperf.interfaces.report.html import Html, h, items, table
 from llmperf.interfaces.report.inputs import Inputs
+from llmperf.outputs import DIMENSIONS, TIMES
 
 TITLE = "Energy and cost"
+OUTPUTS = tuple(output for output in TIMES if output.unit in ("J", "W", "USD"))
 
 
 def applies(inputs: Inputs) -> bool:
-    """Whether the power or the rent of some hardware is known."""
-    chips = [result.scenario.hardware for result in inputs.results.values()]
-    return any(chip.tdp is not None or chip.rent is not None for chip in chips)
+    """Whether the power of some hardware is known, or a price."""
+    results = inputs.results.values()
+    return any(one.scenario.hardware.tdp is not None or basis(one.scenario) is not None for one in results)
 
 
-def render(inputs: Inputs) -> Iterator[Html]:
-    """Energy and rent of the batch and of its tokens."""
-    head = (
-        "configuration",
-        "energy of the batch",
-        "energy a token",
-        "rent of the devices",
-        "USD for 1M output tokens",
-        "as of",
-    )
+def render(inputs: Inputs) -> Iterator[Html | None]:
+    """Energy and cost of the batch and of its tokens, and what the prices are."""
+    head = ("configuration", *(output.label for output in OUTPUTS), "price")
     yield table(head, [_row(name, result) for name, result in inputs.results.items()])
+    if inputs.comparison is not None:
+        yield items(inputs.comparison.notes)
     yield h(
         "p",
         "Energy is that of all devices at their rated power over the projected time: an upper estimate, without hosts, "
-        "network and cooling. Rent is what the catalog has for one device, times the devices, as if always as busy.",
+        "network and cooling. Costs are the price of one device times the devices that are needed; the price is the "
+        "scenario's, or else what the catalog has.",
         class_="note",
     )
 
 
 def _row(name: str, result: Answer) -> tuple[str, ...]:
-    hardware, part = result.scenario.hardware, result.projection
-    devices = float(np.max(result.scenario.parallelism.devices))
-    rent = None if hardware.rent is None else float(np.max(hardware.rent)) * devices
-    return (
-        name,
-        quantity(part.energy_j, "energy"),
-        quantity(part.energy_per_output_token_j, "energy"),
-        "-" if rent is None else f"{rent * 3600.0:,.2f} USD/h",
-        "-" if rent is None else f"{1e6 * rent / float(part.output_tokens_per_s):,.3g}",
-        hardware.price_date or "-",
-    )
+    values = (quantity(result.projection.of(output.name), DIMENSIONS[output.unit]) for output in OUTPUTS)
+    price = basis(result.scenario)
+    return (name, *values, "-" if price is None else str(price))
