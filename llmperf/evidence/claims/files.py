@@ -61,6 +61,41 @@ CATEGORIES: dict[Category, str] = {
 COMPRESSION: tuple[Category, ...] = ("weights", "kv-cache", "attention")
 """Categories of systems that change bytes, operations and passes of a transformer."""
 
+MECHANISMS: dict[str, str] = {
+    "training": "a training step: backward pass, gradients, optimizer",
+    "reinforcement learning": "generation, scoring and training in one step",
+    "fault tolerance": "failures, checkpoints and recovery",
+    "serving": "arrivals, queueing and continuous batching at saturation",
+    "disaggregation": "pools of machines for prompts and for tokens",
+    "elasticity": "scaling an instance while it serves",
+    "speculation": "drafting and verifying",
+    "test-time scaling": "many samples or trials of one request",
+    "routing": "a router before models, and where requests or experts go",
+    "kv reuse": "cached tokens that are not one common prefix of the batch",
+    "kv compression": "what a compressed cache computes again",
+    "sparsity": "neurons and weights that are skipped as they are predicted",
+    "lora": "adapters beside the base model",
+    "experts": "experts that cost nothing, or other than the rest",
+    "expert offload": "experts cached on the device and fetched on a miss",
+    "offload": "windows of layers and swapping beyond what a placement says",
+    "placement": "operators shared by processors, or computed where data lies",
+    "overlap": "collectives, memory and compute at once, operator beside operator",
+    "distribution": "unequal sequences in a batch, or devices apart over the internet",
+    "kernels": "schedules and limits within one operator",
+    "host": "launch times of each processor",
+    "power": "power and energy by phase, clock or element",
+    "cost": "prices of cards, and of stages on different ones",
+    "hardware": "a chip, or a number of one, that the catalog lacks",
+    "model": "a model that the catalog lacks",
+    "other networks": "networks that are no transformer",
+    "diffusion": "many denoising steps over clips",
+    "simulation": "the error of another tool",
+    "unknown setup": "the source does not say what a scenario needs",
+}
+"""What claims wait for that have no scenario: name -> in words. A name goes when no claim waits for it any more."""
+LANDS_WITH = {"training": "training", "serving": "traffic"}
+"""Mechanism -> the section of a scenario that comes with it (`llmperf.scenarios.keys.NOT_YET`)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Claimed(_Marker):
@@ -100,7 +135,25 @@ class Free(_Marker):
         return {"type": "object"}
 
 
+@dataclass(frozen=True, slots=True)
+class Waited(_Marker):
+    """A mechanism, or a list of several; whether each is one of `MECHANISMS` is said with the claim's other faults."""
+
+    def check(self, value: Any) -> tuple[str, ...]:
+        """The names."""
+        names = value if isinstance(value, list | tuple) else [value]
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"{shown(value)} must be the name of a mechanism, or a list of them")
+        return tuple(dict.fromkeys(names))
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of what a user may write."""
+        one = {"enum": list(MECHANISMS)}
+        return {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
 Values = Annotated[Any, Claimed()]
+Mechanisms = Annotated[tuple[str, ...], Waited()]
 Keys = Annotated[Mapping[str, Any], Free()]
 Tolerance = Annotated[float, Number(1e-6, 10.0)]
 
@@ -136,7 +189,9 @@ class PublishedClaim:
     baseline: Keys | None = None
     """What differs in the baseline: merged over the scenario, null deletes."""
     not_expressible: Text | None = None
-    """The mechanism that is missing, in place of a scenario."""
+    """What is missing, in words, in place of a scenario."""
+    mechanism: Mechanisms | None = None
+    """Of `MECHANISMS`: which are missing, one or several."""
     tolerance: Tolerance | None = None
     note: Text | None = None
 
@@ -148,6 +203,14 @@ class PublishedClaim:
         ends = self.value if isinstance(self.value, tuple) else (self.value, self.value)
         low, high = (units.parse(end, dimension(self.metric)) for end in ends)
         return float(f"{low:.12g}"), float(f"{high:.12g}")  # 0.08395, not 0.08395000000000001
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """What the claim waits for, of `MECHANISMS`: as stated, or in files without the key as the reason begins."""
+        if self.mechanism is not None:
+            return self.mechanism
+        begin = (self.not_expressible or "").partition(":")[0]
+        return (begin,) if begin in MECHANISMS else ()
 
     @property
     def allowed_error(self) -> float:
@@ -209,6 +272,10 @@ def _wrong(claim: PublishedClaim) -> list[Fault]:
     """What in one claim contradicts itself."""
     found = [(key, text, (), None) for key, text in _wrong_parts(claim)]
     out: list[Fault] = [*found, *_wrong_value(claim)]
+    for name in claim.mechanism or ():
+        if name not in MECHANISMS:
+            text = f"no missing mechanism is called {shown(name)}"
+            out.append(("mechanism", text, tuple(MECHANISMS), nearest(name, MECHANISMS)))
     if claim.scenario is not None and metric(claim.metric) is None:
         out.append(("metric", *_unknown_metric(claim.metric)))
     return out
@@ -238,6 +305,8 @@ def _wrong_parts(claim: PublishedClaim) -> list[tuple[str, str]]:
         found.append(("scenario", "is missing; or say with not_expressible which mechanism is"))
     if claim.scenario is not None and claim.not_expressible is not None:
         found.append(("not_expressible", "stands in place of a scenario, not beside one"))
+    if claim.mechanism is not None and claim.not_expressible is None:
+        found.append(("mechanism", "serves not_expressible only: it says which mechanism is missing"))
     if claim.scenario is not None and ratio and claim.baseline is None:
         found.append(("baseline", "is missing: a ratio divides the scenario by it"))
     if claim.baseline is not None and (claim.scenario is None or not ratio):

@@ -47,13 +47,15 @@ class Claim:
     verdict : str
         One of `VERDICTS`.
     why : str
-        The missing mechanism, or why the claim is not gated.
+        What is missing, in words, or why the claim is not gated.
     provenance : str
         Where the number stands.
     category : str
         A key of `llmperf.evidence.claims.files.CATEGORIES`.
     source : Source
         Where the system was published.
+    mechanisms : tuple of str
+        What a claim that is not expressible waits for, of `llmperf.evidence.claims.files.MECHANISMS`.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Claim:
     provenance: str
     category: Category
     source: Source
+    mechanisms: tuple[str, ...] = ()
 
 
 def load(path: str | Path) -> Published:
@@ -157,8 +160,17 @@ def said(claims: Iterable[Claim]) -> str:
 
 
 def missing(claims: Iterable[Claim]) -> dict[str, int]:
-    """How many claims wait for each mechanism, the most wanted first; a reason reads ``mechanism: detail``."""
-    return dict(Counter(claim.why.partition(":")[0] for claim in claims if claim.predicted is None).most_common())
+    """How many claims wait for each mechanism, the most wanted first; one that names none counts by its reason."""
+    names = (name for claim in claims if claim.predicted is None for name in claim.mechanisms or (claim.why,))
+    return dict(Counter(names).most_common())
+
+
+def waiting(claims: Iterable[Claim], mechanisms: Iterable[str], *, alone: bool = False) -> list[Claim]:
+    """The claims that wait for one of some mechanisms; `alone`: for nothing else, so that these are all they need."""
+    wanted = set(mechanisms)
+    if alone:
+        return [claim for claim in claims if claim.mechanisms and wanted.issuperset(claim.mechanisms)]
+    return [claim for claim in claims if wanted.intersection(claim.mechanisms)]
 
 
 def _files(paths: Iterable[str | Path] | str | Path | None, extra: tuple[str, ...]) -> list[Path]:
@@ -208,7 +220,7 @@ def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Docu
     def judged(predicted: float | None, error: float | None, verdict: Verdict, why: str = "") -> Claim:
         shape = (claim.id, of.system, claim.tier, claim.metric, _published(claim))
         where = (claim.provenance, of.category, of.source)
-        return Claim(*shape, predicted, error, tolerance, verdict, why, *where)
+        return Claim(*shape, predicted, error, tolerance, verdict, why, *where, claim.mechanisms)
 
     if claim.not_expressible is not None:
         return judged(None, None, "not_expressible", claim.not_expressible)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmperf.evidence.claims.files import CATEGORIES
-from llmperf.evidence.claims.recompute import Claim, missing, said
+from llmperf.evidence.claims.files import CATEGORIES, MECHANISMS
+from llmperf.evidence.claims.recompute import Claim, missing, said, waiting
 from llmperf.interfaces.report.markdown import line, table
 from llmperf.words import claims as published
 
@@ -38,10 +38,14 @@ def _overview(claims: Sequence[Claim]) -> str:
     number = len({claim.system for claim in claims})
     lines = ["## Overview", "", f"{len(claims)} claims of {number} systems: {said(claims)}.", ""]
     lines += table(published.HEAD, published.standing(claims))
-    waiting = missing(claims)
-    if waiting:
-        lines += ["", "Claims that cannot be expressed yet wait for:", ""]
-        lines += table(("mechanism", "claims"), [(why, str(number)) for why, number in waiting.items()])
+    wanted = missing(claims)
+    if wanted:
+        lines += ["", "Claims that cannot be expressed yet wait for these mechanisms, some for several:", ""]
+        rows = [
+            (name, MECHANISMS.get(name, "-"), str(number), str(len(waiting(claims, [name], alone=True))))
+            for name, number in wanted.items()
+        ]
+        lines += table(("mechanism", "what it is", "claims", "for it alone"), rows)
     return "\n".join(lines) + "\n"
 
 
