@@ -1,13 +1,13 @@
 """The one table of outputs: what every result is called, its unit, which direction is better, and where it is shown.
 
 JSON output, terminal tables, comparison, checks, lock files, the schema and all else that names a result read it from
-here. What is added to a group, a part or the phases at run time (`Group.add`, `add_part`, `add_phase`) is seen by all.
+here. What is added to a group, a part or the phases at run time (`Group.add`, `add_parts`, `add_phase`) is seen by all.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
@@ -395,12 +395,15 @@ PARTS: dict[str, Part] = {
     "projection": Part("projection", "projection", ((TIMES, ""),), "projection"),
     "memory": Part("memory", "memory_bytes_per_device", ((MEMORY_CLASSES, "memory."), (CAPACITY, ""))),
 }
-"""Parts of the answers to all questions, by name."""
+"""Parts of the answer to a static batch, by name."""
+
+_parts: list[Part] = [*PARTS.values()]
+"""Those of all questions."""
 
 
-def add_part(part: Part) -> None:
-    """Take a part of a question from outside."""
-    PARTS[part.name] = part
+def add_parts(parts: Iterable[Part]) -> None:
+    """Take the parts of a question from outside."""
+    _parts.extend(part for part in parts if part not in _parts)
     _forget()
 
 
@@ -432,29 +435,37 @@ LATER = {
 
 
 @cache
-def places() -> dict[str, tuple[Part | None, Output]]:
-    """Every output of a scenario by the path that names it, with its part; a bottleneck has none."""
+def paths(parts: tuple[Part, ...], phases: tuple[str, ...]) -> dict[str, tuple[Part | None, Output]]:
+    """Outputs by the paths that name them, each with its part; what limits a phase is of none.
+
+    Of equal paths the first part counts; what needs no prefix comes first, projections before all else.
+    """
+    order = sorted(parts, key=lambda part: part.definition not in ("projection", ""))
     found: dict[str, tuple[Part | None, Output]] = {}
-    named = [PARTS["projection"], PARTS["memory"], *PARTS.values()]  # what a name without a prefix means comes first
-    for bare in (True, False):
-        for part in named:
+    for bare, those in ((True, order), (False, parts)):
+        for part in those:
             for group, prefix in part.groups:
                 if bare == (not prefix):
                     for output in group:
                         found.setdefault(f"{prefix}{output.name}", (part, output))
-    return found | {f"bottleneck.{phase}": (None, BOUND_BY) for phase in PHASES}
+    return found | {f"{BOUND_BY.name}.{phase}": (None, BOUND_BY) for phase in phases}
 
 
 @cache
 def by_path() -> dict[str, Output]:
-    """Every output of a scenario by the path that names it: ``tpot_s``, ``bound.tpot_s``, ``memory.weights``."""
-    return {path: output for path, (_, output) in places().items()}
+    """Every output of any question by the path that names it: ``tpot_s``, ``bound.tpot_s``, ``memory.weights``."""
+    return {path: output for path, (_, output) in paths(tuple(_parts), tuple(PHASES)).items()}
+
+
+def groups() -> tuple[str, ...]:
+    """First parts of paths: of JSON (``memory_bytes_per_device``), and as they are written (``memory``)."""
+    return (*dict.fromkeys(name for part in _parts for name in (part.name, part.key)), BOUND_BY.name)
 
 
 def canonical(path: str) -> str:
     """The path of `by_path` that another spelling means, as in JSON: ``projection.``, ``memory_bytes_per_device.``."""
     head, _, name = path.rpartition(".")
-    for part in PARTS.values():
+    for part in _parts:
         if head in (part.name, part.key):
             for group, prefix in part.groups:
                 if name in group.names:
@@ -521,5 +532,5 @@ def loaded(home: Any) -> Any:
 
 def _forget() -> None:
     """Derive anew what is derived from the tables."""
-    for derived in (places, by_path, metrics, metric):
+    for derived in (paths, by_path, metrics, metric):
         derived.cache_clear()

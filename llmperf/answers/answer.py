@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.answers.questions import asked
+from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import choose
-from llmperf.outputs import BOUND_BY, PARTS, Part, canonical, places
+from llmperf.outputs import BOUND_BY, Part, canonical
 from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
 from llmperf.resources import CAPACITY, RESOURCES
@@ -62,7 +62,7 @@ class Answer:
         parts: dict[str, Figures] = object.__getattribute__(self, "parts")
         if name in parts:
             return parts[name]
-        part = places()[name][0] if name in places() else None
+        part = QUESTIONS[self.question].paths.get(name, (None, None))[0]
         if part is not None and part.name in parts:
             return parts[part.name].of(name)
         raise AttributeError(f"an answer to {self.question} has no {name!r}")
@@ -76,14 +76,13 @@ class Answer:
             If there is no such output, or this question has none of it.
         """
         name = canonical(path)
-        part, output = places().get(name, (None, None))
-        if output is BOUND_BY and name.partition(".")[2] in self.bottleneck:
+        part, output = QUESTIONS[self.question].paths.get(name, (None, None))
+        if output is BOUND_BY:
             return self.bottleneck[name.partition(".")[2]]
-        if part is None or output is None or part.name not in self.parts or output.name not in self.parts[part.name]:
+        if part is None or output is None:
             allowed = tuple(self.paths)
-            raise InputError(
-                Problem("is no output of this question", path, allowed=allowed, suggestion=nearest(path, allowed))
-            )
+            text = f"is no output of {self.question}"
+            raise InputError(Problem(text, path, allowed=allowed, suggestion=nearest(path, allowed)))
         found = self.parts[part.name].of(output.name)
         if name == "kv_pool_tokens":  # a model that keeps nothing of a token holds any number of them
             found = choose(np.isnan(found), np.inf, found)
@@ -91,16 +90,8 @@ class Answer:
 
     @property
     def paths(self) -> list[str]:
-        """Paths of all outputs that this answer has."""
-        return [
-            path
-            for path, (part, output) in places().items()
-            if (
-                path.partition(".")[2] in self.bottleneck
-                if part is None
-                else output.name in self.parts.get(part.name, ())
-            )
-        ]
+        """Paths of all outputs of its question."""
+        return list(QUESTIONS[self.question].paths)
 
 
 def answer(resolved: Resolved) -> Answer:
@@ -116,7 +107,7 @@ def answer(resolved: Resolved) -> Answer:
     assert first is not None
     return Answer(
         question.name,
-        {name: _collected(PARTS[name], joined.columns, answered) for name in first.parts},
+        {name: _collected(question.part(name), joined.columns, answered) for name in first.parts},
         {phase: _named(joined.columns[phase]) for phase in first.phases},
         (*answered.warnings, *notes(answered.scenario)),
         answered.shape,

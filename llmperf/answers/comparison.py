@@ -10,9 +10,9 @@ from typing import Any
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.differences import Difference, difference
+from llmperf.answers.questions import QUESTIONS
 from llmperf.costs.money import apart, basis
 from llmperf.errors import InputError, Problem
-from llmperf.outputs import PARTS
 from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
 from llmperf.scenarios.resolve import resolve
 
@@ -48,7 +48,7 @@ class Comparison:
             output.name: math.nan
             if apart and output.unit == "USD"
             else _ratio(base.of(output.name), other.of(output.name), output.better == "lower")
-            for output in PARTS[definition].outputs
+            for output in QUESTIONS[self.results[0].question].part(definition).outputs
             if output.better and output.name in base and output.name in other
         }
 
@@ -68,9 +68,8 @@ class Comparison:
     @property
     def definitions(self) -> list[str]:
         """Parts whose outputs can be compared as ratios: those that all answers have by the same definitions."""
-        return [
-            name for name, part in PARTS.items() if part.definition and all(name in one.parts for one in self.results)
-        ]
+        parts = QUESTIONS[self.results[0].question].parts
+        return [part.name for part in parts if part.definition and all(part.name in one.parts for one in self.results)]
 
     def difference(self, index: int) -> Difference:
         """What differs from the first configuration, as numbers."""

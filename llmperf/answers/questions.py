@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.outputs import PARTS, PHASES, Part, PhaseKind, add_part, add_phase, loaded
+from llmperf.outputs import PARTS, PHASES, Output, Part, PhaseKind, add_parts, add_phase, loaded, paths
 from llmperf.scenarios.keys import add_section
 
 if TYPE_CHECKING:
@@ -52,6 +52,15 @@ class Question:
         function: Callable[[Scenario], Evaluated] = loaded(self.evaluate)
         return function
 
+    @property
+    def paths(self) -> dict[str, tuple[Part | None, Output]]:
+        """Its outputs by the paths that name them, each with its part; what limits a phase is of none."""
+        return paths(self.parts, tuple(kind.name for kind in self.phases))
+
+    def part(self, name: str) -> Part:
+        """One of its parts."""
+        return next(part for part in self.parts if part.name == name)
+
 
 QUESTIONS: dict[str, Question] = {
     "estimate": Question(
@@ -67,8 +76,7 @@ QUESTIONS: dict[str, Question] = {
 
 def register(question: Question) -> None:
     """Take a question from outside: with its parts, phases and sections of a scenario."""
-    for part in question.parts:
-        add_part(part)
+    add_parts(question.parts)
     for kind in question.phases:
         add_phase(kind)
     for name, cls in question.sections:

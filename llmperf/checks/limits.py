@@ -9,7 +9,7 @@ from typing import Any, Literal
 from llmperf import units
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Date, Fraction, Text
 from llmperf.errors import Problem, nearest, shown
-from llmperf.outputs import BOOLEANS, BOUND_BY, DIMENSIONS, LATER, PARTS, Output, by_path, canonical
+from llmperf.outputs import BOOLEANS, BOUND_BY, DIMENSIONS, LATER, Output, by_path, canonical, groups
 from llmperf.resources import RESOURCES
 
 SCHEMA_VERSION = 1
@@ -19,11 +19,6 @@ Confidence = Literal["projection", "pessimistic"]
 """Of a time or rate: the projection, or the unfavourable end of its error band."""
 
 SIDES = ("min", "max", "equals")
-
-
-def groups() -> tuple[str, ...]:
-    """First parts of the paths of outputs; limits may stand in a mapping under them."""
-    return (*dict.fromkeys(name for part in PARTS.values() for name in (part.name, part.key)), BOUND_BY.name)
 
 
 @dataclass(frozen=True, slots=True)

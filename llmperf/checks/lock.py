@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from llmperf.answers.questions import Question, asked
 from llmperf.checks.discovery import LOCK
 from llmperf.checks.evaluation import Result
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document, finite, parse_yaml, raw_bytes
 from llmperf.files.store import remembered, write_atomically
-from llmperf.outputs import by_path, places
+from llmperf.outputs import by_path
 from llmperf.scenarios.digests import components, hashed, is_number
 from llmperf.version import __version__
 
@@ -226,13 +227,12 @@ def causes(before: Mapping[str, Any], after: Mapping[str, Any], outputs: Iterabl
     return tuple(out) or (f"llmperf itself: nothing that it reads has changed, nor its version {current}",)
 
 
-def locked() -> list[str]:
-    """Outputs that every entry holds, beside those that its check limits."""
+def locked(question: Question) -> list[str]:
+    """Outputs that every entry of a question holds, beside those that its check limits."""
     return [
         path
-        for path, (part, output) in places().items()
-        if part is None or (f"lock {part.definition}" if part.definition == "bound" else "lock") in output.shown
-        if part is None or part.definition != "roofline"
+        for path, (part, output) in question.paths.items()
+        if part is None or f"lock {part.definition}".removesuffix(" projection").rstrip() in output.shown
     ]
 
 
@@ -248,7 +248,9 @@ def facts(result: Result) -> dict[str, Any]:
         "catalog": hashed([one for name, one in sorted(named.items()) if name not in ("workload", "layout")]),
         "llmperf": __version__,
         "components": named,
-        "outputs": {path: rounded(values[path]) for path in sorted({*locked(), *limited} & set(values))},
+        "outputs": {
+            path: rounded(values[path]) for path in sorted({*locked(asked(result.answered.scenario)), *limited})
+        },
     }
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmperf.answers.questions import QUESTIONS
 from llmperf.checks import SCHEMA_VERSION, STATUSES, WRONG, lock
 from llmperf.checks.limits import SIDES
 from llmperf.outputs import BOOLEANS, BOUND_BY, Output, by_path
@@ -52,7 +53,7 @@ def lock_file() -> Schema:
         outputs={
             "type": "object",
             "properties": {path: _value(path, known[path]) for path in sorted(known)},
-            "required": list(lock.locked()),
+            "required": list(lock.locked(QUESTIONS["estimate"])),
         },
     )
     checks = _mapping(_mapping(entry, "name of the check -> entry"), "name of the file -> its checks")

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from llmperf.answers.questions import asked
+from llmperf.answers.answer import Answer, with_maximum
+from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
+from llmperf.evidence import confidence
 from llmperf.files.documents import finite
-from llmperf.outputs import PARTS
 from llmperf.phases.notes import notes
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
-
-if TYPE_CHECKING:
-    pass
-from llmperf.answers.answer import Answer, with_maximum
-from llmperf.evidence import confidence
 from llmperf.version import __version__
 
 SCHEMA_VERSION = 1
@@ -66,7 +62,7 @@ def estimate_dict(result: Answer) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "llmperf_version": __version__,
         "question": result.question,
-        **{PARTS[name].key: dict(part.items()) for name, part in result.parts.items()},
+        **{part.key: dict(result.parts[part.name].items()) for part in QUESTIONS[result.question].parts},
         "bottleneck": result.bottleneck,
         "error_band": confidence.to_dict(result),
         "extrapolated": confidence.extrapolated_of(result),

@@ -7,9 +7,10 @@ from typing import Any
 
 from llmperf.answers.comparison import Comparison
 from llmperf.answers.differences import Difference, Part, PartChange, PhaseChange
+from llmperf.answers.questions import QUESTIONS
 from llmperf.contract.answers import SCHEMA_VERSION, estimate_dict
 from llmperf.files.documents import finite
-from llmperf.outputs import PARTS, PHASES
+from llmperf.outputs import PHASES
 from llmperf.version import __version__
 from llmperf.words.difference import explanation
 
@@ -22,9 +23,6 @@ def schema() -> dict[str, Any]:
     def holds(description: str = "", **properties: Any) -> dict[str, Any]:
         said = {"description": description} if description else {}
         return {"type": "object", **said, "properties": properties, "required": list(properties)}
-
-    def some(**properties: Any) -> dict[str, Any]:
-        return {"type": "object", "properties": properties}
 
     def many(of: Any) -> dict[str, Any]:
         return {"type": "array", "items": of}
@@ -55,18 +53,10 @@ def schema() -> dict[str, Any]:
     difference = holds(
         workload=many(change), phases=many(phase), memory_bytes_per_device=many(change), capacity=many(change)
     )
-    factors = {
-        part.name: holds(
-            "how many times better than the first",
-            **{output.name: number for output in part.outputs if output.better},
-        )
-        for part in PARTS.values()
-        if part.definition
-    }
     configuration = holds(
         "as llmperf estimate --json, and beside it:",
         label=text,
-        speedup=some(**factors),
+        speedup=_speedup(number),
         difference={"anyOf": [difference, {"type": "null"}]},
         explanation={"anyOf": [many(text), {"type": "null"}]},
     )
@@ -74,6 +64,25 @@ def schema() -> dict[str, Any]:
         schema_version={"type": "integer"}, llmperf_version=text, configurations=many(configuration), notes=many(text)
     )
     return {"$schema": DIALECT, "title": "Comparison", **whole}
+
+
+def _speedup(number: Any) -> dict[str, Any]:
+    """Ratios by definition; what the answers to all questions have is required."""
+    every = [[part for part in question.parts if part.definition] for question in QUESTIONS.values()]
+    out: dict[str, Any] = {"type": "object", "properties": {}, "required": []}
+    for name in dict.fromkeys(part.name for parts in every for part in parts):
+        those = [
+            [one.name for part in parts if part.name == name for one in part.outputs if one.better] for parts in every
+        ]
+        properties = {output: number for outputs in those for output in outputs}
+        out["properties"][name] = {
+            "type": "object",
+            "description": "how many times better than the first",
+            "properties": properties,
+            "required": [output for output in properties if all(output in outputs for outputs in those)],
+        }
+        out["required"] += [name] if all(those) else []
+    return out
 
 
 def comparison_dict(found: Comparison) -> dict[str, Any]:

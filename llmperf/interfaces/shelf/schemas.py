@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from llmperf.checks.limits import SCHEMA_VERSION as CHECK_VERSION
-from llmperf.checks.limits import SIDES, CheckKeys, groups
+from llmperf.checks.limits import SIDES, CheckKeys
 from llmperf.contract.comparison import DIALECT
 from llmperf.contract.comparison import schema as comparison_schema
 from llmperf.descriptors.scenario import Plain
 from llmperf.descriptors.validation import adapter
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence.claims.files import Published
-from llmperf.outputs import by_path
+from llmperf.outputs import by_path, groups
 from llmperf.scenarios.components import COMPONENTS, ENTRIES
 from llmperf.scenarios.keys import FLAT, JUDGED, SECTIONS
 
