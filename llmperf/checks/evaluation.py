@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
+from llmperf.answers.questions import asked
 from llmperf.answers.values import EQUAL
 from llmperf.checks.limits import Check, Limit
 from llmperf.checks.tasks import Answered, Task, plain_number
-from llmperf.errors import Problem
+from llmperf.errors import Problem, nearest
 from llmperf.evidence import confidence
 
 ABOUT_MEMORY = ("fits", "missing", "kv_headroom")
@@ -96,7 +97,7 @@ def judge(check: Check, answered: Answered | list[Problem], today: date) -> Resu
         return replace(done, status="failed", reason="it asserts nothing")
     if not all(verdict.holds for verdict in verdicts):
         return replace(done, status="failed")
-    if not answered.values["fits"] and not any(limit.output in ABOUT_MEMORY for limit in check.limits):
+    if answered.values.get("fits") is False and not any(limit.output in ABOUT_MEMORY for limit in check.limits):
         text = "the workload does not fit; its times assume that it did (a check of that expects fits: false)"
         return replace(done, status="failed", reason=text)
     return done
@@ -104,6 +105,13 @@ def judge(check: Check, answered: Answered | list[Problem], today: date) -> Resu
 
 def judged(limit: Limit, answered: Answered) -> Verdict | Problem:
     """One limit against the estimate."""
+    if limit.output not in answered.values:
+        place, allowed = limit.place, tuple(answered.values)
+        text, like = (
+            f"is no output of {asked(answered.scenario).name}, which is asked here",
+            nearest(limit.output, allowed),
+        )
+        return Problem(text, f"expect.{limit.output}", place.file, place.line, allowed, like, place.column)
     value = answered.values[limit.output]
     if limit.pessimistic:
         share = confidence.unfavourable(answered.scenario, limit.about)

@@ -11,7 +11,7 @@ import numpy as np
 from llmperf.answers.answer import Answer, with_maximum
 from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
-from llmperf.errors import InputError, Problem
+from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import confidence
 from llmperf.files.documents import finite
 from llmperf.phases.notes import notes
@@ -19,6 +19,8 @@ from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
 from llmperf.version import __version__
 
+MIXED = "mixed"
+"""The step of decoding sequences and a chunk of a prompt together."""
 SCHEMA_VERSION = 1
 """Version of the JSON output; it grows when a name changes its meaning or goes."""
 
@@ -128,13 +130,19 @@ def _remedies(result: Answer) -> list[str]:
     return remedies(result.resolved, result.evaluated[0])
 
 
-def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
+def operators_dict(resolved: Resolved, step: str | None = None) -> dict[str, Any]:
     """Plain data as ``llmperf ops --json`` prints it: the operators of each step, the slowest first.
+
+    Parameters
+    ----------
+    resolved : Resolved
+    step : str, optional
+        A phase of the answer, or ``mixed``; without, all its phases.
 
     Raises
     ------
     InputError
-        If the scenario holds arrays: a table shows one configuration.
+        If the scenario holds arrays: a table shows one configuration. If it has no such step.
     """
     from llmperf.answers.breakdown import operators
     from llmperf.phases.mixed import mixed
@@ -143,16 +151,22 @@ def operators_dict(resolved: Resolved, steps: list[str]) -> dict[str, Any]:
         raise InputError(Problem("the operator table shows one configuration, not arrays"))
     resolved = with_maximum(resolved)
     part = asked(resolved.scenario).evaluation(resolved.scenario)
-    phases = dict(part.phases)
-    if "mixed" in steps:
-        phases["mixed"] = mixed(part.setup, part.placed)
+    phases = part.phases
+    if step == MIXED:
+        phases = {MIXED: mixed(part.setup, part.placed)}
+    elif step is not None:
+        if step not in phases:
+            allowed = (*phases, MIXED)
+            raise InputError(
+                Problem("is no step of this scenario", "--phase", None, None, allowed, nearest(step, allowed))
+            )
+        phases = {step: phases[step]}
     shown = []
-    for step in steps:
-        phase = phases[step]
+    for name, phase in phases.items():
         rows = operators(phase)
         shown.append(
             {
-                "step": step,
+                "step": name,
                 "steps": _first(phase.steps),
                 "device_time_s": sum(row.total_s for row in rows),
                 "waits_s": {name: _first(value) for name, value in phase.waits.items()},

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from llmperf.costs.pricing.priced import Priced
 from llmperf.numeric import Array, Real, weighted_sum
 from llmperf.operators.kinds import kind
 from llmperf.operators.table import Block, Table
+from llmperf.outputs import loaded
 from llmperf.resources import LINKS
 
 
@@ -140,10 +140,9 @@ def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0
 
 
 @lru_cache(maxsize=256)
-def _price(place: str) -> Callable[[Block, Machine, tuple[Real, Real]], Priced]:
+def _price(place: str | Callable[..., Priced]) -> Callable[..., Priced]:
     """The price of a kind, which is imported when its first operator is priced."""
-    module, _, name = place.partition(":")
-    found: Callable[[Block, Machine, tuple[Real, Real]], Priced] = getattr(import_module(module), name)
+    found: Callable[..., Priced] = loaded(place)
     return found
 
 

@@ -6,8 +6,9 @@ kernels are found. `register` adds one at run time; its operators are then price
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from llmperf.errors import InputError, Problem, nearest
 
@@ -30,9 +31,9 @@ class Kind:
     columns : tuple of str
         Columns that its operators fill (`llmperf.operators.table.Block` says what each means); a kind may have columns
         of its own. The others are one zero, so that they cost nothing.
-    price : str
-        Where it is priced, ``module:function``: a function of a block, a machine and the shares that are read from
-        other tiers, which gives a `llmperf.costs.pricing.priced.Priced`.
+    price : str or callable
+        What prices it, or where that is, ``module:function``: a function of a block, a machine and the shares that are
+        read from other tiers, which gives a `llmperf.costs.pricing.priced.Priced`.
     measured : str
         Table of measured kernels (`llmperf.evidence.kernels`) that its price is checked against; empty where there is
         none, `unmeasured` saying why.
@@ -51,7 +52,7 @@ class Kind:
     name: str
     label: str
     columns: tuple[str, ...]
-    price: str
+    price: str | Callable[..., Any]
     measured: str = ""
     unmeasured: str = ""
     engine: UNITS = "matrix"

@@ -22,12 +22,16 @@ from llmperf.answers.differences import (
     unit,
 )
 from llmperf.operators.kinds import KINDS
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, by_path
 from llmperf.resources import HOST, LATENCY, MAIN, MEMORIES, RESOURCES, kind_of
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
 
+WHOLE = "batch"
+"""What needs no saying that a time is of."""
+MOST = "output_tokens_per_s"
+"""The output that says most of a change, where the question has it; else its first."""
 MENTIONED = 0.01
 """Smallest change that is said: of a phase, of the memory, of a quantity. [1]"""
 PARTS_SAID = 5
@@ -56,7 +60,6 @@ QUANTITIES = {
     "operators": "operator runs",
 }
 _CAPACITY = {"kv_pool_tokens": "KV pool", "max_batch": "largest batch", "max_context": "longest context"}
-_PER = {"batch": "", "step": " a step", "prompt": " a prompt", "token": " a token"}
 _WORKLOAD = {"shared_prefix": "shared prefix", "routing_diversity": "routing diversity"}
 
 
@@ -67,7 +70,7 @@ def explained(difference: Difference, rate: Change) -> list[str]:
     ----------
     difference : Difference
     rate : Change
-        Output tokens per second. [1/s]
+        The output that says most; of a static batch output tokens per second. In its SI unit.
 
     Returns
     -------
@@ -76,12 +79,14 @@ def explained(difference: Difference, rate: Change) -> list[str]:
     """
     if not _differs(difference, rate):
         return ["no difference"]
-    found = [f"output tokens/s {plain(rate)}: {times(rate.after / rate.before)}"]
+    output, ratio = by_path()[rate.name], rate.after / rate.before
+    found = [f"{output.label} {plain(rate)}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"]
     if difference.workload:
         found[0] += "; " + ", ".join(f"{_WORKLOAD.get(one.name, one.name)} {plain(one)}" for one in difference.workload)
     for phase in difference.phases:
         found += _phase(phase)
-    found += _memory(difference)
+    if difference.capacity:
+        found += _memory(difference)
     return found
 
 
@@ -152,7 +157,7 @@ def wait_label(part: str, resource: str, quantity: str) -> str:
 
 def _phase(phase: PhaseChange) -> Iterator[str]:
     """What changed in one phase: its time, its parts, and what it waits for."""
-    per = _PER[phase.per]
+    per = "" if phase.per == WHOLE else f" a {phase.per}"
     smallest = MENTIONED * max(phase.time.before, phase.time.after)
     said = [part for part in phase.parts if abs(part.effect_s) >= smallest][:PARTS_SAID]
     if phase.time.relative < MENTIONED:
@@ -297,5 +302,7 @@ def _memory(difference: Difference) -> Iterator[str]:
 
 def explanation(found: Comparison, index: int) -> list[str]:
     """What makes the difference to the first configuration, in words with their numbers, the largest first."""
-    rates = (float(found.results[one].output_tokens_per_s) for one in (0, index))
-    return explained(found.difference(index), Change("output_tokens_per_s", "1/s", *rates))
+    paths = found.results[0].paths
+    path = MOST if MOST in paths else next((one for one in paths if by_path()[one].better), paths[0])
+    rates = (float(found.results[one].value(path)) for one in (0, index))
+    return explained(found.difference(index), Change(path, by_path()[path].unit, *rates))

@@ -13,7 +13,7 @@ from llmperf.contract.answers import operators_dict
 
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:
-    data = operators_dict(llmperf.load(None, scenario), [step])
+    data = operators_dict(llmperf.load(None, scenario), step)
     return {row["name"]: row for row in data["steps"][0]["operators"]}
 
 

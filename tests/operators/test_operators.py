@@ -21,7 +21,7 @@ from llmperf.scenarios.components import component
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:
     scenario.setdefault("hardware", "h100-sxm")
-    data = operators_dict(llmperf.load(None, scenario), [step])
+    data = operators_dict(llmperf.load(None, scenario), step)
     return {row["name"]: row for row in data["steps"][0]["operators"]}
 
 
@@ -183,7 +183,7 @@ def test_experts_hit_agree_with_drawing_them() -> None:
 
 @pytest.mark.parametrize(("step", "model"), [("prefill", "llama-3.1-8b"), ("decode", "mixtral-8x7b")])
 def test_work_bytes_and_time_add_up_over_operators(step: str, model: str) -> None:
-    data = operators_dict(llmperf.load(None, {"model": model, "hardware": "h100-sxm", "batch": 4}), [step])["steps"][0]
+    data = operators_dict(llmperf.load(None, {"model": model, "hardware": "h100-sxm", "batch": 4}), step)["steps"][0]
     assert sum(row["total_s"] for row in data["operators"]) == pytest.approx(data["device_time_s"])
     assert sum(row["share"] for row in data["operators"]) == pytest.approx(1.0)
     assert sum(data["waits_s"].values()) >= data["device_time_s"] * 0.99

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Annotated
 
 import typer
@@ -10,20 +9,15 @@ import typer
 from llmperf.interfaces.cli.options import Request, scenario_command
 
 
-class StepKind(str, Enum):
-    """Steps whose operators can be shown."""
-
-    prefill = "prefill"
-    decode = "decode"
-    mixed = "mixed"
-
-
 @scenario_command
 def ops(
     request: Request,
     phase: Annotated[
-        StepKind | None,
-        typer.Option(help="One step only; mixed: decoding sequences and a chunk of a prompt together."),
+        str | None,
+        typer.Option(
+            help="One step only; mixed: decoding sequences and a chunk of a prompt together.",
+            metavar="prefill|decode|mixed",
+        ),
     ] = None,
 ) -> None:
     """Which operators does a step run, how long does each take, and what limits it?
@@ -32,7 +26,7 @@ def ops(
     """
     from llmperf.contract.answers import operators_dict
 
-    data = operators_dict(request.resolved(), [phase.value] if phase else ["prefill", "decode"])
+    data = operators_dict(request.resolved(), phase)
     if request.as_json:
         from llmperf.interfaces.cli import print_json
 

@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 
 from llmperf.answers.comparison import Comparison
+from llmperf.answers.questions import QUESTIONS
 from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
+from llmperf.outputs import CAPACITY, DIMENSIONS, MEMORY_CLASSES, Output
 from llmperf.words.difference import explanation, times
 from llmperf.words.scenario import described, maximum
 
 _LABEL = 24
 _WIDEST = 23
-_DIMENSIONS = {"s": "time", "J": "energy", "B": "bytes"}
-_TIMES = ("ttft_s", "tpot_s", "output_tokens_per_s", "energy_per_output_token_j")
-_REQUIRED = next(output for output in CAPACITY if output.name == "required")
-_HELD = ("kv_pool_tokens", "max_batch", "max_context")
+_QUANTITIES = ("s", "J", "B", "W", "USD")
+"""Units that are printed with a prefix; rates are counts."""
 
 Row = tuple[str, list[str]]
 
@@ -85,16 +84,10 @@ def _rows(found: Comparison) -> list[Row]:
         for key in ("batch", "input", "output")
         if len({getattr(work, key) for work in works}) > 1
     ]
-    for output in TIMES:
-        if output.name in _TIMES:
-            rows += _times(found, output)
-    for output in (*MEMORY_CLASSES, _REQUIRED):
-        rows.append((f"{output.label}, GiB", [_gib(getattr(result.memory, output.name)) for result in results]))
-    if not all(result.fits for result in results):
-        rows.append(("fits", ["yes" if one.fits else f"no: {_gib(one.memory.missing)} more" for one in results]))
-    for output in CAPACITY:
-        if output.name in _HELD:
-            rows.append((output.label, [count(getattr(result.memory, output.name)) for result in results]))
+    for output in _outputs(found, "projection"):
+        rows += _times(found, output)
+    if all("memory" in result.parts for result in results):
+        rows += _memory(found)
     rows += [
         (f"{phase} limited by", [result.bottleneck.get(phase) or "" for result in results])
         for phase in results[0].bottleneck
@@ -102,14 +95,41 @@ def _rows(found: Comparison) -> list[Row]:
     return [row for row in rows if any(cell not in ("", "-") for cell in row[1])]
 
 
-def _times(found: Comparison, output: Any) -> list[Row]:
+def _outputs(found: Comparison, definition: str) -> list[Output]:
+    """Outputs of a definition that comparisons show; where a question marks none, all of them."""
+    parts = QUESTIONS[found.results[0].question].parts
+    every = [output for part in parts if part.definition == definition for output in part.outputs]
+    return [output for output in every if "compare" in output.shown] or every
+
+
+def _memory(found: Comparison) -> list[Row]:
+    """Classes of memory, whether it fits, and what would."""
+    results = found.results
+    shown = CAPACITY.shown("compare")
+    rows = [
+        (f"{output.label}, GiB", [_gib(result.memory.of(output.name)) for result in results])
+        for output in (*MEMORY_CLASSES, *(one for one in shown if one.unit == "B"))
+    ]
+    if not all(result.fits for result in results):
+        rows.append(("fits", ["yes" if one.fits else f"no: {_gib(one.memory.missing)} more" for one in results]))
+    rows += [
+        (output.label, [count(result.memory.of(output.name)) for result in results])
+        for output in shown
+        if output.unit == "1"
+    ]
+    return rows
+
+
+def _times(found: Comparison, output: Output) -> list[Row]:
     """One result: projected, with how many times better than the first, and its bound."""
     rows = []
     for definition, label in (("projection", output.label.replace(", last sequence", "")), ("bound", "  its bound")):
-        values = [getattr(getattr(result, definition), output.name) for result in found.results]
+        if not all(definition in result.parts for result in found.results):
+            continue
+        values = [result.parts[definition].of(output.name) for result in found.results]
         if not any(math.isfinite(value) for value in values):
             continue
-        cells = [quantity(v, _DIMENSIONS[output.unit]) if output.unit in _DIMENSIONS else count(v) for v in values]
+        cells = [quantity(v, DIMENSIONS[output.unit]) if output.unit in _QUANTITIES else count(v) for v in values]
         for index in range(1, len(cells)):
             ratio = found.speedup(index, definition)[output.name]
             if np.isfinite(ratio):

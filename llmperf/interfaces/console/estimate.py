@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
+from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
-from llmperf.outputs import TIMES
+from llmperf.outputs import DIMENSIONS, Output
 from llmperf.resources import RESOURCES
 from llmperf.words.scenario import headline, maximum
 
-_DIMENSIONS = {"s": "time", "J": "energy"}
 _OPERATORS_SHOWN = 8
 _BAR = 8
 _MENTIONED = 0.1
@@ -27,7 +29,8 @@ def show(result: Answer) -> None:
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
     if chosen := maximum(result.scenario):
         out.print(f"{text(chosen)}\n")
-    out.print(_times(result))
+    for made in _figures(result):
+        out.print(made)
     for phase, name in result.bottleneck.items():
         if name is None:
             continue
@@ -35,9 +38,10 @@ def show(result: Answer) -> None:
             f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name].label)}: {_waits(result, phase)}"
         )
     out.print()
-    out.print(memory_table(result))
-    out.print(_verdict(result))
-    out.print()
+    if "memory" in result.parts:
+        out.print(memory_table(result))
+        out.print(_verdict(result))
+        out.print()
     out.print(_where(result))
     basis = result.scenario.hardware.achieved
     out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
@@ -65,20 +69,38 @@ def _waits(result: Answer, phase: str) -> str:
     return ", ".join(f"{share:.0%} {name}" for share, name in shares if share >= _MENTIONED)
 
 
-def _times(result: Answer) -> Any:
-    made = table("", "bound", "roofline", "projection")
-    for output in TIMES:
-        if output.name == "itl_s":
-            continue  # equals TPOT where every step emits one token
-        values = [getattr(part, output.name) for part in (result.bound, result.roofline, result.projection)]
-        if all(value != value for value in values):
-            continue
-        shown = [
-            quantity(value, _DIMENSIONS[output.unit]) if output.unit in _DIMENSIONS else count(value)
-            for value in values
-        ]
-        made.add_row(output.label, *shown)
-    return made
+def _figures(result: Answer) -> Iterator[Any]:
+    """A table of the outputs that have definitions, side by side, and one of each other part but the memory."""
+    parts = QUESTIONS[result.question].parts
+    defined = [part for part in parts if part.definition]
+    if defined:
+        made = table("", *(part.name for part in defined))
+        for output in dict.fromkeys(output for part in defined for output in part.outputs):
+            if output.name == "itl_s":
+                continue  # equals TPOT where every step emits one token
+            values = [getattr(result.parts[part.name], output.name, math.nan) for part in defined]
+            if not all(value != value for value in values):
+                made.add_row(output.label, *(_said(value, output) for value in values))
+        yield made
+    for part in parts:
+        if not part.definition and part.name != "memory":
+            made = table(part.name, "value")
+            for name, value in result.parts[part.name].items():
+                output = next(one for one in part.outputs if one.name == name)
+                made.add_row(output.label, _said(value, output))
+            yield made
+
+
+def _said(value: Any, output: Output) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return (
+        count(value)
+        if output.unit in ("1/s", "")
+        else quantity(value, DIMENSIONS[output.unit])
+        if output.unit in DIMENSIONS
+        else count(value)
+    )
 
 
 def _verdict(result: Answer) -> str:

@@ -6,17 +6,21 @@ import math
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.comparison import Comparison
+from llmperf.answers.questions import QUESTIONS
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, drawing, hover, label, new, quantity, rate
+from llmperf.interfaces.figures.drawing import Drawing, count, drawing, hover, label, new, quantity
+from llmperf.outputs import DIMENSIONS, Output
 
-METRICS = {
-    "ttft_s": "TTFT",
-    "tpot_s": "TPOT",
-    "e2e_s": "end to end",
-    "output_tokens_per_s": "output tokens/s",
-    "energy_per_output_token_j": "energy a token",
-}
-"""Outputs that are compared, and what they are called."""
+
+def compared(found: Comparison) -> list[Output]:
+    """Outputs that the figure shows: of those that views of comparisons show, the ones that all results have."""
+    part = next(part for part in QUESTIONS[found.results[0].question].parts if part.definition == "projection")
+    return [
+        output
+        for output in part.outputs
+        if {"compare", "card"} & output.shown
+        and all(math.isfinite(found.speedup(index)[output.name]) for index in range(len(found.results)))
+    ]
 
 
 def speedups(found: Comparison) -> Drawing:
@@ -28,22 +32,22 @@ def speedups(found: Comparison) -> Drawing:
         Of at least two configurations.
     """
     base, others = found.results[0], range(1, len(found.results))
-    kept = [name for name in METRICS if all(math.isfinite(getattr(one.projection, name)) for one in found.results)]
+    kept = compared(found)
     figure = new(theme.HEIGHT)
     for index in others:
         name, result, ratios = label(found.labels[index]), found.results[index], found.speedup(index)
         figure.add_bar(
-            x=[METRICS[metric] for metric in kept],
-            y=[ratios[metric] for metric in kept],
+            x=[metric.head for metric in kept],
+            y=[ratios[metric.name] for metric in kept],
             name=name,
             marker=theme.filled(theme.series(index - 1)["color"], theme.PATTERNS[(index - 1) % len(theme.PATTERNS)]),
-            text=[f"{ratios[metric]:.2f}x" for metric in kept],
+            text=[f"{ratios[metric.name]:.2f}x" for metric in kept],
             textposition="outside",
             cliponaxis=False,
             hovertext=[
                 hover(
                     f"<b>{name}</b>",
-                    f"{METRICS[metric]}: {value(result, metric)}",
+                    f"{metric.head}: {value(result, metric)}",
                     f"{label(found.labels[0])}: {value(base, metric)}",
                 )
                 for metric in kept
@@ -58,21 +62,19 @@ def speedups(found: Comparison) -> Drawing:
         f"Projections beside those of {found.labels[0]}: above the dashed line is better; of times and energy, less "
         "is better."
     )
-    head = ("configuration", *(METRICS[metric] for metric in kept), *(f"{METRICS[metric]}: times" for metric in kept))
+    head = ("configuration", *(metric.head for metric in kept), *(f"{metric.head}: times" for metric in kept))
     rows = [
         (
             found.labels[index],
             *(value(result, metric) for metric in kept),
-            *(f"{found.speedup(index)[metric]:.3g}" for metric in kept),
+            *(f"{found.speedup(index)[metric.name]:.3g}" for metric in kept),
         )
         for index, result in enumerate(found.results)
     ]
     return drawing("comparison", f"Compared with {found.labels[0]}", caption, figure, head, rows)
 
 
-def value(result: Answer, metric: str) -> str:
+def value(result: Answer, output: Output) -> str:
     """A projected output as a person reads it."""
-    number = getattr(result.projection, metric)
-    if metric.endswith("per_s"):
-        return rate(number)
-    return quantity(number, "energy" if metric.endswith("_j") else "time")
+    number = result.value(output.name)
+    return quantity(number, DIMENSIONS[output.unit]) if output.unit in DIMENSIONS else count(number)

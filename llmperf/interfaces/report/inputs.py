@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from llmperf.deployments import Deployment
 
 
+RATE = "output_tokens_per_s"
+
+
 @dataclass(frozen=True)
 class Inputs:
     """Everything that sections read; a section shows what is there and leaves out the rest.
@@ -61,10 +64,14 @@ class Inputs:
     folders: tuple[str, ...] = ()
     deployments: tuple[Deployment, ...] = ()
 
+    def having(self, *paths: str) -> dict[str, Answer]:
+        """The results whose question has all these outputs."""
+        return {name: one for name, one in self.results.items() if set(paths) <= set(one.paths)}
+
     @cached_property
     def along_batch(self) -> dict[str, Sweep]:
         """Each result along the batch, which several sections show."""
-        return {name: against(name, result, "batch", batches(result)) for name, result in self.results.items()}
+        return {name: against(name, result, "batch", batches(result)) for name, result in self.having(RATE).items()}
 
     @cached_property
     def comparison(self) -> Comparison | None:

@@ -17,14 +17,14 @@ OUTPUTS = tuple(output for output in TIMES if output.unit in ("J", "W", "USD"))
 
 def applies(inputs: Inputs) -> bool:
     """Whether the power of some hardware is known, or a price."""
-    results = inputs.results.values()
+    results = inputs.having("energy_j").values()
     return any(one.scenario.hardware.tdp is not None or basis(one.scenario) is not None for one in results)
 
 
 def render(inputs: Inputs) -> Iterator[Html | None]:
     """Energy and cost of the batch and of its tokens, and what the prices are."""
     head = ("configuration", *(output.label for output in OUTPUTS), "price")
-    yield table(head, [_row(name, result) for name, result in inputs.results.items()])
+    yield table(head, [_row(name, result) for name, result in inputs.having("energy_j").items()])
     if inputs.comparison is not None:
         yield items(inputs.comparison.notes)
     yield h(

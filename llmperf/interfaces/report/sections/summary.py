@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from llmperf.answers.answer import Answer
+from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.figures.drawing import count, gib, quantity, share
 from llmperf.interfaces.report.html import Html, h, items, join, table
 from llmperf.interfaces.report.inputs import Inputs
+from llmperf.outputs import DIMENSIONS, Output
 from llmperf.resources import RESOURCES
 from llmperf.words.scenario import described, maximum
 
@@ -26,12 +28,17 @@ def applies(inputs: Inputs) -> bool:
     return bool(inputs.results)
 
 
+def _batches(inputs: Inputs) -> dict[str, Answer]:
+    """Results of static batches; others are shown as what they have (`others`)."""
+    return inputs.having(*TIMES, "fits")
+
+
 def render(inputs: Inputs) -> Iterator[Html | None]:
     """A verdict, the numbers and their limits, for each result; of several, all numbers in one table first."""
-    several = len(inputs.results) > 1
-    if several:
+    several, batches = len(inputs.results) > 1, _batches(inputs)
+    if several and batches:
         head = ("configuration", "fits", "TTFT", "TPOT", "end to end", "tokens/s", "memory [GiB]", "limited by")
-        yield table(head, [_row(name, result) for name, result in inputs.results.items()])
+        yield table(head, [_row(name, result) for name, result in batches.items()])
     said = set[str]()
     for name, result in inputs.results.items():
         if several:
@@ -42,6 +49,9 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
             said.add(result.scenario.description)
         if chosen := maximum(result.scenario):
             yield h("p", chosen)
+        if name not in batches:
+            yield from others(result)
+            continue
         verdicts = [fits(result), *(served(result, metric, most) for metric, most in inputs.limits.items())]
         lines = (h("li", h("b", word), " ", text, class_=kind) for kind, word, text in verdicts)
         yield h("ul", *lines, class_="verdicts")
@@ -57,6 +67,25 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
         "8 of 10 measured results of the class lie."
     )
     yield h("p", text, class_="note")
+
+
+def others(result: Answer) -> Iterator[Html | None]:
+    """All outputs of an answer to another question, by part, and what limits its phases."""
+    yield h("p", f"{result.question}: {QUESTIONS[result.question].label}.")
+    for part in QUESTIONS[result.question].parts:
+        values = result.parts[part.name]
+        rows = [
+            (one.label, value(values.of(one.name), one), one.description) for one in part.outputs if one.name in values
+        ]
+        yield table((part.name, "value", "meaning"), rows, text=1)
+    yield items(_limits(result))
+
+
+def value(number: object, output: Output) -> str:
+    """An output as a person reads it."""
+    if isinstance(number, bool):
+        return "yes" if number else "no"
+    return quantity(number, DIMENSIONS[output.unit]) if output.unit in DIMENSIONS else count(number)
 
 
 Verdict = tuple[str, str, str]
