@@ -343,6 +343,8 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
     costs, scenario = part.phases[phase].costs, part.setup.scenario
     waits = {name: float(np.max(value)) for name, value in part.phases[phase].waits.items()}
     machine, work = part.setup.machine, sum(row.repeat * row.flops for row in rows)
+    if not work:
+        return  # what computes nothing stands below no peak
     time, ideal = sum(waits.values()), sum(row.repeat * row.roofline_s for row in rows)
     moved: dict[str, float] = {}
 
@@ -365,7 +367,7 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
     on, within = _computes(machine, max((row for row in rows if row.flops), key=lambda row: _peak(machine, row)))
     rates = {feed.resource: feed.bytes_per_s for feed in reversed(feeds)}
     for name, size in moved.items():
-        if size > 0.0 and work > 0.0:
+        if size > 0.0:
             fastest = max(ideal, size / rates[name])
             yield Point(STEP, phase, on, within, name, work / size, work / time, work / fastest, time, 1.0, limit)
 
