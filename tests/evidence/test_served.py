@@ -19,7 +19,6 @@ from llmperf.evidence.rows import Rows
 from llmperf.evidence.served import DATASETS, edge, elsewhere, names, recognized, serving, silicon, splitwise, vllm
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case, answers
-from llmperf.phases.closed_loop import closed_loop
 from llmperf.scenarios.resolve import resolve
 
 DATA = Path(os.environ.get("LLMPERF_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -48,15 +47,6 @@ def values(rows: Rows) -> dict[str, float]:
 
 
 # --- continuous batching
-
-
-def test_a_sequence_alone_waits_for_its_own_prompt_only_once() -> None:
-    assert closed_loop(1.0, 10e-3, 50e-3, 100.0) == pytest.approx(10e-3)
-
-
-def test_more_neighbours_never_make_a_token_faster() -> None:
-    times = np.asarray(closed_loop(np.arange(1.0, 100.0), 10e-3, 50e-3, 100.0))
-    assert (np.diff(times) > 0).all()
 
 
 def test_a_loop_of_one_is_a_single_request() -> None:

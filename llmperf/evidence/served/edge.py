@@ -12,7 +12,7 @@ import numpy as np
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.names import InexpressibleError
-from llmperf.evidence.served.scenarios import Answers, Case, answers
+from llmperf.evidence.served.scenarios import Asked, Case, answers
 from llmperf.evidence.tables import Table
 
 NAME = "edge"
@@ -113,7 +113,7 @@ def evaluate(table: Table) -> Rows:
     return rows
 
 
-def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: Answers) -> None:
+def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: Asked) -> None:
     bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
     chosen = [read[i] for i in keep]
     phases = {"prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode", "output_tokens_per_s": "e2e"}

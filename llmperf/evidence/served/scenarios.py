@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,10 +14,9 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.evidence.classes import band
 from llmperf.evidence.tables import Table
-from llmperf.numeric import Array, least, most
+from llmperf.numeric import Array
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.estimate import evaluate
-from llmperf.phases.mixed import mixed
 from llmperf.scenarios.binding import Joined
 from llmperf.scenarios.components import component
 from llmperf.scenarios.resolve import resolve
@@ -35,8 +34,6 @@ class Case:
     input: float = 1.0
     output: float = 1.0
     shared_prefix: float = 0.0
-    prompts: float = 0.0
-    """Prompts that join each decode step of a data-parallel rank (continuous batching), for `Answers.prompt`."""
 
     @property
     def key(self) -> str:
@@ -44,30 +41,28 @@ class Case:
         return json.dumps(self.scenario, sort_keys=True)
 
 
+Columns = dict[str, Array]
+Ask = Callable[[Scenario, NDArray[np.intp]], Mapping[str, Any]]
+"""What is asked of the scenario of equal cases, and of which cases: numbers or arrays of one length by name."""
+
+
 @dataclass(slots=True)
-class Answers:
-    """Results of many cases, one entry each; NaN and a fault where a case cannot be expressed.
+class Asked:
+    """Answers to many cases, one entry each; NaN and a fault where a case cannot be expressed.
 
     Attributes
     ----------
-    bound, projection : dict of str to ndarray
-        `TIMES`. [s]
-    max_batch : ndarray
-        Sequences of this length that fit, or that the engine runs at once. [1]
-    prompt : ndarray
-        Time that one prompt adds to decode steps, as a whole or in chunks, where `Case.prompts` of them join each. [s]
+    columns : dict of str to ndarray
+        Answers by name.
     faults : list of str
         Why a case has no answer; empty where it has one.
     scenarios : list of Scenario or None
         The resolved scenario of each case; its workload is that of all cases that it was evaluated with.
     """
 
-    bound: dict[str, Array]
-    projection: dict[str, Array]
-    max_batch: Array
+    columns: Columns
     faults: list[str]
-    scenarios: list[Scenario | None] = field(default_factory=list)
-    prompt: Array = field(default_factory=lambda: np.zeros(0))
+    scenarios: list[Scenario | None]
 
     def bands(self, phase: str) -> list[str]:
         """The class of the error band of each case (`llmperf.evidence.classes.band`)."""
@@ -84,23 +79,45 @@ class Answers:
         """Cases that have an answer."""
         return np.array([not fault for fault in self.faults], dtype=bool)
 
+    def column(self, name: str) -> Array:
+        """Answers of one name; all NaN where no case has any."""
+        return self.columns.get(name, np.full(len(self.faults), np.nan))
 
-def answers(cases: Sequence[Case]) -> Answers:
-    """Evaluate cases; equal scenarios share one evaluation, with arrays for the workload.
+    @property
+    def bound(self) -> Columns:
+        """`TIMES` that no system beats. [s]"""
+        return {name: self.column(f"bound.{name}") for name in TIMES}
+
+    @property
+    def projection(self) -> Columns:
+        """`TIMES` as projected. [s]"""
+        return {name: self.column(name) for name in TIMES}
+
+
+def answers(cases: Sequence[Case]) -> Asked:
+    """Static batches: `TIMES` by bound and projection."""
+
+    def ask(scenario: Scenario, _: NDArray[np.intp]) -> Mapping[str, Any]:
+        return times(evaluate(scenario))
+
+    return asked(cases, ask)
+
+
+def times(part: Evaluated) -> dict[str, Any]:
+    """`TIMES` of a static batch, by projection and (``bound.``) bound. [s]"""
+    named = {name: part.parts["projection"].of(name) for name in TIMES}
+    return named | {f"bound.{name}": part.parts["bound"].of(name) for name in TIMES}
+
+
+def asked(cases: Sequence[Case], ask: Ask) -> Asked:
+    """Ask about cases; equal scenarios share one evaluation, with arrays for the workload.
 
     A model may be asked for more tokens than it was trained for, as benchmarks do.
     """
     size = len(cases)
-    out = Answers(
-        {name: np.full(size, np.nan) for name in TIMES},
-        {name: np.full(size, np.nan) for name in TIMES},
-        np.full(size, np.nan),
-        [""] * size,
-        [None] * size,
-        np.full(size, np.nan),
-    )
+    out = Asked({}, [""] * size, [None] * size)
     for places in gathered(case.key for case in cases).values():
-        _fill(out, cases, places)
+        _fill(out, cases, places, ask)
     return out
 
 
@@ -117,28 +134,24 @@ def repeated(table: Table, places: Sequence[int]) -> str:
     return "" if len(places) == 1 else f"median of lines {', '.join(str(table.lines[place]) for place in places)}"
 
 
-def _fill(out: Answers, cases: Sequence[Case], places: list[int]) -> None:
+def _fill(out: Asked, cases: Sequence[Case], places: list[int], ask: Ask) -> None:
     """Answer the cases at `places`, one by one where together they are refused."""
-    chosen = [cases[place] for place in places]
     try:
-        scenario, columns = _evaluated(chosen)
+        scenario, columns = _evaluated([cases[place] for place in places], np.array(places), ask)
     except InputError as error:
         if len(places) == 1:
             out.faults[places[0]] = "; ".join(problem.message for problem in error.problems)
             return
         for place in places:
-            _fill(out, cases, [place])
+            _fill(out, cases, [place], ask)
         return
-    for name in TIMES:
-        out.bound[name][places] = columns[f"bound.{name}"]
-        out.projection[name][places] = columns[name]
-    out.max_batch[places] = columns["max_batch"]
-    out.prompt[places] = columns["prompt"]
+    for name, column in columns.items():
+        out.columns.setdefault(name, np.full(len(cases), np.nan))[places] = column
     for place in places:
         out.scenarios[place] = scenario
 
 
-def _evaluated(cases: Sequence[Case]) -> tuple[Scenario, dict[str, Array]]:
+def _evaluated(cases: Sequence[Case], places: NDArray[np.intp], ask: Ask) -> tuple[Scenario, Columns]:
     workload = {
         name: np.array([getattr(case, name) for case in cases])
         for name in ("batch", "input", "output", "shared_prefix")
@@ -146,29 +159,9 @@ def _evaluated(cases: Sequence[Case]) -> tuple[Scenario, dict[str, Array]]:
     longest = float((workload["input"] + workload["output"]).max())
     resolved = resolve({**cases[0].scenario, "model": _long(cases[0].scenario["model"], longest)}, workload)
     joined = Joined(resolved)
-    joining = np.array([case.prompts for case in cases])
     for scenario in resolved.blocks():
-        part = evaluate(scenario)
-        prompts = joining[joined.rows]
-        joined.add(
-            {
-                "max_batch": part.parts["memory"].max_batch,
-                "prompt": _prompt_time(part, prompts) if joining.any() else np.nan,
-                **{name: part.parts["projection"].of(name) for name in TIMES},
-                **{f"bound.{name}": part.parts["bound"].of(name) for name in TIMES},
-            }
-        )
+        joined.add(ask(scenario, places[joined.rows]))
     return resolved.scenario, joined.columns
-
-
-def _prompt_time(part: Evaluated, joining: Array) -> Any:
-    """Time that a prompt adds to the decode steps that it joins, in chunks of what they leave of the token budget."""
-    left = most(part.setup.scenario.engine.token_budget - part.setup.decode_step.sequences, 1.0)
-    new = part.setup.new_tokens
-    chunk = least(new, left)
-    together = least(joining, most(left // chunk, 1.0))
-    step = mixed(part.setup, part.placed, together).projection
-    return (new / chunk) * most(step - part.phases["decode"].projection / part.phases["decode"].steps, 0.0) / together
 
 
 def _long(model: Any, tokens: float) -> Any:

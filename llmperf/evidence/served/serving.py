@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.names import InexpressibleError
-from llmperf.evidence.served.scenarios import Answers, Case, answers
+from llmperf.evidence.served.scenarios import Asked, Case, asked, times
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
+from llmperf.phases.serving.waves import waves
 
 NAME = "serving"
 COLUMNS = {"scenario", "batch_or_concurrency", "input_len", "output_len", "metric", "value", "tier", "weight_fmt"}
@@ -211,63 +212,44 @@ def _layout(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, i
     return {"tp": int(tp), "pp": int(pp), "dp": int(dp), "ep": int(ep)}
 
 
-Rate = Callable[[Answers, str, Case, int], float]
-
-
 def _static(rows: Rows, table: Table, read: list[Row]) -> None:
-    found = answers([row.case for row in read])
-    waves, parts = _in_waves(read, found)
+    found = _in_parts([row.case for row in read])
+    parts, fits = found.column("parts"), found.column("sequences")
     keep = [i for i, fault in enumerate(found.faults) if not fault and np.isfinite(parts[i])]
     for i, row in enumerate(read):
         if found.faults[i]:
             rows.omit([row.name], found.faults[i])
         elif not np.isfinite(parts[i]):
             rows.omit([row.name], "the weights do not fit")
-    bound = np.array([_value(found.bound, read[i], i) for i in keep])
-    projection = np.array([_value(waves, read[i], i) for i in keep])
-    for i in keep:
-        if parts[i] > 1.0:
-            read[i].notes.append(f"does not fit: {parts[i]:.0f} parts one after the other")
+        elif parts[i] > 1.0:
+            row.notes.append(f"does not fit: {parts[i]:.0f} parts one after the other")
+    bound = np.array([_value(found.bound, read[i], i, read[i].case.batch) for i in keep])
+    projection = np.array([_value(found.projection, read[i], i, fits[i]) for i in keep])
     _extend(rows, table, [read[i] for i in keep], bound, projection, found, np.array(keep, dtype=int))
 
 
-def _in_waves(read: list[Row], found: Answers) -> tuple[dict[str, Array], Array]:
-    """Projections with a batch that does not fit run in parts, one after the other, and the number of parts.
+def _in_parts(cases: list[Case]) -> Asked:
+    """Static batches, in parts where they do not fit: times to tokens are those of a part that fits."""
 
-    Sequences of equal lengths end together, so that as many as fit make way for the next as many; the last part is
-    smaller. Infinitely many parts: not even one sequence fits.
-    """
-    batch = np.array([row.case.batch for row in read])
-    times = {name: column.copy() for name, column in found.projection.items()}
-    with np.errstate(divide="ignore", invalid="ignore"):
-        parts = np.where(found.known, np.maximum(np.ceil(batch / found.max_batch), 1.0), 1.0)
-    late = np.flatnonzero((parts > 1.0) & np.isfinite(parts))
-    if late.size:
-        room = found.max_batch[late]
-        full = answers([_of(read[i].case, size) for i, size in zip(late, room, strict=True)])
-        rest = answers([_of(read[i].case, size) for i, size in zip(late, batch[late] % room, strict=True)])
-        last = np.where(batch[late] % room > 0.0, rest.projection["e2e_s"], full.projection["e2e_s"])
-        for name, column in full.projection.items():
-            times[name][late] = column
-        times["e2e_s"][late] = (parts[late] - 1.0) * full.projection["e2e_s"] + last
-    return times, parts
+    def ask(scenario: Scenario, _: NDArray[Any]) -> dict[str, Any]:
+        found = waves(scenario)
+        bound = {name: value for name, value in times(found.whole).items() if name.startswith("bound.")}
+        return times(found.part) | bound | {"e2e_s": found.e2e, "parts": found.parts, "sequences": found.sequences}
+
+    return asked(cases, ask)
 
 
-def _of(case: Case, batch: float) -> Case:
-    return Case(case.scenario, max(float(batch), 1.0), case.input, case.output)
-
-
-def _value(times: dict[str, Array], row: Row, i: int) -> float:
-    """The metric of a row from the times of its case."""
+def _value(found: dict[str, Array], row: Row, i: int, sequences: float) -> float:
+    """The metric of a row from the times of its case, `sequences` of which are served at a time."""
     case = row.case
-    if row.metric in times:
-        return float(times[row.metric][i])
+    if row.metric in found:
+        return float(found[row.metric][i])
     if row.metric == "decode_tokens_per_s":
-        return case.batch / float(times["tpot_s"][i])
+        return sequences / float(found["tpot_s"][i])
     if row.metric == "prefill_tokens_per_s":
-        return case.batch * case.input / float(times["ttft_s"][i])
+        return sequences * case.input / float(found["ttft_s"][i])
     tokens = case.output + (case.input if row.metric == "total_tokens_per_s" else 0.0)
-    return case.batch * tokens / float(times["e2e_s"][i])
+    return case.batch * tokens / float(found["e2e_s"][i])
 
 
 def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
@@ -288,13 +270,13 @@ def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
         chosen,
         np.array([found.metric(row.metric, i, bound=True) for row, i in zip(chosen, keep, strict=True)]),
         np.array([found.metric(row.metric, i) for row, i in zip(chosen, keep, strict=True)]),
-        found.answers,
+        found.asked,
         index,
     )
 
 
 def _extend(
-    rows: Rows, table: Table, read: list[Row], bound: Array, projection: Array, found: Answers, index: NDArray[Any]
+    rows: Rows, table: Table, read: list[Row], bound: Array, projection: Array, found: Asked, index: NDArray[Any]
 ) -> None:
     if not read:
         return

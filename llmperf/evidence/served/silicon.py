@@ -148,7 +148,7 @@ def _aggregated(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list
         note = f"closed loop of {done.concurrency[i]:.0f}"
         note += "" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit"
         keep.append((i, "; ".join(filter(None, (note, repeated(table, places))))))
-    bands = done.answers.bands("decode")
+    bands = done.asked.bands("decode")
     _extend(
         rows,
         table,

@@ -2,49 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.names import InexpressibleError
-from llmperf.evidence.served.scenarios import Case, answers
+from llmperf.evidence.served.scenarios import Asked, Case, asked
 from llmperf.evidence.tables import Table
 from llmperf.numeric import Array
-from llmperf.scenarios.components import component
+from llmperf.phases.serving.arrivals import open_loop
 
 NAME = "vllm"
 COLUMNS = {"request_rate_per_s", "shared_prefix_len", "max_num_batched_tokens", "itl_mean_ms", "ttft_mean_ms"}
 
 ENGINE = "vllm"
+METRICS = (("ttft_s", "ttft_mean_ms", "prefill"), ("itl_s", "itl_mean_ms", "decode"), ("e2e_s", "e2e_mean_ms", "e2e"))
+"""Each metric, its column, and the phase of its error band."""
 FORMATS = {"fp8": "fp8", "fp16": "bf16", "bf16": "bf16"}
 REPEATED = 0.5
 """Share of a prompt behind the common one that earlier turns have left in the prefix cache: traffic of many turns, as
 inferred from these stages (times between tokens grow with the rate half as fast as whole prompts would make them). [1]
 """
-ROUNDS = 30
-"""Steps of the fixed point; it halves its distance in each."""
 EARLY = 0.95
 """A stage that generates less than this share of the length asked for stops early: its own length counts. [1]"""
 
 
 def evaluate(table: Table) -> Rows:
-    """Means of each stage as `ttft_s`, `itl_s` and `e2e_s`.
-
-    Notes
-    -----
-    With arrivals at rate ``r``, prompts that add ``p`` to a step, and a decode step of ``s(N)`` for ``N`` sequences,
-
-        ``itl = s(N) / (1 - r p)``, ``N = r e2e``, ``e2e = ttft + (output - 1) itl``,
-        ``ttft = itl / 2 + s(N) + p + request``:
-
-    the wait for half a running step, the step that the prompt joins, and the engine's time for a request.
-
-    References
-    ----------
-    .. [1] Little, "A Proof for the Queuing Formula L = lambda W", Operations Research 9, 1961.
+    """Means of each stage as `ttft_s`, `itl_s` and `e2e_s`: open loops (`llmperf.phases.serving.arrivals`).
 
     Raises
     ------
@@ -67,24 +56,24 @@ def evaluate(table: Table) -> Rows:
     if not cases:
         return rows
     rate = numbers["request_rate_per_s"][kept]
-    found = _steady(cases, rate)
-    known = ~np.isnan(found["itl_s"])
+    states = steady(cases, rate)
+    known = ~np.isnan(states.column("itl_s"))
     for place, fine in zip(kept, known, strict=True):
         if not fine:
             rows.omit([ids[place]], "the rate exceeds what the server can answer, or the model does not fit")
-    bands = found["bands"]
-    for metric, column in (("ttft_s", "ttft_mean_ms"), ("itl_s", "itl_mean_ms"), ("e2e_s", "e2e_mean_ms")):
-        index = np.flatnonzero(known)
+    index, flying = np.flatnonzero(known), states.column("in_flight")
+    for metric, column, phase in METRICS:
+        bands = states.bands(phase)
         rows.extend(
             ids=[ids[kept[i]] for i in index],
             metric=metric,
             groups=[f"{cases[i].scenario['model']}|tp{cases[i].scenario['parallelism']['tp']}" for i in index],
             measured=numbers[column][kept][index] * 1e-3,
-            bound=found[f"bound.{metric}"][index],
-            projection=found[metric][index],
-            notes=[f"open loop, {found['concurrency'][i]:.1f} sequences at once" for i in index],
+            bound=states.column(f"bound.{metric}")[index],
+            projection=states.column(metric)[index],
+            notes=[f"open loop, {flying[i]:.1f} sequences at once" for i in index],
             sources=[table.text("engine")[kept[i]] for i in index],
-            classes=[bands[metric][i] for i in index],
+            classes=[bands[i] for i in index],
         )
     return rows
 
@@ -121,29 +110,24 @@ def _case(table: Table, numbers: dict[str, Array], i: int) -> Case:
     }
     prefix, length = float(numbers["shared_prefix_len"][i]), float(numbers["input_len"][i])
     cached = min(round(prefix + REPEATED * (length - prefix)), length - 1.0)
-    return Case(scenario, 1.0, length, float(round(output)), float(cached), 1.0)
+    return Case(scenario, 1.0, length, float(round(output)), float(cached))
 
 
-def _steady(cases: list[Case], rate: Array) -> dict[str, Any]:
-    """The fixed point of the concurrency, by damped steps; NaN where the server saturates."""
-    output = np.array([case.output for case in cases])
-    request = component("engine", ENGINE).request_time
-    at_once = np.ones(len(cases))
-    found: dict[str, Any] = {}
-    for _ in range(ROUNDS):
-        whole = np.maximum(np.round(at_once), 1.0)
-        step = answers([replace(case, batch=float(n)) for case, n in zip(cases, whole, strict=True)])
-        busy = rate * step.prompt
-        itl = np.where(busy < 1.0, step.projection["tpot_s"] / np.where(busy < 1.0, 1.0 - busy, 1.0), np.nan)
-        ttft = 0.5 * itl + step.projection["tpot_s"] + step.prompt + request
-        e2e = ttft + (output - 1.0) * itl
-        at_once = 0.5 * (at_once + np.minimum(np.nan_to_num(rate * e2e, nan=1.0), step.max_batch))
-        found = {"ttft_s": ttft, "itl_s": itl, "e2e_s": e2e}
-    single = answers([replace(case, batch=1.0) for case in cases])
-    found |= {f"bound.{name}": single.bound[name] for name in ("ttft_s", "e2e_s")}
-    found["bound.itl_s"] = step.bound["tpot_s"]
-    found["concurrency"] = at_once
-    found["bands"] = {
-        metric: step.bands(phase) for metric, phase in (("ttft_s", "prefill"), ("itl_s", "decode"), ("e2e_s", "e2e"))
-    }
-    return found
+def steady(cases: list[Case], rate: Array) -> Asked:
+    """The steady state of each stage; NaN where the server saturates, or not even one request fits."""
+
+    def ask(scenario: Scenario, places: NDArray[np.intp]) -> Mapping[str, Any]:
+        found = open_loop(scenario, rate[places])
+        loop, one = found.loop, found.loop.request
+        steady = np.where(np.asarray(found.saturated) | (loop.room < 1.0), np.nan, 1.0)
+        return {
+            "ttft_s": steady * one.ttft,
+            "itl_s": steady * one.token,
+            "e2e_s": steady * one.e2e,
+            "in_flight": loop.in_flight,
+            "bound.ttft_s": loop.alone.parts["bound"].ttft_s,
+            "bound.itl_s": one.crowd.phases["decode"].bound,
+            "bound.e2e_s": loop.alone.parts["bound"].e2e_s,
+        }
+
+    return asked(cases, ask)
