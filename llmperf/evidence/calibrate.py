@@ -17,7 +17,8 @@ from llmperf.costs.machine import Machine, pick
 from llmperf.descriptors.achieved import CONSTANTS, Achieved, CacheAchieved
 from llmperf.descriptors.fields import TIME
 from llmperf.evidence.fit import START, Fit, UnfitError, robust
-from llmperf.evidence.kernels.base import Kernels, chip, predict, stack
+from llmperf.evidence.kernels.base import Kernels, chip, stack
+from llmperf.evidence.kernels.formats import predict
 from llmperf.evidence.rows import EXPLAINED
 from llmperf.numeric import Array
 

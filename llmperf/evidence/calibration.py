@@ -15,7 +15,8 @@ from llmperf.errors import InputError, Problem
 from llmperf.evidence.calibrate import Calibration, calibrate, document, written
 from llmperf.evidence.datasets import of_devices, read_kernels, shipped
 from llmperf.evidence.fit import UnfitError
-from llmperf.evidence.kernels.base import FORMATS, Measured, chip
+from llmperf.evidence.kernels.base import Readings, chip
+from llmperf.evidence.kernels.formats import FORMATS
 from llmperf.files.store import write_atomically
 from llmperf.scenarios.components import component
 
@@ -91,7 +92,7 @@ def run(
     return Written(label, path, result, found.omitted)
 
 
-def _host(found: Measured, hardware: Hardware) -> dict[str, Any]:
+def _host(found: Readings, hardware: Hardware) -> dict[str, Any]:
     """What launches and copies say: the median launch, and the best copy over the link's rate."""
     out: dict[str, Any] = {}
     if found.launches:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import tables
-from llmperf.evidence.kernels import base as kernels
-from llmperf.evidence.kernels.base import Kernels, Measured
+from llmperf.evidence.kernels.base import Kernels, Readings, chip
+from llmperf.evidence.kernels.formats import FORMATS
 from llmperf.evidence.tables import Table
 from llmperf.files.store import packaged
 
@@ -28,13 +28,13 @@ def kernel_format(table: Table, name: str | None = None) -> str | None:
     InputError
         If columns of the named format are missing.
     """
-    if name in kernels.FORMATS:
-        table.require(sorted(kernels.FORMATS[name][0]))
+    if name in FORMATS:
+        table.require(sorted(FORMATS[name][0]))
         return name
-    return next((name for name, (columns, _) in kernels.FORMATS.items() if columns <= set(table.columns)), None)
+    return next((name for name, (columns, _) in FORMATS.items() if columns <= set(table.columns)), None)
 
 
-def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -> Measured:
+def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -> Readings:
     """Kernels of several files.
 
     Parameters
@@ -49,7 +49,7 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
     InputError
         If a file is no kernel file, or has faults: those of all files at once.
     """
-    out, problems = Measured(), list[Problem]()
+    out, problems = Readings(), list[Problem]()
     for path in paths:
         try:
             table = tables.read(path)
@@ -62,7 +62,7 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
                 labels = table.columns["device"]
                 table.files = frozenset(devices.values())
                 table.columns["device"] = [devices.get(text, devices.get("*", text)) for text in labels]
-            part = kernels.FORMATS[found][1](table)
+            part = FORMATS[found][1](table)
         except InputError as error:
             problems += error.problems
             continue
@@ -73,7 +73,7 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
     return out
 
 
-def _beside(table: Table, out: Measured) -> bool:
+def _beside(table: Table, out: Readings) -> bool:
     """Whether a table of ``llmperf bench`` that is no kernel file was read: copies and launches; streams say nothing
     that products and elementwise operators do not.
     """
@@ -94,14 +94,14 @@ def _beside(table: Table, out: Measured) -> bool:
 
 
 def _unknown(table: Table) -> Problem:
-    best = max(kernels.FORMATS, key=lambda name: len(kernels.FORMATS[name][0] & set(table.columns)))
-    lacks = sorted(kernels.FORMATS[best][0] - set(table.columns))
+    best = max(FORMATS, key=lambda name: len(FORMATS[name][0] & set(table.columns)))
+    lacks = sorted(FORMATS[best][0] - set(table.columns))
     near = nearest(lacks[0], table.columns)
     text = f"is no kernel file: for {best} it lacks {', '.join(lacks)}"
-    return Problem(text, file=table.name, line=1, allowed=tuple(kernels.FORMATS), suggestion=near)
+    return Problem(text, file=table.name, line=1, allowed=tuple(FORMATS), suggestion=near)
 
 
-def of_devices(found: Measured, names: Iterable[str]) -> list[Kernels]:
+def of_devices(found: Readings, names: Iterable[str]) -> list[Kernels]:
     """The kernels of some chips, named as the catalog does or by an alias.
 
     Raises
@@ -111,7 +111,7 @@ def of_devices(found: Measured, names: Iterable[str]) -> list[Kernels]:
     """
     chosen = []
     for name in names:
-        hardware = kernels.chip(name)
+        hardware = chip(name)
         part = [kernel for kernel in found.kernels if kernel.device == hardware.name]
         if not part:
             have = tuple(sorted({kernel.device for kernel in found.kernels}))

@@ -8,8 +8,7 @@ from pathlib import Path
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import served, tables
 from llmperf.evidence.datasets import kernel_format, shipped
-from llmperf.evidence.kernels import base as kernels
-from llmperf.evidence.kernels.base import project
+from llmperf.evidence.kernels.formats import FORMATS, project
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.tables import Table
 
@@ -17,7 +16,7 @@ from llmperf.evidence.tables import Table
 def formats() -> dict[str, frozenset[str]]:
     """Every data format: the columns that it is recognized by, the most special first."""
     out = {module.NAME: frozenset(module.COLUMNS) for module in served.DATASETS}
-    return out | {name: columns for name, (columns, _) in kernels.FORMATS.items()}
+    return out | {name: columns for name, (columns, _) in FORMATS.items()}
 
 
 def evaluate(table: Table, name: str | None = None) -> Rows:
@@ -58,7 +57,7 @@ def _unrecognized(table: Table, known: dict[str, frozenset[str]]) -> Problem:
 
 
 def _kernel_rows(table: Table, name: str) -> Rows:
-    found = kernels.FORMATS[name][1](table)
+    found = FORMATS[name][1](table)
     rows = Rows(name)
     named = "id" in table.columns
     for part in found.kernels:

@@ -15,7 +15,8 @@ from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine, machine_of, pick
 from llmperf.costs.step import price
 from llmperf.descriptors.achieved import Achieved, CollectiveAchieved
-from llmperf.evidence.kernels import base as kernels
+from llmperf.evidence.kernels.base import Kernels
+from llmperf.evidence.kernels.formats import FORMATS, project
 from llmperf.evidence.tables import parse
 from llmperf.operators.routing import balanced, power_law
 from llmperf.operators.table import Row, table
@@ -26,9 +27,9 @@ CALIBRATED = [name for name in sorted(catalog.files("achieved")) if component("a
 CLASSES = [name for name in sorted(catalog.files("achieved")) if name.startswith("gpu")]
 
 
-def read(name: str, text: str) -> kernels.Kernels:
+def read(name: str, text: str) -> Kernels:
     """The one group of kernels in a CSV text."""
-    found = kernels.FORMATS[name][1](parse(text.encode(), f"{name}.csv"))
+    found = FORMATS[name][1](parse(text.encode(), f"{name}.csv"))
     assert not found.omitted, found.omitted
     assert len(found.kernels) == 1
     return found.kernels[0]
@@ -52,7 +53,7 @@ def test_a_measured_product_is_priced_as_one_of_an_estimate() -> None:
     measured = read("gemm", f"device,dtype,m,n,k,time_us,kernel,source\nH100,bfloat16,{m},{n},{k},70,none,mine\n")
     moved = 2.0 * (n * k + m * k + m * n)
     row = Row("x", 1.0, (1.0,), flops=2.0 * m * n * k, activation_bytes=moved, m=m, n=n, k=k)
-    assert kernels.project(measured)[0] == pytest.approx(priced("gemm", row), rel=1e-12)
+    assert project(measured)[0] == pytest.approx(priced("gemm", row), rel=1e-12)
 
 
 @pytest.mark.parametrize(("label", "chip"), [("H100", "h100-sxm"), ("L40S", "l40s")])
@@ -63,7 +64,7 @@ def test_a_measured_fp8_product_is_a_product_and_the_pass_that_quantizes_its_inp
     product = Row("x", 1.0, (1.0,), "fp8", flops=2.0 * m * n * k, activation_bytes=size, m=m, n=n, k=k)
     passed = Row("q", 1.0, (1.0,), "bf16", scheme="fp8", activation_bytes=3.0 * m * k, m=m)
     whole = priced("gemm", product, chip) + priced("quantize", passed, chip)
-    assert kernels.project(measured)[0] == pytest.approx(whole, rel=1e-9)
+    assert project(measured)[0] == pytest.approx(whole, rel=1e-9)
 
 
 def test_a_measured_decode_kernel_is_priced_as_one_of_an_estimate() -> None:
@@ -74,7 +75,7 @@ def test_a_measured_decode_kernel_is_priced_as_one_of_an_estimate() -> None:
     size = 32 * 4096 * 8 * 256 * 2.0 + 32 * 32 * 256 * 2.0
     shape = {"streams": 256.0, "group": 4.0, "context": 4096.0}
     row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * 32 * 4096 * 32 * 256, activation_bytes=size, **shape)
-    assert kernels.project(read("attention_decode", text))[0] == pytest.approx(priced("attention.decode", row))
+    assert project(read("attention_decode", text))[0] == pytest.approx(priced("attention.decode", row))
 
 
 def test_a_measured_prefill_kernel_is_priced_as_one_of_an_estimate() -> None:
@@ -86,7 +87,7 @@ def test_a_measured_prefill_kernel_is_priced_as_one_of_an_estimate() -> None:
     size = 2 * 2048 * 32 * 256 * 2.0 + 2 * 2048 * 8 * 256 * 4.0
     shape = {"blocks": 2 * 32 * 16.0, "query": 2048.0, "keys": 2048.0}
     row = Row("a", 1.0, (1.0,), scheme="bf16/d128", flops=2.0 * pairs * 32 * 256, activation_bytes=size, **shape)
-    assert kernels.project(read("attention_prefill", text))[0] == pytest.approx(priced("attention.prefill", row))
+    assert project(read("attention_prefill", text))[0] == pytest.approx(priced("attention.prefill", row))
 
 
 def test_measured_experts_are_priced_as_both_products_of_an_estimate() -> None:
@@ -100,24 +101,24 @@ def test_measured_experts_are_priced_as_both_products_of_an_estimate() -> None:
         row = Row("e", 1.0, (1.0,), flops=work, weight_bytes=weights, m=rows / hit, n=n, k=k, hit=hit)
         row.columns.update(padded_flops=work, padded_bytes=weights, activation_bytes=rows * passes)
         total += priced("moe", row)
-    assert kernels.project(read("moe", text))[0] == pytest.approx(total)
+    assert project(read("moe", text))[0] == pytest.approx(total)
 
 
 def test_a_measured_collective_is_priced_as_one_of_an_estimate() -> None:
     head = "device,topology,op,n_ranks,bytes,time_us,source\n"
     gather = read("collectives", head + "H100,aic-default,all_gather,8,268435456,900,mine\n")
     row = Row("r", 1.0, (1.0,), operation="all_gather", message=268435456.0, ranks_up=8.0)
-    assert kernels.project(gather)[0] == pytest.approx(priced("collective", row))
+    assert project(gather)[0] == pytest.approx(priced("collective", row))
     measured = read("collectives", head + "H100,aic-default,all_reduce,8,268435456,900,mine\n")
     row.operation = "all_reduce"
-    assert kernels.project(measured)[0] >= priced("collective", row), "an engine may have a faster kernel of its own"
+    assert project(measured)[0] >= priced("collective", row), "an engine may have a faster kernel of its own"
     assert measured.bound[0] == pytest.approx(268435456 / 450e9), "a switch that adds sends the vector once"
 
 
 def test_every_measured_kernel_that_ships_respects_its_bound_or_says_why() -> None:
     from llmperf.evidence.datasets import read_kernels, shipped
 
-    for part in read_kernels(shipped(kernels.FORMATS)).kernels:
+    for part in read_kernels(shipped(FORMATS)).kernels:
         beaten = part.measured < 0.98 * part.bound
         assert part.note or not beaten.any(), (part.device, part.scheme, part.kernel)
 

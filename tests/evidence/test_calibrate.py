@@ -17,7 +17,8 @@ from llmperf.descriptors.achieved import GemmAchieved
 from llmperf.evidence import calibration
 from llmperf.evidence.calibrate import calibrate
 from llmperf.evidence.fit import UnfitError, robust
-from llmperf.evidence.kernels import base as kernels
+from llmperf.evidence.kernels.base import Kernels, chip
+from llmperf.evidence.kernels.formats import FORMATS, predict
 from llmperf.evidence.tables import parse
 from llmperf.numeric import Array
 from llmperf.scenarios.components import component
@@ -47,21 +48,21 @@ def products(times: Array | None = None, device: str = "A100") -> str:
     return "\n".join([HEAD, *lines]) + "\n"
 
 
-def group(text: str) -> kernels.Kernels:
-    (found,) = kernels.FORMATS["gemm"][1](parse(text.encode(), "gemm.csv")).kernels
+def group(text: str) -> Kernels:
+    (found,) = FORMATS["gemm"][1](parse(text.encode(), "gemm.csv")).kernels
     return found
 
 
-def synthetic(noise: float = 0.03) -> kernels.Kernels:
+def synthetic(noise: float = 0.03) -> Kernels:
     """Products of a chip whose constants are known, measured with some noise."""
     part = group(products())
-    truth = kernels.predict(part, TRUTH, machine(part))
+    truth = predict(part, TRUTH, machine(part))
     return group(products(truth * np.exp(np.random.default_rng(7).normal(0, noise, len(SHAPES)))))
 
 
-def machine(part: kernels.Kernels) -> Machine:
+def machine(part: Kernels) -> Machine:
     """Its machine as calibration starts: without a cache."""
-    hardware = kernels.chip(part.device)
+    hardware = chip(part.device)
     return Machine(replace(hardware, achieved=replace(hardware.achieved, cache=None)))
 
 
@@ -70,7 +71,7 @@ def test_the_constants_that_made_the_data_are_found() -> None:
     assert found.constants.compute == pytest.approx(TRUTH.compute, rel=0.05)
     assert found.constants.memory == pytest.approx(TRUTH.memory, rel=0.05)
     part = synthetic()
-    times = [kernels.predict(part, constants, machine(part)) for constants in (TRUTH, found.constants)]
+    times = [predict(part, constants, machine(part)) for constants in (TRUTH, found.constants)]
     assert times[1] == pytest.approx(times[0], rel=0.05)  # the latency is shared out between its two terms
     assert found.median < 0.04
 
@@ -105,7 +106,7 @@ def test_rows_too_few_are_refused_by_the_fit_and_by_the_command(tmp_path: Path, 
     with pytest.raises(UnfitError, match="3 rows"):
         robust(
             "gemm",
-            lambda constants: kernels.predict(part, constants, machine(part)),
+            lambda constants: predict(part, constants, machine(part)),
             part.measured,
             np.ones(3),
             TRUTH,
@@ -204,15 +205,15 @@ def test_make_calibrate_refits_every_constant_that_was_fitted() -> None:
     fitted = {path.stem for path in files if "fitted" in yaml.safe_load(path.read_text())}
     assert set(made) == fitted
     for chips in made.values():
-        for chip in chips:
-            assert component("hardware", chip).name == chip
+        for one in chips:
+            assert component("hardware", one).name == one
 
 
 def test_the_launch_that_a_timer_held_is_no_part_of_a_captured_product() -> None:
     bf16 = synthetic()
     plugin = products().replace("bfloat16", "int4_wo").replace(",none,", ",trt_flow_/plugin,")
     launched = group(plugin)
-    measured = kernels.predict(launched, TRUTH, machine(launched)) + 8e-6
+    measured = predict(launched, TRUTH, machine(launched)) + 8e-6
     parts = [bf16, replace(launched, measured=measured)]
     fits = calibrate(parts, component("achieved", "gpu-datacenter"), samples=0).fits["gemm"]
     assert fits["w4a16"].constants.latency == fits["bf16"].constants.latency

@@ -16,7 +16,7 @@ from llmperf.costs.step import price
 from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.hardware import OperatorClass
 from llmperf.errors import InputError
-from llmperf.evidence.kernels.base import FORMATS
+from llmperf.evidence.kernels.formats import FORMATS
 from llmperf.operators import kinds
 from llmperf.operators.kinds import KINDS, Kind, kind
 from llmperf.operators.table import Block, Row, table

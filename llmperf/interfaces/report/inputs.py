@@ -16,7 +16,7 @@ from llmperf.answers.comparison import Comparison
 from llmperf.answers.sweep import Sweep, against, batches
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.datasets import shipped
-from llmperf.evidence.kernels import base as kernels
+from llmperf.evidence.kernels.formats import FORMATS
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.validate import validate
 from llmperf.evidence.validation import Validation
@@ -141,7 +141,7 @@ def gather(
         results,
         swept,
         dict(limits or {}),
-        tuple(validate([path for path in shipped() if _name(path) not in kernels.FORMATS])) if evidence else (),
+        tuple(validate([path for path in shipped() if _name(path) not in FORMATS])) if evidence else (),
         Validation(validate([_data_file(name) for name in data])) if data else Validation(),
         date,
         folders,

@@ -1,0 +1,51 @@
+"""The files of measured kernels: how each is recognized and read, and the closed form of each section."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llmperf.costs.machine import Machine, machine_of, pick
+from llmperf.evidence.kernels.attention import decode_time, prefill_time, read_decode, read_prefill
+from llmperf.evidence.kernels.base import Kernels, Readings, chip
+from llmperf.evidence.kernels.collectives import collective_time, read_collectives
+from llmperf.evidence.kernels.experts import moe_time, read_moe
+from llmperf.evidence.kernels.products import gemm_time, read_gemm
+from llmperf.evidence.kernels.streams import elementwise_time, read_elementwise
+from llmperf.evidence.tables import Table
+from llmperf.numeric import Array
+
+FORMS: dict[str, Callable[..., Array]] = {
+    "gemm": gemm_time,
+    "attention_prefill": prefill_time,
+    "attention_decode": decode_time,
+    "elementwise": elementwise_time,
+    "moe": moe_time,
+    "scale_up": collective_time,
+    "scale_out": collective_time,
+}
+"""Closed form of each section."""
+FORMATS: dict[str, tuple[frozenset[str], Callable[[Table], Readings]]] = {
+    "attention_prefill": (frozenset({"device", "dtype", "kv_dtype", "batch", "q_len", "head_dim"}), read_prefill),
+    "attention_decode": (frozenset({"device", "dtype", "kv_dtype", "batch", "kv_len", "head_dim"}), read_decode),
+    "moe": (frozenset({"device", "dtype", "num_tokens", "topk", "n_experts"}), read_moe),
+    "collectives": (frozenset({"device", "op", "n_ranks", "bytes"}), read_collectives),
+    "elementwise": (frozenset({"device", "op", "bytes"}), read_elementwise),
+    "gemm": (frozenset({"device", "dtype", "m", "n", "k"}), read_gemm),
+}
+"""Kernel files: the columns that each is recognized by, the most special first, and its reader."""
+
+
+def predict(kernels: Kernels, fit: Any, machine: Machine) -> Array:
+    """Time of each kernel with given constants. [s]"""
+    arguments = dict(kernels.arguments)
+    if kernels.operands is not None:
+        arguments["memory"] = arguments["memory"] * machine.relieved(kernels.operands) / kernels.operands
+    return FORMS[kernels.section](fit, machine, **arguments)
+
+
+def project(kernels: Kernels) -> Array:
+    """Time of each kernel with the constants that ship for its chip and implementation. [s]"""
+    machine = machine_of(chip(kernels.device))
+    known = getattr(machine.hardware.achieved, kernels.section)
+    return predict(kernels, pick(known, kernels.scheme, (kernels.kernel,)), machine)
