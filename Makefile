@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint docs transcripts bench calibrate accuracy clean
+.PHONY: demo test test-long golden lint docs transcripts bench calibrate accuracy clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -33,8 +33,14 @@ $(VENV)/.compiled: $(VENV)/.runtime
 demo: $(VENV)/.compiled ## One answer in the terminal: Llama-3.1-70B in FP8 on eight H100.
 	$(BIN)/llmperf estimate --model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256
 
-test: $(VENV)/.test ## The tests, on all cores.
-	$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(VENV)/.test ## The tests, on all cores, but for the long ones.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"
+
+test-long: $(VENV)/.test ## Tests of minutes: installations, the whole evidence, wide searches for counterexamples.
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
+golden: $(VENV)/.test ## Record anew what every command answers to the scenarios of tests/golden.
+	PYTHONPATH=tests $(BIN)/python -m golden.record
 
 lint: $(VENV)/.dev ## Style, types and the direction of imports.
 	$(BIN)/ruff check .
@@ -49,7 +55,7 @@ transcripts: $(VENV)/.runtime ## Write what commands print today into the docume
 	$(BIN)/python docs/generator/transcripts.py
 
 bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
-	$(BIN)/python benchmarks/bench.py
+	$(BIN)/python -m benchmarks
 
 , := ,
 HOPPER := h100-sxm,h200-sxm

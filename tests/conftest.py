@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from calling import SECONDS, called
+
 ROOT = Path(__file__).resolve().parents[1]
 
 settings.register_profile(
@@ -34,14 +36,20 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture
 def run() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """The installed command line, in a process of its own."""
+    """The command line by its real entry point, in this process."""
+    return called
+
+
+@pytest.fixture
+def process() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """The installed command line, in a process of its own: for what only a process shows."""
 
     def call(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         command = Path(sys.executable).with_name("llmperf")
         start = [str(command)] if command.exists() else [sys.executable, "-c", _MAIN]
         env = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         return subprocess.run(
-            [*start, *arguments], capture_output=True, text=True, timeout=60, env=env, cwd=cwd, check=False
+            [*start, *arguments], capture_output=True, text=True, timeout=SECONDS, env=env, cwd=cwd, check=False
         )
 
     return call
@@ -61,3 +69,13 @@ def answer(run: Callable[..., subprocess.CompletedProcess[str]]) -> Callable[...
         return data
 
     return call
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, and no catalog of the machine's user."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.delenv("LLMPERF_CATALOG", raising=False)
+    return here

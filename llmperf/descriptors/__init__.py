@@ -1,1 +1,1 @@
-"""What the user describes: hardware, models, formats, layouts, engines, workloads, and where they are found."""
+"""What may be said, and what is valid: hardware, models, formats, layouts, engines, workloads, scenarios."""

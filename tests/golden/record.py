@@ -6,15 +6,14 @@ The files are a net under changes of structure: they say what was answered befor
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from calling import called
 from golden.scenarios import SCENARIOS
 
 ANSWERS = Path(__file__).with_name("answers")
@@ -41,16 +40,7 @@ COMMANDS: dict[str, list[str]] = {
 
 def answered(arguments: list[str]) -> Any:
     """The JSON that a command prints."""
-    from llmperf.interfaces.cli import main
-
-    printed, before = io.StringIO(), sys.argv
-    sys.argv = ["llmperf", *arguments, "--json"]
-    try:
-        with contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
-            main()
-    finally:
-        sys.argv = before
-    return json.loads(printed.getvalue())
+    return json.loads(called(*arguments, "--json").stdout)
 
 
 def answers(name: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+
 from golden.record import ANSWERS, answers
 from golden.scenarios import SCENARIOS
 

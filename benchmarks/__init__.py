@@ -1,0 +1,1 @@
+"""Speed and memory, a file a stage. Figures depend on the machine: printed with their budget, not tested."""

@@ -1,0 +1,110 @@
+"""Flags of servers: their order, their files, what they set, and what is not understood."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployments.helping import DATA, H100, kinds, served, written
+from llmperf.deployments import read
+
+FLAGS = [
+    "--tensor-parallel-size 4",
+    "--quantization fp8",
+    "--kv-cache-dtype=fp8",
+    "--max-model-len 4096",
+    "--max_num_seqs 77",
+    "--gpu-memory-utilization .8",
+    "--enforce-eager",
+    "--no-enable-prefix-caching",
+    "--no-enable-chunked-prefill",
+    "--enable-expert-parallel",
+    "-dp 2",
+    "--dtype float16",
+    "--port 80",
+    "--served-model-name a b",
+    "--trust-remote-code",
+]
+
+
+@given(order=st.permutations(FLAGS), split=st.integers(0, len(FLAGS)))
+def test_the_order_of_flags_changes_nothing(
+    order: list[str], split: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("order")
+    model = "mixtral-8x7b"
+    plain = served(folder, " ".join(FLAGS), model)
+    assert plain.scenario["parallelism"] == {"tp": 4, "dp": 2, "ep": 8}
+    assert plain.scenario["engine"]["token_budget"] == 4096
+    other = read(written(folder, "b.sh", f"vllm serve --model {model} " + " \\\n  ".join(order) + "\n"))[0]
+    assert other.scenario == plain.scenario
+    as_list = ["vllm", "serve", *shlex.split(" ".join(order[:split])), "--model", model]
+    as_list += shlex.split(" ".join(order[split:]))
+    path = folder / "c.json"
+    path.write_text(json.dumps(as_list))
+    assert read(path)[0].scenario == plain.scenario
+
+
+NAMES = st.text("abcdefghijklmnopqrstuvwxyz-", min_size=3, max_size=20).map(lambda name: f"--zz{name.strip('-')}")
+
+
+@given(names=st.lists(NAMES, min_size=1, max_size=5, unique=True), value=st.sampled_from(["", " 3", "=x", " 'a b'"]))
+def test_unknown_flags_are_always_reported(
+    names: list[str], value: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("unknown")
+    for tool in ("vllm serve m", "python -m sglang.launch_server --model m", "trtllm-serve m"):
+        text = f"{tool} --port 1 " + " ".join(name + value for name in names)
+        (one,) = read(written(folder, "run.sh", text))
+        assert {finding.name for finding in one.findings if finding.kind == "not_understood"} >= set(names)
+
+
+def test_the_last_of_two_equal_flags_holds(tmp_path: Path) -> None:
+    one = served(tmp_path, "--tensor-parallel-size 4 --tensor-parallel-size 2")
+    assert one.scenario["parallelism"] == {"tp": 2}
+    assert [finding.kind for finding in one.findings if "tensor" in finding.name] == ["ignored", "understood"]
+
+
+def test_flags_override_the_file_that_they_name(tmp_path: Path) -> None:
+    written(tmp_path, "config.yaml", "tensor-parallel-size: 4\nmax-num-seqs: 9\nwhat-is-this: 1\n")
+    one = served(tmp_path, "--config config.yaml --tensor-parallel-size 2")
+    assert one.scenario["parallelism"] == {"tp": 2}
+    assert one.scenario["engine"] == {"extends": "vllm", "max_sequences": 9}
+    assert kinds(one)["what-is-this"] == "not_understood"
+    assert kinds(served(tmp_path, "--config /etc/other.yaml"))["--config"] == "not_understood"
+    assert kinds(served(tmp_path, "--config ../../x/y.yaml"))["--config"] == "not_understood"
+
+
+def test_data_parallel_ranks_are_copies_where_a_model_has_no_experts(tmp_path: Path) -> None:
+    assert served(tmp_path, "--data-parallel-size 4").scenario["parallelism"] == {"replicas": 4}
+    assert served(tmp_path, "--data-parallel-size 4", "mixtral-8x7b").scenario["parallelism"] == {"dp": 4}
+    unknown = served(tmp_path, "--data-parallel-size 4", "nobody/nothing")
+    assert unknown.scenario["parallelism"] == {"dp": 4}
+    assert any(finding.kind == "assumed" and "experts" in finding.message for finding in unknown.findings)
+
+
+def test_weights_beyond_the_device_are_placed_where_model_and_host_are_known(tmp_path: Path) -> None:
+    path = written(tmp_path, "run.sh", "vllm serve facebook/opt-30b --cpu-offload-gb 30\n")
+    (one,) = read(path, hardware="t4-gcp")
+    assert one.scenario["placement"]["weights"] == pytest.approx(1 - 30 * 2**30 / 60e9, abs=0.01)
+    (one,) = read(path, hardware=H100)
+    assert "placement" not in one.scenario
+    assert kinds(one)["--cpu-offload-gb"] == "not_modelled"
+
+
+def test_a_layout_that_uses_other_devices_than_are_asked_for_is_said() -> None:
+    (_, mistral) = read(DATA / "k8s.yaml")
+    assert any("2 devices, but its layout uses 1" in finding.message for finding in mistral.findings)
+
+
+def test_a_deployment_says_the_longest_context_and_most_sequences_that_it_accepts(tmp_path: Path) -> None:
+    one = served(tmp_path, "--max-model-len 4k --max-num-seqs 9")
+    assert (one.tool, one.max_context, one.max_sequences) == ("vllm", 4000, 9)
+    one = served(tmp_path, "")
+    assert (one.max_context, one.max_sequences) == (None, None)
+    assert read(DATA / "torchtitan.toml")[0].tool == ""

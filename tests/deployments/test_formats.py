@@ -1,0 +1,333 @@
+"""Each format of deployment files: how it is recognized, its scenario, a finding for everything written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import llmperf
+from deployments.helping import DATA, H100, kinds, written
+from llmperf.deployments import is_deployment, read
+from llmperf.errors import InputError
+from llmperf.scenarios.resolve import resolve
+
+SCENARIOS: dict[str, dict[str, dict[str, Any]]] = {
+    "vllm-serve.sh": {
+        "vllm-serve": {
+            "model": {"extends": "llama-3.1-70b", "max_context": 32000},
+            "weights": "fp8",
+            "kv_cache": "fp8",
+            "parallelism": {"tp": 8},
+            "engine": {
+                "extends": "vllm",
+                "kv_block": 32,
+                "max_sequences": 128,
+                "shared_prefix_cache": True,
+                "token_budget": 16384,
+                "utilization": 0.92,
+            },
+        }
+    },
+    "vllm-args.json": {
+        "vllm-args": {
+            "model": "mixtral-8x7b",
+            "activations": "fp16",
+            "parallelism": {"dp": 4, "ep": 8, "tp": 2},
+            "engine": {"extends": "vllm", "graphs": False},
+        }
+    },
+    "vllm-config.yaml": {
+        "vllm-config": {
+            "model": {"extends": "qwen3-32b", "max_context": 16384},
+            "weights": "w4a16-g128",
+            "parallelism": {"tp": 2},
+            "engine": {"extends": "vllm", "max_sequences": 64, "shared_prefix_cache": False, "utilization": 0.85},
+        }
+    },
+    "vllm-docker.sh": {
+        "vllm-docker": {"model": {"extends": "mistral-7b-v0.3", "max_context": 8192}, "engine": "vllm-2024"}
+    },
+    "sglang.sh": {
+        "sglang": {
+            "model": {"extends": "llama-3.1-405b", "max_context": 65536},
+            "weights": "fp8",
+            "parallelism": {"tp": 16},
+            "engine": {"extends": "sglang", "shared_prefix_cache": False, "token_budget": 65536},
+        }
+    },
+    "trtllm.sh": {
+        "trtllm": {
+            "model": {"extends": "gpt-oss-120b", "max_context": 16384},
+            "weights": "mxfp4",
+            "kv_cache": "fp8",
+            "parallelism": {"ep": 4, "tp": 4},
+            "engine": {
+                "extends": "tensorrt-llm",
+                "graphs": False,
+                "max_sequences": 512,
+                "token_budget": 4096,
+                "utilization": 0.85,
+            },
+        }
+    },
+    "k8s.yaml": {
+        "llama": {
+            "model": {"extends": "llama-3.1-70b", "max_context": 16384},
+            "hardware": "h100-sxm",
+            "parallelism": {"replicas": 3, "tp": 4},
+            "engine": "vllm",
+        },
+        "mistral": {"model": "mistral-7b-v0.3", "hardware": "l4", "engine": {"extends": "vllm", "max_sequences": 32}},
+    },
+    "lws-sglang.yaml": {
+        "deepseek": {
+            "model": "deepseek-v3",
+            "weights": "fp8-block",
+            "hardware": "h200-sxm",
+            "parallelism": {"dp": 16, "ep": 16, "replicas": 2, "tp": 1},
+            "engine": {"extends": "sglang", "max_sequences": 64, "token_budget": 32768, "utilization": 0.85},
+        }
+    },
+    "production-stack.yaml": {
+        "llama3": {
+            "model": {"extends": "llama-3.1-8b", "max_context": 16384},
+            "hardware": "a100-sxm-80gb",
+            "parallelism": {"replicas": 2},
+            "engine": {
+                "extends": "vllm",
+                "max_sequences": 32,
+                "shared_prefix_cache": False,
+                "token_budget": 16384,
+                "utilization": 0.9,
+            },
+        }
+    },
+    "llm-d.yaml": {
+        "decode": {
+            "model": {"extends": "qwen3-32b", "max_context": 32000},
+            "hardware": "h100-sxm",
+            "parallelism": {"replicas": 2, "tp": 4},
+            "engine": {"extends": "vllm", "kv_block": 128},
+        },
+        "prefill": {
+            "model": {"extends": "qwen3-32b", "max_context": 32000},
+            "hardware": "h100-sxm",
+            "parallelism": {"replicas": 4, "tp": 1},
+            "engine": "vllm",
+        },
+    },
+    "kserve.yaml": {
+        "llama3": {
+            "model": {"extends": "llama-3.1-8b", "max_context": 8192},
+            "hardware": {"extends": "aws-g6e", "devices": None},
+            "parallelism": {"replicas": 2},
+            "engine": "vllm",
+        },
+        "granite": {"model": "mistral-7b-v0.3", "engine": {"extends": "vllm", "utilization": 0.8}},
+        "qwen": {
+            "model": {"extends": "qwen3-30b-a3b", "max_context": 8192},
+            "parallelism": {"dp": 4, "ep": 8, "replicas": 2, "tp": 2},
+            "engine": {"extends": "vllm", "graphs": False},
+        },
+    },
+    "dynamo-trtllm.yaml": {
+        "agg/Worker": {
+            "model": "deepseek-r1",
+            "weights": "nvfp4",
+            "kv_cache": "fp8",
+            "hardware": "b200-sxm",
+            "parallelism": {"dp": 4, "ep": 4, "replicas": 2},
+            "engine": {
+                "extends": "tensorrt-llm",
+                "max_sequences": 256,
+                "shared_prefix_cache": False,
+                "token_budget": 8192,
+                "utilization": 0.9,
+            },
+        }
+    },
+    "dynamo-sglang.yaml": {
+        f"disagg/{part}": {
+            "model": "qwen3-0.6b",
+            "parallelism": {"tp": 1},
+            "engine": {"extends": "sglang", "kv_block": 16},
+        }
+        for part in ("decode", "prefill")
+    },
+    "compose.yaml": {
+        "chat": {
+            "model": {"extends": "qwen2.5-14b", "max_context": 8192},
+            "weights": "w4a16-g128",
+            "parallelism": {"tp": 2},
+            "engine": "vllm",
+        },
+        "small": {
+            "model": "llama-3.2-1b",
+            "parallelism": {"replicas": 2},
+            "engine": {"extends": "sglang", "graphs": False},
+        },
+    },
+    "torchtitan.toml": {
+        "torchtitan": {
+            "model": "llama-3.1-70b",
+            "parallelism": {"dp": 32, "pp": 1, "tp": 8},
+            "training": {
+                "tool": "torchtitan",
+                "dp_replicate": 2,
+                "dp_shard": 16,
+                "micro_batch": 2,
+                "optimizer": "AdamW",
+                "recompute": "full",
+                "sequence": 8192,
+            },
+        }
+    },
+    "deepspeed.json": {
+        "deepspeed": {
+            "training": {
+                "tool": "deepspeed",
+                "accumulation": 8,
+                "bf16": True,
+                "micro_batch": 4,
+                "offload_optimizer": "cpu",
+                "optimizer": "AdamW",
+                "zero": 3,
+            }
+        }
+    },
+    "megatron.sh": {
+        "megatron": {
+            "model": "gpt3-175b",
+            "parallelism": {"dp": 1, "pp": 16, "tp": 8},
+            "training": {"tool": "megatron", "bf16": True, "global_batch": 1536, "micro_batch": 1, "sequence": 2048},
+        }
+    },
+}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+def test_each_format_becomes_exactly_this_scenario(name: str) -> None:
+    found = {one.name: one.scenario for one in read(DATA / name)}
+    assert found == SCENARIOS[name]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+def test_each_scenario_is_answered_or_refused_for_training_alone(name: str) -> None:
+    for one in read(DATA / name):
+        if "training" in one.scenario:
+            with pytest.raises(InputError, match="training cannot be estimated"):
+                resolve(one.scenario, {"hardware": H100})
+            assert any(finding.name == "training" and finding.kind == "not_modelled" for finding in one.findings)
+        else:
+            over = {} if "hardware" in one.scenario else {"hardware": "h200-sxm"}
+            assert llmperf.estimate(one.scenario, batch=8, input=100, output=10, **over).tpot_s > 0
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+def test_every_finding_is_plain_data_and_says_what_it_sets(name: str) -> None:
+    for one in read(DATA / name):
+        data = json.loads(json.dumps(one.to_dict(), allow_nan=False))
+        assert data["format"]
+        assert {finding["kind"] for finding in data["findings"]} <= {
+            "understood",
+            "assumed",
+            "ignored",
+            "not_modelled",
+            "not_understood",
+        }
+        for finding in data["findings"]:
+            assert finding["kind"] == "understood" or finding["message"]
+            if finding["path"] and finding["kind"] == "understood" and finding["path"] != "parallelism.replicas":
+                assert one.scenario[finding["path"].partition(".")[0]] is not None
+
+
+def test_what_changes_the_answer_and_is_not_modelled_is_said() -> None:
+    found = kinds(read(DATA / "vllm-serve.sh")[0])
+    assert found["--speculative-config"] == found["--enable-lora"] == "not_modelled"
+    assert found["--port"] == found["--swap-space"] == "ignored"
+    found = kinds(read(DATA / "vllm-docker.sh")[0])
+    assert found["--some-new-flag"] == found["VLLM_ATTENTION_BACKEND"] == "not_understood"
+
+
+def test_no_secret_is_repeated() -> None:
+    for name in ("vllm-serve.sh", "vllm-docker.sh"):
+        assert "secret" not in json.dumps([one.to_dict() for one in read(DATA / name)])
+
+
+def test_lines_are_those_of_the_flags() -> None:
+    (one,) = read(DATA / "vllm-serve.sh")
+    lines = (DATA / "vllm-serve.sh").read_text().splitlines()
+    for finding in one.findings:
+        if finding.name.startswith("--") and finding.line:
+            assert finding.name in lines[finding.line - 1]
+    (one, _) = read(DATA / "k8s.yaml")
+    lines = (DATA / "k8s.yaml").read_text().splitlines()
+    flag = next(finding for finding in one.findings if finding.name == "--max-model-len")
+    assert "--max-model-len" in lines[(flag.line or 0) - 1]
+
+
+def test_hugging_face_files_are_models_alone(tmp_path: Path) -> None:
+    config = Path(__file__).parents[1] / "data/huggingface/opt-30b.json"
+    (one,) = read(config, hardware=H100)
+    assert one.scenario == {"model": str(config), "hardware": H100}
+    (tmp_path / "config.json").write_text(config.read_text())
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text('{"metadata": {}, "weight_map": {"a": "model-1.safetensors"}}')
+    assert read(index)[0].scenario == {"model": str(tmp_path / "config.json")}
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(InputError, match="not beside it"):
+        read(index)
+
+
+def test_a_file_of_another_kind_gets_one_error_that_names_what_is_supported(tmp_path: Path) -> None:
+    for name, text in (
+        ("a.yaml", "a: 1\n"),
+        ("a.json", "{}"),
+        ("a.toml", "[tool.x]\ny = 1\n"),
+        ("a.sh", "echo hello\n"),
+        ("b.yaml", "apiVersion: v1\nkind: Service\nmetadata: {name: a}\n"),
+    ):
+        with pytest.raises(InputError, match="Kubernetes workloads") as caught:
+            read(written(tmp_path, name, text))
+        assert len(caught.value.problems) == 1
+
+
+def test_scenarios_are_no_deployments() -> None:
+    root = Path(__file__).parents[2]
+    assert not any(is_deployment(path) for path in (root / "workloads/scenarios").iterdir())
+    assert all(is_deployment(path) for path in DATA.iterdir())
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"devices": 8},
+        {"tp": 8},
+        {"batch": 4},
+        {"kv_cache": "fp8"},
+        {"attention": "flash-attention-3"},
+        {"activations": "bf16"},
+        {"engine": "vllm"},
+        {"workload": {"batch": 4}},
+        {"hardware": H100},
+        {"name": "mine"},
+        {"expect": {"fits": True}},
+        {"devices": 8, "max-model-len": 4096},
+        {},
+    ],
+)
+def test_what_a_scenario_may_say_makes_no_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert not is_deployment(path)
+
+
+@pytest.mark.parametrize("keys", [{"tensor-parallel-size": 4}, {"max_model_len": 4096}, {"tp": 4, "max-num-seqs": 8}])
+def test_a_flag_that_is_a_tools_alone_makes_a_file_of_flags(keys: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
+    assert is_deployment(path)
+    assert "vllm" in read(path)[0].format
