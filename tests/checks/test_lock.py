@@ -103,7 +103,7 @@ def test_the_version_is_named_where_nothing_else_has_changed(folder: Path, monke
     assert drift(folder).causes == (
         f"llmperf itself: nothing that it reads has changed, nor its version {llmperf.__version__}",
     )
-    monkeypatch.setattr(llmperf, "__version__", "9.9")
+    monkeypatch.setattr(lock, "__version__", "9.9")
     (found,) = check(folder).results
     assert found.baseline.causes == ("llmperf 0.1.0 -> 9.9",)
     assert [(one.output, round(one.relative or 0, 3)) for one in found.baseline.drifts] == [("tpot_s", -0.333)]

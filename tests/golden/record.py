@@ -17,6 +17,8 @@ from calling import called
 from golden.scenarios import SCENARIOS
 
 ANSWERS = Path(__file__).with_name("answers")
+CLAIMS = Path(__file__).with_name("claims.json")
+"""What was predicted for the published results that ship."""
 EXPECTED = {
     "ttft_s": {"max": 0.5},
     "tpot_s": {"max": "20 ms"},
@@ -57,6 +59,17 @@ def answers(name: str) -> dict[str, Any]:
     return found
 
 
+def claims() -> dict[str, Any]:
+    """The verdict on every published result that ships, and the number predicted for it, to twelve digits."""
+    found = answered(["validate", "--shipped", "claims"])["claims"]
+    return {claim["id"]: _predicted(claim) for claim in found}
+
+
+def _predicted(claim: dict[str, Any]) -> list[Any]:
+    number = claim["predicted"]
+    return [claim["verdict"], *([] if number is None else [float(f"{number:.12g}")])]
+
+
 def trimmed(answer: Any, command: str) -> Any:
     """An answer without the version, and but for `estimate` without the resolved scenario, which are all the same."""
     if isinstance(answer, list):
@@ -80,10 +93,11 @@ def _folder() -> Iterator[None]:
 
 
 def main() -> None:
-    """Write the answers of all scenarios."""
+    """Write the answers of all scenarios, and what is predicted for all claims."""
     ANSWERS.mkdir(exist_ok=True)
     for name in SCENARIOS:
         (ANSWERS / f"{name}.json").write_text(json.dumps(answers(name), indent=0) + "\n")
+    CLAIMS.write_text("{\n" + ",\n".join(f"{json.dumps(k)}: {json.dumps(v)}" for k, v in claims().items()) + "\n}\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from golden.record import ANSWERS, answers
+from golden.record import ANSWERS, CLAIMS, answers, claims
 from golden.scenarios import SCENARIOS
 
 CLOSE = 1e-12
@@ -46,3 +46,8 @@ def test_a_changed_digit_is_seen() -> None:
 
 def test_every_scenario_has_answers_and_none_is_left_over() -> None:
     assert {file.stem for file in ANSWERS.glob("*.json")} == set(SCENARIOS)
+
+
+def test_published_results_are_predicted_as_recorded() -> None:
+    found = differences(json.loads(CLAIMS.read_text()), claims())
+    assert not found, "\n".join(found[:20])

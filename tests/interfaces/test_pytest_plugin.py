@@ -242,7 +242,7 @@ import llmperf.interfaces.pytest_plugin
 print(*set(sys.modules) - before)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert set(done.stdout.split()) == {"llmperf", "llmperf.interfaces", "llmperf.interfaces.pytest_plugin"}
+    assert set(done.stdout.split()) == {"llmperf", "llmperf.version", "llmperf.interfaces", pytest_plugin.__name__}
 
 
 def test_an_installed_llmperf_is_a_plugin_by_itself(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import llmperf
+from llmperf.answers import sweep as answers_along
 from llmperf.answers.comparison import Comparison
 from llmperf.errors import InputError
 from llmperf.interfaces.cli import main
@@ -230,7 +231,7 @@ def both():
 
 
 def along(knob, values):
-    return memory.memory_against(sweep.against("<other>", estimate(), knob, values(estimate())), 8.0)
+    return memory.memory_against(answers_along.against("<other>", estimate(), knob, values(estimate())), 8.0)
 
 
 def compared():
@@ -243,8 +244,8 @@ DRAWINGS = {
     "waits": lambda: operators.waits(both()),
     "operators": lambda: operators.operator_times(estimate(), "decode"),
     "memory": lambda: memory.memory(both()),
-    "memory along the batch": lambda: along("batch", sweep.batches),
-    "memory along the input": lambda: along("input", sweep.inputs),
+    "memory along the batch": lambda: along("batch", answers_along.batches),
+    "memory along the input": lambda: along("input", answers_along.inputs),
     "throughput": lambda: frontier.throughput_latency(both()),
     "comparison": compared,
 }
@@ -294,7 +295,7 @@ def test_the_front_holds_what_nothing_beats():
 
 def test_many_points_are_thinned_and_the_figure_says_so():
     batch = np.arange(1.0, 10_001.0)
-    found = sweep.Sweep("one", {"batch": batch}, estimate(batch=batch, input=4, output=4))
+    found = answers_along.Sweep("one", {"batch": batch}, estimate(batch=batch, input=4, output=4))
     assert len(sweep.curves(found).figure.data[0].x) <= sweep.MOST_POINTS
     assert "One in 5 values" in sweep.curves(found).caption
     assert "One in" in frontier.pareto([found]).caption

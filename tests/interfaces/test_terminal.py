@@ -71,8 +71,8 @@ def test_every_command_can_be_plain(command: str, run: Run) -> None:
     assert "--plain" in run(command, "--help", COLUMNS="200", NO_COLOR="1").stdout
 
 
-def test_an_output_that_takes_ascii_alone_gets_no_more(run: Run) -> None:
-    shown = run(*shlex.split(SHOWN["roofline"]), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+def test_an_output_that_takes_ascii_alone_gets_no_more(process: Run) -> None:
+    shown = process(*shlex.split(SHOWN["roofline"]), PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert shown.returncode == 0
     assert shown.stdout.isascii()
 

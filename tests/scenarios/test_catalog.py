@@ -147,7 +147,7 @@ def test_a_changed_file_is_never_answered_from_the_cache(tmp_path: Path) -> None
 
 def test_one_scenario_reads_only_its_own_files(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
-    monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), real(path))[1])
+    monkeypatch.setattr(store, "read_bytes", lambda path: (read.append(path.stem), real(path))[1])
     real = documents.read_bytes
     store._load_file.cache_clear()
     components._built.clear()
@@ -164,7 +164,7 @@ def test_an_alias_is_found_in_an_index_without_reading_every_file(monkeypatch: p
     catalog._aliases.cache_clear()
     store._load_file.cache_clear()
     read: list[str] = []
-    monkeypatch.setattr(catalog, "read_bytes", lambda path: (read.append(path.stem), documents.read_bytes(path))[1])
+    monkeypatch.setattr(store, "read_bytes", lambda path: (read.append(path.stem), documents.read_bytes(path))[1])
     catalog.load("hardware", "H100")
     assert read == ["h100-sxm"]
 
