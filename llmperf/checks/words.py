@@ -129,7 +129,8 @@ def value(output: Output, number: Any, digits: int = 3) -> str:
         return f"{number:,.0f}" if whole else f"{number:,.{digits}g}"
     if output.unit == "1/s":
         return f"{number:,.{max(digits, 4)}g}/s"
-    return units.scaled(number, DIMENSIONS[output.unit], digits)
+    dimension = DIMENSIONS.get(output.unit)
+    return units.scaled(number, dimension, digits) if dimension else f"{number:,.{digits}g} {output.unit}"
 
 
 def drifted(drift: Drift) -> str:

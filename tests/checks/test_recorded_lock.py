@@ -1,6 +1,7 @@
 """A lock file that an earlier version wrote: its digests and outputs are found again, so that nobody's baseline moves.
 
-Where the catalog's own data change on purpose, ``llmperf check tests/data/locks --update`` writes it anew.
+Where the catalog's own data change on purpose, ``llmperf check . --update`` writes it anew in
+``tests/data/locks``.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from llmperf.checks.lock import LOCK
 LOCKS = Path(__file__).parents[1] / "data/locks"
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return shutil.copytree(LOCKS, tmp_path_factory.mktemp("recorded") / "locks")
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy as the working directory: paths are part of what a check says."""
+    monkeypatch.chdir(shutil.copytree(LOCKS, tmp_path / "locks"))
+    return Path()
 
 
 def entries(folder: Path) -> dict[str, Any]:

@@ -60,14 +60,14 @@ def answers(name: str) -> dict[str, Any]:
 
 
 def claims() -> dict[str, Any]:
-    """The verdict on every published result that ships, and the number predicted for it, to twelve digits."""
+    """The verdict on every published result that ships, and the number predicted for it, to fifteen digits."""
     found = answered(["validate", "--shipped", "claims"])["claims"]
     return {claim["id"]: _predicted(claim) for claim in found}
 
 
 def _predicted(claim: dict[str, Any]) -> list[Any]:
     number = claim["predicted"]
-    return [claim["verdict"], *([] if number is None else [float(f"{number:.12g}")])]
+    return [claim["verdict"], *([] if number is None else [float(f"{number:.15g}")])]
 
 
 def trimmed(answer: Any, command: str) -> Any:

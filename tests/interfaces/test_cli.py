@@ -19,8 +19,6 @@ import pytest
 import llmperf
 from llmperf.files import store
 from llmperf.interfaces.cli import COMMANDS
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, TIMES
-from llmperf.resources import RESOURCES
 from llmperf.units import scaled
 
 Run = Callable[..., CompletedProcess[str]]
@@ -90,27 +88,6 @@ def test_output_fits_100_columns_and_is_plain_when_piped(arguments: list[str], r
     assert "\x1b" not in shown
 
 
-def test_the_estimate_as_json_keeps_its_contract(answer: Answer) -> None:
-    data = answer("estimate", *DEMO)
-    assert data["schema_version"] == 1
-    for definition in ("bound", "roofline", "projection"):
-        assert list(data[definition]) == [output.name for output in TIMES]
-    assert set(data["memory_bytes_per_device"]) == {o.name for o in (*MEMORY_CLASSES, *CAPACITY)}
-    assert set(data["bottleneck"]) == {"prefill", "decode"}
-    assert set(data["bottleneck"].values()) <= set(RESOURCES)
-    assert {"error_band", "warnings", "scenario", "extrapolated"} <= set(data)
-    assert data["scenario"]["parallelism"]["tp"] == 8
-    assert data["bound"]["tpot_s"] < data["projection"]["tpot_s"]
-
-
-def test_python_and_command_line_give_the_same_answer(answer: Answer) -> None:
-    shown = answer("estimate", *DEMO)
-    same = llmperf.estimate(
-        model="llama-3.1-70b", weights="fp8", hardware="h100-sxm", tp=8, batch=32, input=2048, output=256
-    )
-    assert shown == json.loads(json.dumps(same.to_dict()))
-
-
 def test_flags_a_file_and_set_say_the_same(tmp_path: Path, answer: Answer) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text(
@@ -123,29 +100,6 @@ def test_flags_a_file_and_set_say_the_same(tmp_path: Path, answer: Answer) -> No
     assert answer("estimate", str(file), "--batch", "64")["scenario"]["workload"]["batch"] == 64
     slower = answer("estimate", str(file), "--set", "hardware.tiers.hbm.bandwidth=2 TB/s")
     assert slower["bound"]["tpot_s"] > flags["bound"]["tpot_s"]
-
-
-def test_ops_as_json_lists_each_operator_with_its_work(answer: Answer) -> None:
-    data = answer("ops", "--model", "mixtral-8x7b", "--hardware", "h100-sxm", "--tp", "2", "--batch", "16")
-    assert [step["step"] for step in data["steps"]] == ["prefill", "decode"]
-    for step in data["steps"]:
-        for row in step["operators"]:
-            assert row["limited_by"] in RESOURCES
-            assert 0 <= row["roofline_s"] <= row["time_s"] * (1 + 1e-9)
-    (mixed,) = answer("ops", "--model", "mixtral-8x7b", "--hardware", "h100-sxm", "--phase", "mixed")["steps"]
-    assert {"moe_gate_up", "moe_down", "router"} <= {row["name"] for row in mixed["operators"]}
-
-
-def test_memory_as_json_names_stages_tiers_and_remedies(answer: Answer) -> None:
-    data = answer("memory", "--model", "llama-3.1-405b", "--hardware", "h100-sxm", "--tp", "8")
-    assert data["memory_bytes_per_device"]["fits"] is False
-    assert any("--weights" in remedy for remedy in data["would_fit"])
-    piped = answer("memory", "--model", "llama-3.1-405b", "--hardware", "h100-sxm", "--tp", "8", "--pp", "3")
-    assert [stage["stage"] for stage in piped["stages"]] == ["first", "middle", "last"]
-    spilled = answer("memory", "--model", "opt-30b", "--hardware", "t4-gcp", "--batch", "144")
-    (tier,) = spilled["tiers"]
-    assert tier["tier"] == "dram"
-    assert 0 < tier["weights_share"] < 1
 
 
 def test_list_and_show_give_sources_and_aliases(answer: Answer, run: Run) -> None:
@@ -218,15 +172,6 @@ def test_an_old_price_is_said() -> None:
     assert price_age("AWS P5 on demand, 2026-03", today) is None
     assert price_age("CoreWeave 2024-02-07", today) == "stale: 33 months old"
     assert price_age("a street price", today) == price_age(None, today) == "undated"
-
-
-def test_outputs_are_one_table(answer: Answer) -> None:
-    table = answer("schema", "outputs")
-    assert [row["name"] for row in table["by_definition"]["outputs"]] == [output.name for output in TIMES]
-    for row in table["by_definition"]["outputs"]:
-        assert row["description"]
-        assert row["better"] in ("lower", "higher")
-        assert row["name"].endswith(("_s", "_j")), "the unit is in the name"
 
 
 CONFIGS = Path(__file__).parents[1] / "data" / "huggingface"
