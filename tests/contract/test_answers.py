@@ -16,6 +16,8 @@ DEMO = shlex.split(
     "--model llama-3.1-70b --weights fp8 --hardware h100-sxm --tp 8 --batch 32 --input 2048 --output 256"
 )
 
+SUFFIXES = ("_s", "_j", "_w", "_usd", "_hours")
+
 
 def test_the_estimate_as_json_keeps_its_contract(answer: Answer) -> None:
     data = answer("estimate", *DEMO)
@@ -67,4 +69,4 @@ def test_outputs_are_one_table(answer: Answer) -> None:
     for row in table["by_definition"]["outputs"]:
         assert row["description"]
         assert row["better"] in ("lower", "higher")
-        assert row["name"].endswith(("_s", "_j")), "the unit is in the name"
+        assert row["name"].endswith(SUFFIXES), "the unit is in the name"
