@@ -13,8 +13,6 @@ MAX_PROBLEMS = 50
 """Faults of one input that are listed; more would hide the first ones."""
 MAX_ALLOWED = 16
 """Longest list of allowed values that a message spells out."""
-
-
 Kind = Literal["wrong", "unknown_name", "not_yet"]
 """A mistake; a name that no catalog knows, and another catalog may; what this version cannot do."""
 

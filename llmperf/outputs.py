@@ -308,8 +308,6 @@ OPERATORS = Group(
     Output("bytes_per_s", "B/s", "higher", "bandwidth", "those bytes over that time"),
 )
 """Results about one operator of a step, or all operators of a kind; they have a roofline and a projection."""
-
-
 BOUND_BY = Output("bottleneck", "", "", "bottleneck", "the resource that a phase waits for most; of `RESOURCES`")
 """What limits a phase: a name, not a number."""
 

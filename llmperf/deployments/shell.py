@@ -27,8 +27,6 @@ _HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1", re.ASCII)
 _TARGET = re.compile(r">[ \t]*([^\s<>&|;]+)")
 _REDIRECTION = re.compile(r"(?:(?<=\s)\d|&)?[<>]{1,3}(?:&\d|&-|-?[ \t]*[^\s;&|()<>]+)?", re.ASCII)
 _DECLARES = ("export", "readonly", "local", "declare", "set")
-
-
 _ENDINGS = {"for": "done", "while": "done", "until": "done", "select": "done", "if": "fi", "case": "esac"}
 LOOPS = tuple(word for word, end in _ENDINGS.items() if end == "done")
 _BETWEEN = ("do", "then", "else", "elif", "!", "{", "time")

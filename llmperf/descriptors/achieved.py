@@ -49,8 +49,6 @@ SCHEMES: dict[str, tuple[str, ...]] = {
     "fp8": (),
 }
 """Schemes whose fit stands in where a chip has none of the first."""
-
-
 WIDE = 32.0
 """Query heads of a KV head that the usual decode kernels handle. [1]"""
 

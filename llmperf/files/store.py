@@ -15,12 +15,8 @@ from typing import Any
 from llmperf.files.documents import Document, parse_json, parse_yaml, read_bytes
 
 SUFFIXES = (".yaml", ".yml", ".json")
-
-
 _FILES = (*SUFFIXES, ".gguf")
 """How references to files end."""
-
-
 _CACHE_VERSION = "2"
 
 

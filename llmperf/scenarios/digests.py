@@ -17,8 +17,6 @@ from llmperf.files.store import is_path
 
 _ANYWHERE = ("sources", "aliases", "notes", "year", "official", "rent_kind", "rent_date")
 """Fields of descriptors that change no output."""
-
-
 _PRICE = ("price", "rent", "price_date")
 
 

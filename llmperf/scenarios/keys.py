@@ -17,12 +17,8 @@ from llmperf.scenarios.components import COMPONENTS
 
 SEVERAL = ("checks", "matrix", "variables", "deployment")
 """Keys with which a file is no single scenario by itself."""
-
-
 JUDGED = ("expect", "confidence", "tolerance", "tags", "skip", "schema_version")
 """Keys that stand in a scenario file and change nothing of the scenario."""
-
-
 SECTIONS: dict[str, type[Any]] = {
     "parallelism": Parallelism,
     "placement": Placement,
@@ -30,14 +26,10 @@ SECTIONS: dict[str, type[Any]] = {
     "prices": Prices,
 }
 """Keys of a scenario that are mappings of their own."""
-
-
 OWN_SECTIONS = tuple(SECTIONS)
 """Those that every scenario has; others are of a question, and asked by it."""
 
 SCALARS = ("activations", "devices", "name", "description")
-
-
 FLAT: dict[str, str] = {
     item.name: f"{section}.{item.name}"
     for section, cls in SECTIONS.items()
@@ -46,12 +38,8 @@ FLAT: dict[str, str] = {
     and (section != "prices" or item.name == "rent")
 }
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
-
-
 NOT_YET = {"training": "training", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
-
-
 KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS]
 """Every key of a scenario; `add_section` takes one more."""
 

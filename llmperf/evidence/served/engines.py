@@ -6,8 +6,6 @@ import re
 
 GENERIC = "generic"
 """What stands for an engine without a descriptor of its own."""
-
-
 SERVING = (
     (r"tensorrt-llm \(static batch", r"", "tensorrt-llm-2023"),
     (r"^tensorrt-llm$", r"llm-inference-bench", "tensorrt-llm-2024"),
@@ -58,8 +56,6 @@ HALF = {"llama.cpp-cuda", "llama.cpp-cuda-2024", "llama.cpp-vulkan", "tinychat",
 """Engines whose products accumulate in 16 bit, which GeForce cards compute at twice the rate."""
 
 APPLE = r"apple|\bm[1-5]\b|mac |iphone"
-
-
 OLD = r"gpu-benchmarks-on-llm-inference|llama\.cpp (pull|pr|issue)|gist andrew"
 """Sources of before mid 2024: no fused attention, prompts of quantized models on cuBLAS, older Metal kernels."""
 

@@ -18,8 +18,6 @@ WRONG_INPUT = 2
 
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 """The command-line parser's base of all complaints, wherever the installed version keeps it."""
-
-
 COMMANDS = {
     "estimate": "estimate",
     "ops": "ops",

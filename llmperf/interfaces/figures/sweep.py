@@ -14,8 +14,6 @@ from llmperf.numeric import Array
 
 MOST_POINTS = 2_000
 """Points of a figure; of more configurations, every so manieth is drawn, and the figure says so."""
-
-
 OUTPUTS = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("output_tokens_per_s", "output tokens/s"))
 SHOWN = {"ttft_s": "%{y:.4s}s", "tpot_s": "%{y:.4s}s", "output_tokens_per_s": "%{y:,.4g} tokens/s"}
 """Outputs that are drawn against a knob, and their axes."""
