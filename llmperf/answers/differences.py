@@ -20,10 +20,10 @@ from llmperf.phases.phase import Phase
 from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
 
 COLUMNS = {
-    "weights_read": ("weight_bytes", "B"),
-    "kv_read": ("kv_read", "B"),
-    "kv_written": ("kv_write", "B"),
-    "kv_fetched": ("kv_remote", "B"),
+    "weights_read": ("weights_read", "B"),
+    "kv_read": ("kept_read", "B"),
+    "kv_written": ("kept_written", "B"),
+    "kv_fetched": ("kv_away", "B"),
     "activations_moved": ("activation_bytes", "B"),
     "messages": ("message", "B"),
     "vector_flops": ("vector_flops", "FLOP"),

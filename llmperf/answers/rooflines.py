@@ -17,6 +17,8 @@ from llmperf.answers.breakdown import Operator, operators
 from llmperf.costs.machine import Machine
 from llmperf.descriptors.hardware import BEHIND, Hardware, Link
 from llmperf.errors import InputError, Problem
+from llmperf.operators.kinds import KINDS, kind
+from llmperf.operators.tensors import READ_ONLY
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.memory import sharers
 from llmperf.phases.placement import bandwidths, transfers
@@ -322,10 +324,15 @@ def _peak(machine: Machine, row: Operator) -> float:
 
 def _moved(part: Evaluated, row: Operator) -> float:
     """Bytes of one run that its roofline counts: none from tiers behind the device; of experts weights alone."""
-    weights, kv = (1.0 - float(np.max(share)) for share in part.placed.elsewhere)
-    if row.kind == "moe":  # what they work on may stay on chip
-        return row.weight_bytes * weights
-    return row.weight_bytes * weights + row.kv_bytes * kv + row.activation_bytes
+    residence = part.placed.residence
+    if residence.whole or row.kind not in KINDS:  # a collective goes by what it does
+        kept = row.weight_bytes + row.kv_bytes
+    else:
+        here = {move.tensor: float(np.min(residence.here(move.tensor))) for move in kind(row.kind).moves}
+        weights = min((here[tensor] for tensor in here if tensor in READ_ONLY), default=1.0)
+        others = min((here[tensor] for tensor in here if tensor not in READ_ONLY), default=1.0)
+        kept = row.weight_bytes * weights + row.kv_bytes * others
+    return kept if row.kind == "moe" else kept + row.activation_bytes  # what experts work on may stay on chip
 
 
 def _computes(machine: Machine, row: Operator) -> tuple[str, str]:
@@ -361,7 +368,7 @@ def _steps(part: Evaluated, phase: str, rows: list[Operator], feeds: tuple[Feed,
     sent = transfers(scenario, part.placed, costs)
     for share in part.placed.shares:
         for name, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
-            seconds = sum(float(np.max(way[name].total)) for way in (sent.weights, sent.kv) if name in way)
+            seconds = sum(float(np.max(way[name].total)) for way in (sent.shared, sent.own) if name in way)
             moved[MEMORY[share.tier.kind]] = seconds * float(np.max(rate))
     limit = max(waits, key=lambda name: waits[name])
     on, within = _computes(machine, max((row for row in rows if row.flops), key=lambda row: _peak(machine, row)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,11 +11,16 @@ import numpy as np
 
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced
-from llmperf.numeric import Array, Real, weighted_sum
+from llmperf.costs.residence import ON_DEVICE, Residence
+from llmperf.numeric import Array, weighted_sum
 from llmperf.operators.kinds import kind
 from llmperf.operators.table import Block, Table
+from llmperf.operators.tensors import KEPT
 from llmperf.outputs import loaded
 from llmperf.resources import LINKS
+
+AWAY = "away"
+"""Stands for the tier that a KV-cache method names, in place of a memory."""
 
 
 @dataclass(slots=True)
@@ -69,10 +74,9 @@ class StepCosts:
         Projected time by what it waits for. [s]
     demands : dict of str to Sum
         Time of each compute engine and link at its peak. [s]
-    weights, kv_reads, kv_writes : dict of str to Sum
-        Distinct bytes of weights and of KV cache or states that each memory must move. [B]
-    kv_fetched, kv_sent : Sum or None
-        Bytes that decode steps fetch from the tier of a KV-cache method, and that prompts send there. [B]
+    moved : dict of (str, str, str) to Sum
+        By memory, tensor class and direction: distinct bytes that each memory must move; under `AWAY` what goes between
+        the device and the tier that a KV-cache method names. [B]
     launches : Sum
         Operators of the step. [1]
     priced : list of Priced
@@ -83,16 +87,23 @@ class StepCosts:
     roofline: dict[str, Sum] = field(default_factory=dict)
     limits: dict[str, Sum] = field(default_factory=dict)
     demands: dict[str, Sum] = field(default_factory=dict)
-    weights: dict[str, Sum] = field(default_factory=dict)
-    kv_reads: dict[str, Sum] = field(default_factory=dict)
-    kv_writes: dict[str, Sum] = field(default_factory=dict)
-    kv_fetched: Sum | None = None
-    kv_sent: Sum | None = None
+    moved: dict[tuple[str, str, str], Sum] = field(default_factory=dict)
     launches: Sum = field(default_factory=lambda: Sum(0.0))
     priced: list[Priced] = field(default_factory=list)
 
+    def bytes(
+        self, tensors: Collection[str] = KEPT, direction: str | None = None, memory: str | None = None
+    ) -> Sum | None:
+        """Bytes of some tensor classes, of all memories or of one; None where nothing of them is moved. [B]"""
+        found: Sum | None = None
+        for (where, tensor, way), part in self.moved.items():
+            here = where == memory if memory is not None else where != AWAY
+            if tensor in tensors and here and direction in (None, way):
+                found = part if found is None else found + part
+        return found
 
-def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0.0)) -> StepCosts:
+
+def price(table: Table, machine: Machine, residence: Residence = ON_DEVICE) -> StepCosts:
     """Price every operator of a table.
 
     Parameters
@@ -101,9 +112,9 @@ def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0
         Operators of one step (`llmperf.operators.transformer.operators`).
     machine : Machine
         The device.
-    elsewhere : tuple of two numbers or arrays
-        Shares of weights and KV cache that operators read from other tiers directly (CXL), not through the memory of
-        the device. [1]
+    residence : Residence
+        Where weights, KV cache and states come from: what operators read from other tiers directly (CXL) does not pass
+        the memory of the device.
 
     Returns
     -------
@@ -113,28 +124,25 @@ def price(table: Table, machine: Machine, elsewhere: tuple[Real, Real] = (0.0, 0
     costs = StepCosts()
     for block in table:
         declared = kind(block.kind)
-        priced = _price(declared.price)(block, machine, elsewhere)
+        priced = _price(declared.price)(block, machine, residence)
         costs.priced.append(priced)
-        engine = LINKS if declared.engine == LINKS else machine.runs(block.kind).engine
-        entries: list[tuple[dict[str, Sum], str, Array]] = [
+        engine = LINKS if declared.engine == "link" else machine.runs(block.kind).engine
+        entries: list[tuple[dict[Any, Sum], Any, Array]] = [
             (costs.time, engine, priced.time),
             (costs.roofline, engine, priced.roofline),
             *((costs.limits, name, part) for name, part in priced.limits.items()),
             *((costs.demands, name, part) for name, part in priced.demands.items()),
         ]
-        if block.uses("weight_bytes"):
-            entries.append((costs.weights, priced.memory, block.weight_bytes))
-        if block.uses("kv_write"):
-            entries.append((costs.kv_reads, priced.memory, block.kv_read - block.kv_repeated))
-            entries.append((costs.kv_writes, priced.memory, block.kv_write))
+        for column, tensor, direction in declared.moves:
+            moved = block.column(column)
+            if column == "kv_read":
+                moved = moved - block.kv_repeated
+            entries.append((costs.moved, (priced.memory, tensor, direction), moved))
+        for column, tensor, direction in declared.away:
+            if block.column(column).any():
+                entries.append((costs.moved, (AWAY, tensor, direction), block.column(column)))
         for (into, name, _), part in zip(entries, _sums(block, [entry[2] for entry in entries]), strict=True):
             into[name] = into[name] + part if name in into else part
-        if block.uses("kv_remote") and block.kv_remote.any():
-            moved = _sums(block, [block.kv_remote])[0]
-            if block.kind == "attention.decode":
-                costs.kv_fetched = moved
-            else:
-                costs.kv_sent = moved
         costs.launches = _launches(block) if len(costs.priced) == 1 else costs.launches + _launches(block)
     return costs
 

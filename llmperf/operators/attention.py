@@ -216,7 +216,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         vector_flops=SOFTMAX_FLOPS * heads * pairs,
         scores=heads * pairs,
         kv_write=tokens * written,
-        kv_remote=tokens * sent,
+        kv_sent=tokens * sent,
         activation_bytes=tokens * heads * (key + value) * formats.hidden
         + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
@@ -309,7 +309,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         kv_repeated=moved - (moved - prefix) * (1.0 - own.repeated),
         # sequences that choose their tokens choose different ones
         prefix_bytes=prefix if own.method.reads is None else 0.0,
-        kv_remote=fetched,
+        kv_fetched=fetched,
         activation_bytes=step.sequences * (heads * (key + value) * formats.hidden + own.scored(read.tokens / cp))
         + 2.0 * fetched,
         streams=step.sequences * kv_heads,

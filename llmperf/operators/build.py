@@ -140,8 +140,12 @@ class Build:
             ),
         )
 
-    def convert(self, name: str, layers: Layers, read: Real, resident: Real, copy: Real, flops: Real) -> None:
-        """The pass that writes a copy of the weights of an operator as its product reads them."""
+    def convert(
+        self, name: str, layers: Layers, read: Real, resident: Real, copy: Real, flops: Real, *, experts: bool = False
+    ) -> None:
+        """The pass that writes a copy of the weights of an operator, or of its experts, as its product reads them."""
+        nothing = (0.0, 0.0)
+        plain, routed = (nothing, (read, resident)) if experts else ((read, resident), nothing)
         self.add(
             "convert",
             Row(
@@ -151,9 +155,11 @@ class Build:
                 self.formats.attention,
                 scheme="convert",
                 vector_flops=flops,
-                weight_bytes=read,
-                resident_bytes=resident,
                 activation_bytes=copy,
+                weight_bytes=plain[0],
+                resident_bytes=plain[1],
+                expert_bytes=routed[0],
+                resident_experts=routed[1],
             ),
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llmperf.errors import InputError, Problem, nearest
+from llmperf.operators.tensors import AWAY, MOVES, Move
 
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
 
@@ -47,6 +48,8 @@ class Kind:
         Columns that tables of operators show as m, n and k.
     placed : str
         The kind that says where it runs, where that is another one.
+    declared, moves, away : frozenset of str, tuple of Move
+        All of its columns; those of bytes that the memory of its engine moves, and that go to another tier.
     """
 
     name: str
@@ -61,13 +64,21 @@ class Kind:
     shape: tuple[str, str, str] = ("m", "n", "k")
     placed: str = ""
     declared: frozenset[str] = field(init=False, repr=False)
+    moves: tuple[Move, ...] = field(init=False, repr=False)
+    away: tuple[Move, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "declared", frozenset((*self.columns, *self.rare)))
+        for name, value in (
+            ("declared", frozenset((*self.columns, *self.rare))),
+            ("moves", tuple(move for move in MOVES if move.column in self.columns)),
+            ("away", tuple(move for move in AWAY if move.column in self.columns)),
+        ):
+            object.__setattr__(self, name, value)
 
 
 _PRICING = "llmperf.costs.pricing"
 _WORK = ("flops", "vector_flops", "weight_bytes", "resident_bytes", "activation_bytes")
+_EXPERTS = ("expert_bytes", "resident_experts")
 _RARE = ("wide_flops", "dense_flops", "copy_bytes")
 
 KINDS: dict[str, Kind] = {
@@ -94,7 +105,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "convert",
             "converting weights",
-            _WORK[1:],
+            (*_WORK[1:], *_EXPERTS),
             f"{_PRICING}.streams:price_convert",
             unmeasured="no public kernel times of a pass that converts weights before their product",
             engine="vector",
@@ -102,7 +113,19 @@ KINDS: dict[str, Kind] = {
         Kind(
             "moe",
             "experts",
-            (*_WORK, "m", "n", "k", "hit", "padded_flops", "padded_bytes", "foreign_bytes"),
+            (
+                "flops",
+                "vector_flops",
+                *_EXPERTS,
+                "activation_bytes",
+                "m",
+                "n",
+                "k",
+                "hit",
+                "padded_flops",
+                "padded_bytes",
+                "foreign_bytes",
+            ),
             f"{_PRICING}.experts:price",
             "moe",
             section="moe",
@@ -114,9 +137,8 @@ KINDS: dict[str, Kind] = {
             (
                 "flops",
                 "vector_flops",
-                "kv_read",
                 "kv_write",
-                "kv_remote",
+                "kv_sent",
                 "activation_bytes",
                 "scores",
                 "blocks",
@@ -140,7 +162,7 @@ KINDS: dict[str, Kind] = {
                 "kv_write",
                 "kv_repeated",
                 "prefix_bytes",
-                "kv_remote",
+                "kv_fetched",
                 "activation_bytes",
                 "scores",
                 "cached",
@@ -158,7 +180,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "recurrent",
             "recurrent layers",
-            (*_WORK, "kv_read", "kv_write"),
+            ("flops", "vector_flops", "state_read", "state_write", "activation_bytes"),
             f"{_PRICING}.products:price",
             unmeasured="no public kernel times of scans and state updates",
         ),

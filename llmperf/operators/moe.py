@@ -74,7 +74,9 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
         expert, copy = matrix.stored(n, k, joined), n * k * matrix.copy
         if anywhere(matrix.copy > 0.0):
             flops = load.hit * n * k * matrix.convert
-            build.convert(name, layers, load.hit * expert, shards.experts * expert, load.hit * copy, flops)
+            build.convert(
+                name, layers, load.hit * expert, shards.experts * expert, load.hit * copy, flops, experts=True
+            )
             expert = 0.0
         expert = expert + bias
         work = matrix.products(load.rows, n, k, joined, load.hit)
@@ -91,8 +93,8 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 wide=matrix.wide,
                 wide_flops=work.wide,
                 vector_flops=work.vector,
-                weight_bytes=load.hit * expert,
-                resident_bytes=shards.experts * expert,
+                expert_bytes=load.hit * expert,
+                resident_experts=shards.experts * expert,
                 copy_bytes=load.hit * copy,
                 activation_bytes=load.most_rows * passes,
                 foreign_bytes=elsewhere * passes,

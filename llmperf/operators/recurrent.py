@@ -120,7 +120,7 @@ def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:
         build.formats.attention,
         flops=products,
         vector_flops=beside,
-        kv_write=step.prompts * state_bytes(build),
+        state_write=step.prompts * state_bytes(build),
         activation_bytes=tokens * (2.0 * width.inner + width.channels) * build.formats.hidden,
     )
 
@@ -135,7 +135,7 @@ def _update(build: Build, layers: Layers, width: Widths) -> Row:
         layers.stages,
         build.formats.attention,
         vector_flops=5.0 * sequences * width.state,
-        kv_read=state,
-        kv_write=state,
+        state_read=state,
+        state_write=state,
         activation_bytes=sequences * 2.0 * width.inner * build.formats.hidden,
     )

@@ -22,7 +22,7 @@ UNUSED = np.zeros((1, 1))
 DEFAULTS = {"group": 1.0, "query": 1.0, "ranks_up": 1.0, "ranks_out": 1.0}
 """What an operator has in a column that says nothing of it, where that is not zero. [1]"""
 
-LIKE = {"resident_bytes": "weight_bytes", "padded_flops": "flops"}
+LIKE = {"resident_bytes": "weight_bytes", "resident_experts": "expert_bytes", "padded_flops": "flops"}
 """Columns that are as another one unless an operator says otherwise."""
 
 
@@ -99,17 +99,22 @@ class Block:
     copy_bytes : ndarray
         A copy of the weights that a pass has converted and the product reads: no execution must. [B]
     weight_bytes, resident_bytes : ndarray
-        Weights that one run reads, and weights that must be stored for it (all experts, the whole embedding). [B]
-    kv_read, kv_write, activation_bytes : ndarray
-        KV cache or recurrent state read and written; activations read and written (``moe``: by the passes that sort,
-        activate and combine the tokens). [B]
+        Weights that one run reads, and weights that must be stored for it (the whole embedding). [B]
+    expert_bytes, resident_experts : ndarray
+        The same of weights of experts: of those that are hit, and of all. [B]
+    kv_read, kv_write : ndarray
+        Attention: KV cache read and written. [B]
+    state_read, state_write : ndarray
+        ``recurrent``: state read and written. [B]
+    activation_bytes : ndarray
+        Activations read and written (``moe``: by the passes that sort, activate and combine the tokens). [B]
     foreign_bytes : ndarray
         ``moe``: the same of tokens that are on the device, but whose experts are on others. [B]
     kv_repeated : ndarray
         The part of `kv_read` that is read for more than one sequence (a shared prefix), or layer. [B]
-    kv_remote : ndarray
-        KV cache that passes the link to the tier where the method keeps it: fetched by ``attention.decode``, sent by
-        ``attention.prefill``; not part of `kv_read` and `kv_write`. [B]
+    kv_fetched, kv_sent : ndarray
+        KV cache that ``attention.decode`` fetches from the tier where the method keeps it, and that
+        ``attention.prefill`` sends there; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
         Rows, outputs and inner dimension of a product (``moe``: rows of an expert that is hit); rows that a
         ``quantize`` pass reads. [1]
@@ -140,8 +145,10 @@ class Block:
         domain; ranks inside a scale-up domain, and domains. [B], [B], [1], [1]
     """
 
-    flops = vector_flops = wide_flops = copy_bytes = weight_bytes = resident_bytes = activation_bytes = UNUSED
-    kv_read = kv_write = kv_repeated = kv_remote = foreign_bytes = prefix_bytes = UNUSED
+    flops = vector_flops = wide_flops = copy_bytes = activation_bytes = UNUSED
+    weight_bytes = resident_bytes = expert_bytes = resident_experts = UNUSED
+    kv_read = kv_write = kv_repeated = kv_fetched = kv_sent = state_read = state_write = UNUSED
+    foreign_bytes = prefix_bytes = UNUSED
     m = n = k = padded_flops = padded_bytes = hit = dense_flops = UNUSED
     scores = blocks = keys = query = before = sequences = context = streams = group = cached = beside_flops = UNUSED
     message = message_out = ranks_up = ranks_out = UNUSED
@@ -174,14 +181,24 @@ class Block:
         return self.column(column) is not UNUSED
 
     @property
-    def kv_bytes(self) -> Array:
-        """KV cache or state that one operator reads and writes. [B]"""
-        return self.kv_read + self.kv_write
+    def weights_read(self) -> Array:
+        """Weights that one operator reads, of experts or not. [B]"""
+        return self.weight_bytes + self.expert_bytes
 
     @property
-    def bytes(self) -> Array:
-        """Bytes that one operator moves to and from memory. [B]"""
-        return self.weight_bytes + self.copy_bytes + self.kv_bytes + self.activation_bytes
+    def kept_read(self) -> Array:
+        """KV cache or state that one operator reads. [B]"""
+        return self.kv_read + self.state_read
+
+    @property
+    def kept_written(self) -> Array:
+        """KV cache or state that one operator writes. [B]"""
+        return self.kv_write + self.state_write
+
+    @property
+    def kv_away(self) -> Array:
+        """KV cache that goes between the device and the tier that the method names. [B]"""
+        return self.kv_fetched + self.kv_sent
 
 
 _LABELS = attrgetter("name", "dtype", "scheme", "wide", "operation", "required")

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import bound, main_memory_bytes
 from llmperf.costs.step import StepCosts, Sum, combine
 from llmperf.numeric import Real, most
+from llmperf.operators.tensors import READ_ONLY
 from llmperf.phases.kernels import least_traffic
 from llmperf.phases.placement import Transfer
 from llmperf.phases.setup import Setup
 from llmperf.resources import MAIN
 
 
-def demands(
-    setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple[Real, Real], passes: Real
-) -> dict[str, Sum]:
+def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real) -> dict[str, Sum]:
     """Time of every resource for `passes` steps that share their weights. [s]
 
     Parameters
@@ -25,8 +26,8 @@ def demands(
         One priced step.
     transfer : Transfer
         What that step moves from tiers behind the main memory.
-    elsewhere : tuple of two numbers or arrays
-        Shares of weights and KV cache that the main memory need not deliver. [1]
+    residence : Residence
+        Where weights, KV cache and states come from: the main memory need not deliver all of them.
     passes : number or array
         Steps; 0 leaves what must be moved however little is computed. [1]
 
@@ -40,26 +41,26 @@ def demands(
     once = isinstance(passes, int | float) and passes == 1
     found = {
         name: part if once else combine(lambda time: time * passes, part)
-        for name, part in (*costs.demands.items(), *transfer.kv.items())
+        for name, part in (*costs.demands.items(), *transfer.own.items())
     }
-    for name, part in transfer.weights.items():
+    for name, part in transfer.shared.items():
         found[name] = found[name] + part if name in found else part
     cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
     kinds = {priced.memory: priced.block.kind for priced in costs.priced if priced.block.kind != "collective"}
     for name, kind in kinds.items():
         main = name == MAIN
-        here, here_kv = (1.0 - elsewhere[0], 1.0 - elsewhere[1]) if main else (1.0, 1.0)
         rate = machine.runs(kind).bandwidth
         held = cache if main else 0.0
-        kv = costs.kv_reads[name] + costs.kv_writes[name] if name in costs.kv_writes else None
-        weights = costs.weights[name] if name in costs.weights else combine(_nothing, kv or costs.launches)
-        kv = kv or combine(_nothing, weights)
-
-        def needed(size: Any, cached: Any, held: Any, here: Any = here, here_kv: Any = here_kv) -> Any:
-            return main_memory_bytes(here * size + passes * here_kv * cached, held)
-
-        stages = needed(weights.stages, kv.stages, held)
-        whole = None if weights.whole is None else needed(weights.whole, kv.whole, held * setup.shards.pp)
+        nothing = combine(_nothing, costs.launches)
+        shared, own = nothing, nothing
+        for (memory, tensor, _), moved in costs.moved.items():
+            if memory == name:
+                part = combine(_times(residence.here(tensor)), moved) if main and not residence.whole else moved
+                shared, own = (shared + part, own) if tensor in READ_ONLY else (shared, own + part)
+        stages = main_memory_bytes(shared.stages + passes * own.stages, held)
+        whole = None
+        if shared.whole is not None:
+            whole = main_memory_bytes(shared.whole + passes * own.whole, held * setup.shards.pp)
         scores = least_traffic(setup, costs) if main else None
         if scores is not None:
             begin = machine.on_chip
@@ -73,7 +74,11 @@ def _nothing(quantity: Any) -> Any:
     return 0.0 * quantity
 
 
-def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple[Real, Real], passes: Real) -> Real:
+def _times(share: Real) -> Callable[[Any], Any]:
+    return lambda size: share * size
+
+
+def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real) -> Real:
     """The bound of `passes` equal steps; parameters as in `demands`.
 
     Returns
@@ -83,7 +88,7 @@ def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, elsewhere: tuple
         passes all stages one after the other, for which every stage reads its weights. Into how many micro-batches an
         engine cuts the work is its choice, so that the bound assumes none. [s]
     """
-    busiest = bound(part.busiest for part in demands(setup, costs, transfer, elsewhere, passes).values())
+    busiest = bound(part.busiest for part in demands(setup, costs, transfer, residence, passes).values())
     if setup.stages.number == 1:
         return busiest
-    return most(busiest, bound(part.total for part in demands(setup, costs, transfer, elsewhere, 0.0).values()))
+    return most(busiest, bound(part.total for part in demands(setup, costs, transfer, residence, 0.0).values()))

@@ -15,6 +15,7 @@ from llmperf.descriptors.weights import element_bytes
 from llmperf.numeric import Array, anywhere, least, most, weighted_sum
 from llmperf.operators.matrix import DTYPE_BYTES
 from llmperf.operators.table import Block
+from llmperf.operators.tensors import READ_ONLY
 from llmperf.phases.setup import Setup
 from llmperf.resources import MAIN
 
@@ -36,9 +37,10 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
     """
     engine, kernel, weights = scenario.engine, scenario.attention, scenario.weights
     moved: Sum | None = None
-    if engine.dequantized_copy and weights.weight_only and MAIN in costs.weights:
+    read = costs.bytes(READ_ONLY, memory=MAIN) if engine.dequantized_copy and weights.weight_only else None
+    if read is not None:
         copy = 1.0 + DTYPE_BYTES[scenario.activations] / element_bytes(weights)
-        moved = combine(lambda size: size * copy, costs.weights[MAIN])
+        moved = combine(lambda size: size * copy, read)
     if anywhere(kernel.score_bytes > 0.0) and not kernel.softmax_pass:
         scores = _scores(costs)
         if scores is not None:

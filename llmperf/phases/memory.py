@@ -39,6 +39,8 @@ class Sequence:
     state : tuple of number or array
         Bytes of recurrent states, and of keys and values of an encoder's output, in each stage, however long the
         sequence. [B]
+    recurrent : tuple of number or array
+        The part of `state` that is recurrent. [B]
     token : number or array
         Bytes of one token in one layer. [B]
     even : bool
@@ -52,6 +54,7 @@ class Sequence:
     windowed: tuple[Real, ...]
     window: Real
     state: tuple[Real, ...]
+    recurrent: tuple[Real, ...]
     token: Real = field(init=False)
     even: bool = field(init=False)
 
@@ -150,6 +153,7 @@ def sequence(setup: Setup) -> Sequence:
     states = state_bytes(build)
     own = build.cache
     encoded = setup.encoded_tokens * (own.token + own.index) if own else 0.0
+    recurrent = tuple(layers * states for layers in stages.spread(model.ssm_layers))
     return Sequence(
         own,
         setup.shards.cp,
@@ -158,11 +162,10 @@ def sequence(setup: Setup) -> Sequence:
         stages.spread(windowed if keeps else 0),
         window,
         tuple(
-            layers * states + crossed * encoded
-            for layers, crossed in zip(
-                stages.spread(model.ssm_layers), stages.spread(model.layers if model.encoder else 0), strict=True
-            )
+            state + crossed * encoded
+            for state, crossed in zip(recurrent, stages.spread(model.layers if model.encoder else 0), strict=True)
         ),
+        recurrent,
     )
 
 
@@ -174,6 +177,8 @@ class Memory:
     ----------
     weights, kv_cache : ndarray, (stages, configurations)
         Weights, and KV cache and states of the requested workload, in whatever tier. [B]
+    experts, states : ndarray, (stages, configurations)
+        The parts of them that are weights of experts, and recurrent states. [B]
     activations, context, graphs : number or array
         Peak activations of the largest step; device context and communication buffers; captured graphs. [B]
     reserved : number or array
@@ -198,6 +203,8 @@ class Memory:
     per_sequence: Sequence
     away: Real
     elsewhere: Real
+    experts: Array
+    states: Array
 
     @property
     def fixed(self) -> Real:
@@ -224,14 +231,16 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         for own, once in zip(per_sequence.bytes(tokens, cached), per_sequence.prefix(tokens, cached), strict=True)
     ]
     weights = prefill.by_stage("resident_bytes")
+    experts = prefill.by_stage("resident_experts") if setup.scenario.model.moe else np.zeros_like(weights)
     filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
     beside = per_sequence.computing(setup.new_tokens, engine.token_budget)
     step = setup.prefill_step
     filled = step.prompts * (step.query + step.encoded)
     assert main.capacity is not None
     width = max((np.size(part) for part in kv), default=1)
+    states = [np.broadcast_to(setup.sequences * own, (width,)) for own in per_sequence.recurrent]
     return Memory(
-        weights,
+        weights + experts,
         np.array([np.broadcast_to(part, (width,)) for part in kv], dtype=float),
         most(filling + beside, stepping),
         most(stepping, filling * most(engine.token_budget / filled, 1.0) + beside),
@@ -243,6 +252,8 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         per_sequence,
         setup.sequences * _largest(per_sequence.away(tokens, cached)),
         _elsewhere(scenario),
+        experts,
+        np.array(states, dtype=float),
     )
 
 

@@ -7,31 +7,55 @@ processor) is read directly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
-from llmperf.costs.step import StepCosts, Sum, combine
+import numpy as np
+
+from llmperf.costs.residence import Residence
+from llmperf.costs.step import AWAY, StepCosts, Sum, combine
 from llmperf.descriptors.hardware import Hardware, Tier
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
+from llmperf.operators.tensors import KEPT, READ_ONLY, Tensor
 from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
 from llmperf.resources import HOST_LINK, MEMORY, outwards
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one tier behind the main memory holds: shares of weights and KV cache, and bytes of each. [1], [B]
+    """What one tier behind the main memory holds.
 
-    `chosen_bytes` of KV cache lie there because the KV-cache method puts them there, not for want of room. [B]
+    Attributes
+    ----------
+    name, tier : str, Tier
+        Its name in the hardware's file, and the tier.
+    shares, sizes : mapping of str to number or array
+        Of each tensor class (`llmperf.operators.tensors.KEPT`): the share that lies here, and its bytes. [1], [B]
+    weights, kv_cache : number or array
+        Share of all weights, experts included, and of KV cache and states together. [1]
+    chosen_bytes : number or array
+        Bytes of KV cache that lie here because the KV-cache method puts them here, not for want of room. [B]
     """
 
     name: str
     tier: Tier
-    weights: Real
-    kv_cache: Real
-    weights_bytes: Real
-    kv_bytes: Real
+    shares: Mapping[Tensor, Real]
+    sizes: Mapping[Tensor, Real]
+    weights: Real = 0.0
+    kv_cache: Real = 0.0
     chosen_bytes: Real = 0.0
+
+    @property
+    def weights_bytes(self) -> Real:
+        """Bytes of weights, experts included. [B]"""
+        return sum(self.sizes.get(tensor, 0.0) for tensor in READ_ONLY)
+
+    @property
+    def kv_bytes(self) -> Real:
+        """Bytes of KV cache and states. [B]"""
+        return sum(size for tensor, size in self.sizes.items() if tensor not in READ_ONLY)
 
     @property
     def streamed(self) -> bool:
@@ -41,7 +65,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where weights and KV cache lie.
+    """Where weights, KV cache and states lie.
 
     Attributes
     ----------
@@ -53,22 +77,20 @@ class Placed:
         Bytes of one device that are left for KV cache, in all tiers, when steps fill the token budget. [B]
     overlap : number
         Share of a transfer that hides behind computing. [1]
+    residence : Residence
+        The shares, as prices ask for them.
     """
 
     shares: tuple[Share, ...]
     missing: Real
     room: Real
     overlap: Real
+    residence: Residence = field(init=False)
 
-    @property
-    def elsewhere(self) -> tuple[Real, Real]:
-        """Shares of weights and KV cache that are read from other tiers directly. [1]"""
-        weights: Real = 0.0
-        kv: Real = 0.0
-        for share in self.shares:
-            if not share.streamed:
-                weights, kv = weights + share.weights, kv + share.kv_cache
-        return weights, kv
+    def __post_init__(self) -> None:
+        held = {share.name: share.shares for share in self.shares}
+        direct = frozenset(share.name for share in self.shares if not share.streamed)
+        object.__setattr__(self, "residence", Residence(held, direct))
 
 
 def tier_order(scenario: Scenario) -> list[str]:
@@ -125,6 +147,8 @@ def place(scenario: Scenario, need: Memory) -> Placed:
             text = f"a part of it must go to another tier, and {hardware.name} has none that is named"
             raise InputError(Problem(text, f"placement.{name}", suggestion="name them: placement.tiers"))
     weights, kv = need.weights.max(axis=0), need.kv_cache.max(axis=0)
+    parts: dict[Tensor, Real] = {"experts": need.experts.max(axis=0), "states": need.states.max(axis=0)}
+    whole: dict[Tensor, Real] = {"weights": weights - parts["experts"], "kv_cache": kv - parts["states"], **parts}
     room = need.usable - need.fixed
     left_weights = most(weights - most(room, 0.0), 0.0)
     if wanted.weights is not None:
@@ -147,7 +171,10 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         left_weights, left_kv = left_weights - moved, left_kv - moved_kv
         last = name == order[-1]  # what has no place is timed as if the last tier had it
         held, held_kv = (moved + left_weights, moved_kv + left_kv) if last else (moved, moved_kv)
-        shares.append(Share(name, tier, held / weights, held_kv / most(kv, TINY), held, held_kv))
+        of_weights, of_kv = held / weights, held_kv / most(kv, TINY)
+        each: dict[Tensor, Real] = {tensor: of_weights if tensor in READ_ONLY else of_kv for tensor in KEPT}
+        sizes = {tensor: share * whole[tensor] for tensor, share in each.items()}
+        shares.append(Share(name, tier, each, sizes, of_weights, of_kv))
     own = method.overlap if method is not None else None
     overlap = next(
         value
@@ -158,7 +185,7 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     if own_tier is not None:
         missing = missing + most(need.away - need.elsewhere, 0.0)
         named = {share.name: share for share in shares}
-        bare = Share(own_tier, hardware.tiers[own_tier], 0.0, 0.0, 0.0, 0.0)
+        bare = Share(own_tier, hardware.tiers[own_tier], {}, {})
         named[own_tier] = replace(named.get(own_tier, bare), chosen_bytes=need.away)
         shares = list(named.values())
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
@@ -182,15 +209,16 @@ class Transfer:
     ----------
     streamed, direct : dict of str to Sum
         At the reached rates: transfers through links, and reads without one.
-    weights, kv : dict of str to Sum
-        At the peak rates: what weights need, and what KV cache needs. A link carries both directions at once; what
-        leaves the device is counted apart (`llmperf.resources.outwards`).
+    shared, own : dict of str to Sum
+        At the peak rates: what steps that follow each other may share, having only read it (weights), and what each of
+        them moves for itself (KV cache, states). A link carries both directions at once; what leaves the device is
+        called ``link.host:out``.
     """
 
     streamed: dict[str, Sum]
     direct: dict[str, Sum]
-    weights: dict[str, Sum]
-    kv: dict[str, Sum]
+    shared: dict[str, Sum]
+    own: dict[str, Sum]
 
 
 def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
@@ -198,16 +226,24 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
     fraction = scenario.hardware.achieved.transfer.bandwidth
     out = Transfer({}, {}, {}, {})
     for share in placed.shares:
-        weights = _share_of(share.weights, costs.weights)
-        reads, writes = _share_of(share.kv_cache, costs.kv_reads), _share_of(share.kv_cache, costs.kv_writes)
-        moved = weights + reads + writes
+        ways = [(tensor, way, _share_of(share, costs, tensor, way)) for tensor in KEPT for way in ("read", "write")]
+        found = [(tensor, way, part) for tensor, way, part in ways if part is not None]
         for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
-            _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
-            _put(out.weights, resource, weights, rate)
-            _put(out.kv, resource, reads, rate)
-            _put(out.kv, outwards(resource), writes, rate)
+            for tensor, way, part in found:
+                _put(out.streamed if share.streamed else out.direct, resource, part, rate * fraction)
+                name = resource if way == "read" else outwards(resource)
+                _put(out.shared if tensor in READ_ONLY else out.own, name, part, rate)
     _method_transfers(scenario, costs, fraction, out)
     return out
+
+
+def _share_of(share: Share, costs: StepCosts, tensor: Tensor, direction: str) -> Sum | None:
+    """Bytes of a tensor class that a step moves in one direction to or from a tier; None where there are none. [B]"""
+    fraction = share.shares.get(tensor, 0.0)
+    if not isinstance(fraction, np.ndarray) and fraction == 0.0:
+        return None
+    moved = costs.bytes((tensor,), direction)
+    return None if moved is None else combine(lambda size: fraction * size, moved)
 
 
 def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out: Transfer) -> None:
@@ -215,23 +251,15 @@ def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out:
     name = tier_of_cache(scenario)
     if name is None:
         return
-    tier = scenario.hardware.tiers[name]
-    share = Share(name, tier, 0.0, 0.0, 0.0, 0.0)
-    for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, tier)).items():
-        for moved, leaves in ((costs.kv_fetched, False), (costs.kv_sent, True)):
+    share = Share(name, scenario.hardware.tiers[name], {}, {})
+    for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
+        for direction, key in (("read", resource), ("write", outwards(resource))):
+            moved = costs.bytes(("kv_cache",), direction, AWAY)
             if moved is not None:
                 _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
-                _put(out.kv, outwards(resource) if leaves else resource, moved, rate)
+                _put(out.own, key, moved, rate)
 
 
 def _put(into: dict[str, Sum], resource: str, moved: Sum, rate: Real) -> None:
     part = combine(lambda size: size / rate, moved)
     into[resource] = into[resource] + part if resource in into else part
-
-
-def _share_of(fraction: Real, parts: dict[str, Sum]) -> Sum:
-    whole = list(parts.values())
-    out = whole[0]
-    for part in whole[1:]:
-        out = out + part
-    return combine(lambda size: fraction * size, out)

@@ -73,7 +73,7 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         a captured graph where the engine has them.
     """
     scenario = setup.scenario
-    costs = price(table, setup.machine, placed.elsewhere)
+    costs = price(table, setup.machine, placed.residence)
     moved = transfers(scenario, placed, costs)
     time = step_time(
         setup,
@@ -85,7 +85,7 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         cached=step.sequences * step.decode_context(None) if step.decodes else 0.0,
         beside=prompt_copies(scenario, setup.machine, costs) if step.prefills else None,
     )
-    return Timed(costs, moved, time, fastest(setup, costs, moved, placed.elsewhere, passes))
+    return Timed(costs, moved, time, fastest(setup, costs, moved, placed.residence, passes))
 
 
 def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum:
@@ -165,9 +165,9 @@ def step_time(
         for resource, part in transfer.streamed.items():
             waits[resource] = choose(part.total >= moved.total, exposed, 0.0)
         device = longer
-    for resource, part in transfer.kv.items():
-        whole = part + transfer.weights[resource] if resource in transfer.weights else part
-        ideal = combine(most, ideal, whole)
+    for resource in {**transfer.own, **transfer.shared}:
+        parts = [way[resource] for way in (transfer.own, transfer.shared) if resource in way]
+        ideal = combine(most, ideal, parts[0] if len(parts) == 1 else parts[0] + parts[1])
     if not captured:
         launch = achieved.launch if engine.launch_time is None else engine.launch_time
         each = launch * engine.launches_per_operator

@@ -98,7 +98,7 @@ def test_measured_experts_are_priced_as_both_products_of_an_estimate() -> None:
     rows, hit, total = 256 * 8.0, 128.0, 0.0
     for n, k, passes in ((3072.0, 4096.0, 4096 * 4 + 3072 * 2), (4096.0, 1536.0, (1536 + 4096) * 4)):
         work, weights = 2.0 * rows * n * k, hit * n * k * 2
-        row = Row("e", 1.0, (1.0,), flops=work, weight_bytes=weights, m=rows / hit, n=n, k=k, hit=hit)
+        row = Row("e", 1.0, (1.0,), flops=work, expert_bytes=weights, m=rows / hit, n=n, k=k, hit=hit)
         row.columns.update(padded_flops=work, padded_bytes=weights, activation_bytes=rows * passes)
         total += priced("moe", row)
     assert project(read("moe", text))[0] == pytest.approx(total)

@@ -150,7 +150,7 @@ def test_a_step_reads_no_more_than_is_stored_and_repeats_no_more_than_it_reads(
     block = next(priced.block for priced in costs.priced if "attention" in priced.block.names)
     row = block.names.index("attention")
     read, repeated, remote = (
-        float(getattr(block, column)[row, 0]) for column in ("kv_read", "kv_repeated", "kv_remote")
+        float(getattr(block, column)[row, 0]) for column in ("kv_read", "kv_repeated", "kv_fetched")
     )
     assert 0 <= repeated <= read * (1 + 1e-12)
     method = component("kv_cache", name)
@@ -161,7 +161,7 @@ def test_a_step_reads_no_more_than_is_stored_and_repeats_no_more_than_it_reads(
         assert read * cp <= sequences * here / shares * (1 + 1e-9)
     assert remote <= sequences * away
     assert np.all(found.need.kv_cache >= 0)
-    assert all(part.total >= 0 for part in costs.kv_reads.values())
+    assert all(part.total >= 0 for part in costs.moved.values())
 
 
 def test_a_prompt_of_several_steps_holds_its_cache_until_it_is_cut() -> None:

@@ -7,14 +7,15 @@ import numpy as np
 from llmperf.costs import attention
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, memory_time, vector_time, vector_times
+from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import roofline
-from llmperf.numeric import Array, Real
+from llmperf.numeric import Array
 from llmperf.operators.attention import SOFTMAX_FLOPS
 from llmperf.operators.table import Block
 from llmperf.resources import VECTOR, matrix
 
 
-def price_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+def price_prefill(block: Block, machine: Machine, residence: Residence) -> Priced:
     """Attention over prompts, priced: times in seconds (`llmperf.costs.attention.prefill_time`).
 
     Parameters
@@ -23,12 +24,12 @@ def price_prefill(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) 
         All attention operators of prompts.
     machine : Machine
         The device, with its attention kernel.
-    elsewhere : tuple of two numbers or arrays
-        Shares of weights and KV cache that are read from other tiers directly. [1]
+    residence : Residence
+        Where its bytes come from.
     """
     compute, demands = compute_demands(block, machine)
     once = machine.attention.prefix == "once"
-    memory, cold = memory_time(block, machine, elsewhere, block.prefix_bytes if once else 0.0)
+    memory, cold = memory_time(block, machine, residence, block.prefix_bytes if once else 0.0)
     fit = machine.fit("attention_prefill", block.schemes)
     kernel, work, beside, passed = machine.attention, compute, demands, np.zeros_like(compute)
     query = block.query
@@ -101,7 +102,7 @@ def _softmax(scores: Array, machine: Machine) -> Array:
     return scores * (SOFTMAX_FLOPS if wanted is None else np.maximum(wanted, SOFTMAX_FLOPS))
 
 
-def price_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+def price_decode(block: Block, machine: Machine, residence: Residence) -> Priced:
     """Attention over the KV cache, priced: times in seconds (`llmperf.costs.attention.decode_time`).
 
     Parameters
@@ -110,11 +111,11 @@ def price_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
         All attention operators of a decode step.
     machine : Machine
         The device, with its attention kernel.
-    elsewhere : tuple of two numbers or arrays
-        Shares of weights and KV cache that are read from other tiers directly. [1]
+    residence : Residence
+        Where its bytes come from.
     """
     compute, demands = compute_demands(block, machine)
-    memory, cold = memory_time(block, machine, elsewhere)
+    memory, cold = memory_time(block, machine, residence)
     fit = machine.fit("attention_decode", block.schemes)
     kernel, work, beside, waves = machine.attention, compute, demands, block.streams
     padding: Array | None = None
@@ -130,7 +131,7 @@ def price_decode(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -
             once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.sequences)
             rows = attention.padded_share(group * np.maximum(block.sequences, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
-            unread = block.prefix_bytes * (1.0 - elsewhere[1]) / machine.runs(block.kind).bandwidth
+            unread = block.prefix_bytes * residence.here("kv_cache") / machine.runs(block.kind).bandwidth
             memory, cold = memory - unread, cold - unread
             again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
     time, reached, slowed, fixed = attention.decode_time(

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from llmperf.costs import collectives
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced
-from llmperf.numeric import Array, Real
+from llmperf.costs.residence import Residence
+from llmperf.numeric import Array
 from llmperf.operators.table import Block
 from llmperf.resources import LATENCY, SCALE_OUT, SCALE_UP
 
@@ -18,7 +19,7 @@ ONE_SHOT = "all_reduce_custom"
 """Selector of all-reduces in one kernel, which engines use where they are faster than the library."""
 
 
-def price(block: Block, machine: Machine, _: tuple[Real, Real]) -> Priced:
+def price(block: Block, machine: Machine, _: Residence) -> Priced:
     """Collectives, priced: times in seconds (`llmperf.costs.collectives.time`)."""
     up_link, out_link = machine.scale_up, machine.scale_out
     up, out = collectives.wire_bytes(

@@ -7,17 +7,17 @@ import numpy as np
 from llmperf.costs import moe
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, vector_time, vector_times
+from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import roofline
-from llmperf.numeric import Real
 from llmperf.operators.table import Block
 
 
-def price(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     """Grouped products, priced: times in seconds (`llmperf.costs.moe.time`)."""
     compute, demands = compute_demands(block, machine)
     rate = machine.runs(block.kind).bandwidth
-    stored = (block.weight_bytes * (1.0 - elsewhere[0]) + block.copy_bytes) / rate
-    hottest = np.maximum(block.padded_bytes / np.maximum(block.weight_bytes + block.copy_bytes, 1.0), 1.0)
+    stored = (block.expert_bytes * residence.here("experts") + block.copy_bytes) / rate
+    hottest = np.maximum(block.padded_bytes / np.maximum(block.expert_bytes + block.copy_bytes, 1.0), 1.0)
     busiest = block.padded_flops / (block.dense_flops if block.fills("dense_flops") else block.flops)
     time, reached, slowed, fixed = moe.time(
         machine.fit("moe", block.schemes),

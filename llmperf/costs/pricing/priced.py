@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from llmperf.costs.machine import Machine
-from llmperf.numeric import Array, Real, anywhere
+from llmperf.costs.residence import Residence
+from llmperf.numeric import Array
+from llmperf.operators.kinds import kind
 from llmperf.operators.table import Block
 from llmperf.resources import LATENCY, MAIN, MATRIX, VECTOR, matrix
 
@@ -37,7 +40,7 @@ class Priced:
 
 
 def memory_time(
-    block: Block, machine: Machine, elsewhere: tuple[Real, Real], unread: Array | float = 0.0
+    block: Block, machine: Machine, residence: Residence, unread: Array | float = 0.0
 ) -> tuple[Array, Array]:
     """Time at full bandwidth that the memory of an operator's engine needs, and would need without a cache. [s]
 
@@ -46,13 +49,10 @@ def memory_time(
     Weights and KV cache of a layer have long left the cache when their layer comes again; activations may still be
     there.
     """
-    weights, kv = elsewhere
-    if anywhere(weights > 0.0) or anywhere(kv > 0.0):
-        stored = block.weight_bytes * (1.0 - weights) + block.kv_bytes * (1.0 - kv)
-    else:
-        stored = block.weight_bytes + block.kv_bytes
-    if block.fills("copy_bytes"):
-        stored = stored + block.copy_bytes
+    stored: Any = block.copy_bytes if block.fills("copy_bytes") else 0.0
+    for column, tensor, _ in kind(block.kind).moves:
+        moved = block.column(column)
+        stored = stored + (moved if residence.whole else moved * residence.here(tensor))
     rate = machine.runs(block.kind).bandwidth
     passing = block.activation_bytes - unread
     return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate

@@ -7,15 +7,15 @@ import numpy as np
 from llmperf.costs import gemm
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, memory_time, vector_time, vector_times
+from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import roofline
-from llmperf.numeric import Real
 from llmperf.operators.table import Block
 
 
-def price(block: Block, machine: Machine, elsewhere: tuple[Real, Real]) -> Priced:
+def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     """Products and scans, priced: times in seconds (`llmperf.costs.gemm.time`)."""
     compute, demands = compute_demands(block, machine)
-    memory, cold = memory_time(block, machine, elsewhere)
+    memory, cold = memory_time(block, machine, residence)
     time, reached, slowed, fixed = gemm.time(
         machine.fit("gemm", block.schemes), compute, memory, block.k, vector_time(demands)
     )

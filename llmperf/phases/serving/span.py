@@ -81,7 +81,7 @@ def span(part: Evaluated, phase: str) -> Span:
     """Prefill of a whole batch, or one decode step of it."""
     found = part.phases[phase]
     moved = transfers(part.setup.scenario, part.placed, found.costs)
-    times = demands(part.setup, found.costs, moved, part.placed.elsewhere, found.steps)
+    times = demands(part.setup, found.costs, moved, part.placed.residence, found.steps)
     longest: Any = 0.0
     for time in times.values():
         longest = most(longest, time.busiest)
