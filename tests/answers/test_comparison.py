@@ -127,7 +127,7 @@ def test_the_parts_of_a_phase_have_the_bytes_of_its_table(model: str, batch: int
         ("weights_read", ("weight_bytes", "expert_bytes")),
         ("messages", ("message",)),
     ):
-        moved = sum(one.work.get(name, 0.0) for one in parts(part.decode))
+        moved = sum(one.work.get(name, 0.0) for one in parts(part.phases["decode"]))
         assert moved == pytest.approx(sum(float(table.total(column)[0]) for column in columns))
 
 

@@ -36,7 +36,7 @@ def evaluated(**scenario: Any) -> Evaluated:
 
 def operator(phase: str, **scenario: Any) -> float:
     """Projected time of attention in one layer, in one step. [s]"""
-    blocks = getattr(evaluated(**scenario), phase).costs.priced
+    blocks = evaluated(**scenario).phases[phase].costs.priced
     (priced,) = [part for part in blocks if part.block.kind == f"attention.{phase}"]
     return float(priced.time[priced.block.names.index("attention"), 0])
 

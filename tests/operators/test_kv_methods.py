@@ -95,7 +95,7 @@ def test_shadowkv_keeps_a_rank_of_keys_and_landmarks_on_the_device_and_values_on
     found = _evaluated(kv_cache="shadowkv-2k", input=tokens - 1, output=1, batch=1, **exact)
     keys, landmarks, side = tokens * 160 * 2, tokens / 8 * width * 2, width * 160 * 2
     values = (2048 + 48 * 8 + 32) * width * 2  # what the steps before have fetched
-    assert found.footprint.kv_cache[0] == pytest.approx(layers * (keys + landmarks + side + values))
+    assert found.parts["memory"].kv_cache[0] == pytest.approx(layers * (keys + landmarks + side + values))
     assert [share.chosen_bytes for share in found.placed.shares] == [pytest.approx(layers * tokens * width * 2)]
 
 
@@ -121,7 +121,7 @@ def test_a_step_that_chooses_none_reads_all_that_is_stored(name: str) -> None:
 
 def decode_reads(kv_cache: str, name: str) -> float:
     """Bytes that an attention operator of one decode step reads, of one sequence of 32,769 tokens."""
-    costs = _evaluated(kv_cache=kv_cache, input=32_768, output=2, batch=1).decode.costs
+    costs = _evaluated(kv_cache=kv_cache, input=32_768, output=2, batch=1).phases["decode"].costs
     block = next(priced.block for priced in costs.priced if name in priced.block.names)
     return float(block.kv_read[block.names.index(name), 0])
 
@@ -146,7 +146,7 @@ def test_a_step_reads_no_more_than_is_stored_and_repeats_no_more_than_it_reads(
         assert "shared_prefix" in shape  # of what drops or offloads tokens alone
         return
     cp = shape.get("cp", 1)
-    costs = found.decode.costs
+    costs = found.phases["decode"].costs
     block = next(priced.block for priced in costs.priced if "attention" in priced.block.names)
     row = block.names.index("attention")
     read, repeated, remote = (
@@ -227,21 +227,21 @@ def test_every_number_of_a_method_may_be_an_array(path: str) -> None:
 def test_what_every_step_of_a_choice_shares_costs_its_part() -> None:
     every_step = {"extends": "lserve-kv8", "selection": {"every": 1}}
     shared, own = (_evaluated(kv_cache=method, input=65_536, output=64) for method in ("lserve-kv8", every_step))
-    assert shared.decode.costs.time["matrix"].total < own.decode.costs.time["matrix"].total
+    assert shared.phases["decode"].costs.time["matrix"].total < own.phases["decode"].costs.time["matrix"].total
 
 
 def test_accumulated_scores_and_probes_cost_prompts_time() -> None:
     plain, probing = (_evaluated(kv_cache=method, input=4096, output=64) for method in ("bf16", "zipcache"))
-    names = [name for priced in probing.prefill.costs.priced for name in priced.block.names]
+    names = [name for priced in probing.phases["prefill"].costs.priced for name in priced.block.names]
     assert {"probe", "compress"} <= set(names)
-    assert probing.projection.ttft_s > plain.projection.ttft_s
+    assert probing.parts["projection"].ttft_s > plain.parts["projection"].ttft_s
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_keeps_bound_roofline_and_projection_in_order(name: str) -> None:
     found = _evaluated(kv_cache=name, input=np.array([64, 900, 8_000, 100_000]), output=64)
     for metric in ("ttft_s", "tpot_s", "e2e_s"):
-        low, middle, high = (getattr(part, metric) for part in (found.bound, found.roofline, found.projection))
+        low, middle, high = (getattr(found.parts[part], metric) for part in ("bound", "roofline", "projection"))
         assert (low <= middle * (1 + 1e-12)).all(), metric
         assert (middle <= high * (1 + 1e-12)).all(), metric
 
@@ -249,8 +249,8 @@ def test_every_method_keeps_bound_roofline_and_projection_in_order(name: str) ->
 @pytest.mark.parametrize("name", METHODS)
 def test_no_method_stores_much_more_than_a_16_bit_cache_and_longer_never_less(name: str) -> None:
     tokens = np.array([65, 500, 2_000, 8_000, 30_000, 120_000])
-    stored = _evaluated(kv_cache=name, input=tokens, output=64).footprint.kv_cache
-    plain = _evaluated(kv_cache="bf16", input=tokens, output=64).footprint.kv_cache
+    stored = _evaluated(kv_cache=name, input=tokens, output=64).parts["memory"].kv_cache
+    plain = _evaluated(kv_cache="bf16", input=tokens, output=64).parts["memory"].kv_cache
     assert (stored > 0).all()
     assert (stored <= 1.6 * plain).all()  # side matrices of a short sequence
     assert (np.diff(stored) >= 0).all()
@@ -262,8 +262,8 @@ def test_an_array_gives_what_each_number_gives(name: str) -> None:
     together = _evaluated(kv_cache=name, input=np.array(tokens), output=32)
     for index, each in enumerate(tokens):
         alone = _evaluated(kv_cache=name, input=each, output=32)
-        for part, metric in (("projection", "e2e_s"), ("bound", "tpot_s"), ("footprint", "kv_cache")):
-            one, many = getattr(getattr(alone, part), metric), getattr(getattr(together, part), metric)
+        for part, metric in (("projection", "e2e_s"), ("bound", "tpot_s"), ("memory", "kv_cache")):
+            one, many = (getattr(whole.parts[part], metric) for whole in (alone, together))
             assert np.asarray(many).reshape(-1)[index if np.size(many) > 1 else 0] == pytest.approx(np.ravel(one)[0])
 
 
