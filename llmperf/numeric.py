@@ -60,6 +60,18 @@ def anywhere(condition: Any) -> bool:
     return bool(condition.any()) if isinstance(condition, np.ndarray) else bool(condition)
 
 
+def first(value: Any) -> float:
+    """The number of one configuration, or that of the first of many."""
+    return float(np.asarray(value, dtype=float).reshape(-1)[0])
+
+
+def ends(value: Any) -> tuple[float, float]:
+    """The smallest and the largest of numbers, NaN left out where there are others."""
+    numbers = np.asarray(value, dtype=float)
+    known = numbers[~np.isnan(numbers)]
+    return (float(known.min()), float(known.max())) if known.size else (math.nan, math.nan)
+
+
 def stack(rows: Sequence[Real]) -> Array:
     """Rows one above the other: shape (rows, configurations), one configuration where all are plain numbers."""
     try:

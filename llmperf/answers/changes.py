@@ -13,6 +13,7 @@ from llmperf.answers.remedies import flags, layout
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
+from llmperf.numeric import first
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.estimate import evaluate
 from llmperf.scenarios.binding import Resolved
@@ -106,16 +107,16 @@ def _changed(result: Answer, keys: Mapping[str, Any]) -> Effect | None:
 
 
 def _effect(result: Answer, words: str, after: Evaluated) -> Effect:
-    first, second = result.scenario, after.setup.scenario
+    before, later = result.scenario, after.setup.scenario
 
     def pair(name: str) -> tuple[float, float]:
-        return _number(getattr(result.projection, name)), _number(getattr(after.parts["projection"], name))
+        return first(getattr(result.projection, name)), first(getattr(after.parts["projection"], name))
 
-    axis = {None: None, "context": "input"}.get(first.workload.maximize, "batch")
-    sizes = (_number(getattr(first.workload, axis)), _number(getattr(second.workload, axis))) if axis else (0.0, 0.0)
+    axis = {None: None, "context": "input"}.get(before.workload.maximize, "batch")
+    sizes = (first(getattr(before.workload, axis)), first(getattr(later.workload, axis))) if axis else (0.0, 0.0)
     return Effect(
         words,
-        _number(second.parallelism.devices) / _number(first.parallelism.devices),
+        first(later.parallelism.devices) / first(before.parallelism.devices),
         bool(np.all(after.parts["memory"].fits)),
         pair("ttft_s"),
         pair("tpot_s"),
@@ -123,10 +124,6 @@ def _effect(result: Answer, words: str, after: Evaluated) -> Effect:
         axis,
         sizes if sizes[0] != sizes[1] else None,
     )
-
-
-def _number(value: Any) -> float:
-    return float(np.asarray(value).reshape(-1)[0])
 
 
 def _changes(resolved: Resolved) -> Iterator[dict[str, Any]]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
 
 import numpy as np
 
 from llmperf.costs.pricing.priced import Priced
-from llmperf.numeric import Array
+from llmperf.numeric import Array, first
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, PHASES, Output
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
@@ -180,7 +179,7 @@ def _footprints(before: Evaluated, after: Evaluated, outputs: Iterable[Output]) 
     if not all("memory" in part.parts for part in (before, after)):
         return ()
     return tuple(
-        Change(one.name, one.unit, *(_number(part.parts["memory"].of(one.name)) for part in (before, after)))
+        Change(one.name, one.unit, *(first(part.parts["memory"].of(one.name)) for part in (before, after)))
         for one in outputs
     )
 
@@ -190,7 +189,7 @@ def _phase(name: str, per: str, both: tuple[Phase, Phase], sizes: tuple[float, f
     changes = [PartChange(one, kind, *pair) for (one, kind), pair in _paired(before, after).items()]
     changes.sort(key=lambda change: -abs(change.effect_s))
     longest = _longest(before), _longest(after)
-    times = (_number(phase.projection) / size for phase, size in zip(both, sizes, strict=True))
+    times = (first(phase.projection) / size for phase, size in zip(both, sizes, strict=True))
     return PhaseChange(name, per, Change("time_s", "s", *times), tuple(changes), longest)
 
 
@@ -238,14 +237,14 @@ def parts(phase: Phase, size: float = 1.0) -> list[Part]:
         Their times add up to the projection of the phase: parts of an operator that overlap are brought to the time
         that they make together.
     """
-    scale = _number(phase.steps) / size
+    scale = first(phase.steps) / size
     out = [part for priced in phase.costs.priced for part in _operators(priced, scale)]
     for resource, waited in phase.waits.items():
         inside = phase.costs.limits[resource].total if resource in phase.costs.limits else 0.0
-        beside = _number(waited) - _number(inside)
-        if beside > 1e-6 * _number(waited):
+        beside = first(waited) - first(inside)
+        if beside > 1e-6 * first(waited):
             out.append(Part(resource, resource, {}, {resource: beside * scale}))
-    whole = _number(phase.projection) / size
+    whole = first(phase.projection) / size
     rest = whole - sum(part.time_s for part in out)
     if abs(rest) > 1e-6 * whole:
         out.append(Part(OVERLAP, OVERLAP, {}, {OVERLAP: rest}))
@@ -295,7 +294,3 @@ def load(part: Part, resource: str) -> list[str]:
     amounts = {quantity: part.work[quantity] for quantity in wanted if part.work.get(quantity)}
     least = sum(amounts.values()) / 10
     return sorted((name for name in amounts if amounts[name] >= least), key=lambda name: -amounts[name])
-
-
-def _number(value: Any) -> float:
-    return float(np.asarray(value, dtype=float).reshape(-1)[0])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from llmperf import units
 from llmperf.checks.evaluation import Result, Verdict
 from llmperf.checks.limits import Place
 from llmperf.checks.lock import Drift
-from llmperf.outputs import BOUND_BY, DIMENSIONS, Output, by_path
+from llmperf.outputs import by_path
+from llmperf.words.quantities import percent, said
 
 if TYPE_CHECKING:
     from llmperf.checks import Checks
@@ -87,7 +86,7 @@ def judged(verdict: Verdict) -> str:
     """The value that is judged, in as many digits as tell it apart from a limit that it breaks."""
     limit = verdict.limit
     wanted = expected(verdict).removeprefix(f"{limit.side} ")
-    texts = [value(limit.about, verdict.value, digits) for digits in ((3,) if verdict.holds else (3, 6, 9, 12))]
+    texts = [said(limit.about, verdict.value, digits) for digits in ((3,) if verdict.holds else (3, 6, 9, 12))]
     return next((text for text in texts if text != wanted), texts[-1])
 
 
@@ -95,49 +94,30 @@ def expected(verdict: Verdict) -> str:
     """A limit as it is written, with its unit: ``max 300 ms``."""
     limit = verdict.limit
     if limit.about.unit != "1" and any(c.isalpha() or c in "%$" for c in limit.written.partition(" ")[2]):
-        return limit.written.removeprefix("equals ") if not isinstance(limit.value, bool) else _said(limit.value)
-    return " ".join(part for part in (limit.side.replace("equals", ""), value(limit.about, limit.value)) if part)
-
-
-def _said(number: bool) -> str:
-    return "yes" if number else "no"
+        written = limit.written.removeprefix("equals ")
+        return said(limit.about, limit.value) if isinstance(limit.value, bool) else written
+    return " ".join(part for part in (limit.side.replace("equals", ""), said(limit.about, limit.value)) if part)
 
 
 def margin(verdict: Verdict) -> str:
     """The room up to a limit: ``+12.3 %``; of fractions in percentage points."""
     if verdict.margin is None:
         return ""
-    percent = 100 * verdict.margin
-    shown = f"{percent:+,.0f}" if abs(percent) >= 100 else f"{percent:+.3g}"
-    return f"{shown} {'pp' if not verdict.limit.about.unit else '%'}"
+    shown = percent(verdict.margin)
+    return shown if verdict.limit.about.unit else _points(shown)
 
 
-def value(output: Output, number: Any, digits: int = 3) -> str:
-    """A value as a person reads it, in so many digits."""
-    if number is None:
-        return "does not exist"
-    if isinstance(number, bool):
-        return _said(number)
-    if output is BOUND_BY or isinstance(number, str):
-        return str(number)
-    if not math.isfinite(number):
-        return "unlimited"
-    if output.unit == "":
-        return units.scaled(number, "fraction", digits)
-    if output.unit == "1":
-        whole = number == int(number) or (digits == 3 and abs(number) >= 100)
-        return f"{number:,.0f}" if whole else f"{number:,.{digits}g}"
-    if output.unit == "1/s":
-        return f"{number:,.{max(digits, 4)}g}/s"
-    dimension = DIMENSIONS.get(output.unit)
-    return units.scaled(number, dimension, digits) if dimension else f"{number:,.{digits}g} {output.unit}"
+def _points(shown: str) -> str:
+    """A difference of fractions, which is in percentage points."""
+    return shown.replace("%", "pp")
 
 
 def drifted(drift: Drift) -> str:
     """What an output was and is: ``tpot_s 16.6 ms -> 18.2 ms (+9.6 %)``."""
     output = by_path().get(drift.output)
-    before, after = (value(output, one) if output else str(one) for one in (drift.before, drift.after))
-    moved = f" ({said})" if (said := change(drift)) else ""
+    before, after = (said(output, one) if output else str(one) for one in (drift.before, drift.after))
+    far = change(drift)
+    moved = f" ({far})" if far else ""
     return f"{drift.output} {before} -> {after}{moved}"
 
 
@@ -146,8 +126,8 @@ def change(drift: Drift) -> str:
     output = by_path().get(drift.output)
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (drift.before, drift.after))
     if numbers and output is not None and not output.unit:
-        return f"{100 * (drift.after - drift.before):+,.3g} pp"
-    return "" if drift.relative is None else f"{100 * drift.relative:+,.3g} %"
+        return _points(percent(drift.after - drift.before))
+    return "" if drift.relative is None else percent(drift.relative)
 
 
 def changed(result: Result) -> str:

@@ -14,6 +14,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import confidence
 from llmperf.files.documents import finite
+from llmperf.numeric import first
 from llmperf.phases.notes import notes
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
@@ -81,13 +82,13 @@ def memory_dict(result: Answer) -> dict[str, Any]:
     names = ("whole model",) if len(need.weights) == 1 else ("first", "middle", "last")
     stages = []
     for index, name in enumerate(names):
-        weights, kv = _first(need.weights[index]), _first(need.kv_cache[index])
+        weights, kv = first(need.weights[index]), first(need.kv_cache[index])
         if weights == 0 and kv == 0:
             continue  # two stages have no middle
         fixed = {
-            "activations": _first(need.activations),
-            "context": _first(need.context),
-            "graphs": _first(need.graphs),
+            "activations": first(need.activations),
+            "context": first(need.context),
+            "graphs": first(need.graphs),
         }
         stages.append(
             {"stage": name, "weights": weights, "kv_cache": kv, **fixed, "required": weights + kv + sum(fixed.values())}
@@ -95,11 +96,11 @@ def memory_dict(result: Answer) -> dict[str, Any]:
     tiers = [
         {
             "tier": share.name,
-            "weights_share": _first(share.weights),
-            "kv_cache_share": _first(share.kv_cache),
-            "weights": _first(share.weights_bytes),
-            "kv_cache": _first(share.kv_bytes),
-            "kv_cache_by_method": _first(share.chosen_bytes),
+            "weights_share": first(share.weights),
+            "kv_cache_share": first(share.kv_cache),
+            "weights": first(share.weights_bytes),
+            "kv_cache": first(share.kv_bytes),
+            "kv_cache_by_method": first(share.chosen_bytes),
             "streamed": share.streamed,
         }
         for share in part.placed.shares
@@ -116,10 +117,6 @@ def memory_dict(result: Answer) -> dict[str, Any]:
         "scenario": scenario_dict(result.scenario),
     }
     return dict(plain(data))
-
-
-def _first(value: Any) -> float:
-    return float(np.asarray(value).reshape(-1)[0])
 
 
 def _remedies(result: Answer) -> list[str]:
@@ -167,9 +164,9 @@ def operators_dict(resolved: Resolved, step: str | None = None) -> dict[str, Any
         shown.append(
             {
                 "step": name,
-                "steps": _first(phase.steps),
+                "steps": first(phase.steps),
                 "device_time_s": sum(row.total_s for row in rows),
-                "waits_s": {name: _first(value) for name, value in phase.waits.items()},
+                "waits_s": {name: first(value) for name, value in phase.waits.items()},
                 "operators": [row.to_dict() for row in rows],
             }
         )

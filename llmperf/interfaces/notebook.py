@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmperf import units
 from llmperf.answers.answer import Answer
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.outputs import TIMES
 from llmperf.resources import RESOURCES
 from llmperf.words.difference import explanation
+from llmperf.words.quantities import cell, gib, times
+from llmperf.words.scenario import headline
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
     from llmperf.answers.sweep import Sweep
 
-_DIMENSIONS = {"s": "time", "J": "energy"}
 _ROWS = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "energy_per_output_token_j")
 _COMPARED = ("ttft_s", "tpot_s", "output_tokens_per_s", "energy_per_output_token_j")
 _OUTPUTS = {output.name: output for output in TIMES}
@@ -31,70 +31,32 @@ def estimate_html(result: Answer) -> str:
     """An estimate as a table: bound, roofline and projection, what limits it, and memory; of arrays their ranges."""
     rows = []
     for name in _ROWS:
-        values = [_range(name, getattr(part, name)) for part in (result.bound, result.roofline, result.projection)]
+        values = [
+            cell(_OUTPUTS[name], getattr(part, name)) for part in (result.bound, result.roofline, result.projection)
+        ]
         if any(value != "-" for value in values):
             rows.append((_OUTPUTS[name].label, *values))
     made = _table(("", "bound", "roofline", "projection"), rows)
-    return f"<div>{_p(described(result), bold=True)}{made}{''.join(map(_p, _limits(result)))}</div>"
+    return f"<div>{_p(headline(result), bold=True)}{made}{''.join(map(_p, _limits(result)))}</div>"
 
 
 def comparison_html(found: Comparison) -> str:
     """A comparison as a table: a column a configuration, and what makes the difference to the first."""
     rows = []
     for name in _COMPARED:
-        cells = [_range(name, getattr(result.projection, name)) for result in found.results]
+        cells = [cell(_OUTPUTS[name], getattr(result.projection, name)) for result in found.results]
         for index in range(1, len(cells)):
             ratio = found.speedup(index)[name]
-            cells[index] += f" ({ratio:.3g}x)" if np.isfinite(ratio) else ""
+            cells[index] += f" ({times(ratio)})" if np.isfinite(ratio) else ""
         rows.append((_OUTPUTS[name].label, *cells))
-    held = [f"{float(result.memory.required) / 2**30:,.1f}" for result in found.results]
+    held = [gib(result.memory.required) for result in found.results]
     rows.append(("required memory, GiB a device", *held))
-    said = [_p(f"{label}: {described(one)}") for label, one in zip(found.labels, found.results, strict=True)]
+    said = [_p(f"{label}: {headline(one)}") for label, one in zip(found.labels, found.results, strict=True)]
     for index in range(1, len(found.labels)):
         items = "".join(f"<li>{escape(words)}</li>" for words in explanation(found, index))
         head = f"{escape(found.labels[index])} against {escape(found.labels[0])}"
         said.append(f"<details><summary>{head}</summary><ul>{items}</ul></details>")
     return f"<div>{_table(('', *found.labels), rows)}{''.join(said)}</div>"
-
-
-def described(result: Answer) -> str:
-    """A result's scenario in one line; numbers that vary by their range."""
-    scenario = result.scenario
-    layout, work = scenario.parallelism, scenario.workload
-    ways = [
-        f"{name} {_span(getattr(layout, name))}"
-        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
-        if np.any(np.asarray(getattr(layout, name)) != 1)
-    ]
-    said = f" ({', '.join(ways)})" if ways else ""
-    shape = f"{' x '.join(map(str, result.shape))} configurations: " if result.shape else ""
-    return (
-        f"{shape}{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on "
-        f"{_span(layout.devices)} x {scenario.hardware.name}{said}: "
-        f"{_span(work.batch)} sequences of {_span(work.input)} in, {_span(work.output)} out"
-    )
-
-
-def _span(value: Any) -> str:
-    low, high = float(np.min(value)), float(np.max(value))
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"
-
-
-def _range(name: str, value: Any) -> str:
-    """A result with its unit, or the range of many."""
-    numbers = np.asarray(value, dtype=float)
-    numbers = numbers[np.isfinite(numbers)]
-    if numbers.size == 0:
-        return "-"
-    said = [_said(name, float(number)) for number in (numbers.min(), numbers.max())]
-    return said[0] if said[0] == said[1] else f"{said[0]} to {said[1]}"
-
-
-def _said(name: str, value: float) -> str:
-    unit = _OUTPUTS[name].unit
-    if unit in _DIMENSIONS:
-        return units.scaled(value, _DIMENSIONS[unit], 3)
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _limits(result: Answer) -> Iterator[str]:
@@ -108,7 +70,7 @@ def _limits(result: Answer) -> Iterator[str]:
     if result.shape:
         yield f"{fitting:,} of {count:,} configurations fit"
         return
-    held = f"{float(memory.required) / 2**30:,.1f} of {float(memory.usable) / 2**30:,.1f} usable GiB a device"
+    held = f"{gib(memory.required)} of {gib(memory.usable)} usable GiB a device"
     yield f"fits: {held}" if fitting else f"does not fit: {held}; the times assume that it did"
 
 
@@ -157,7 +119,7 @@ def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
         "memory": memory.memory,
         "frontier": frontier.throughput_latency,
     }
-    return drawn[kind]({described(result): result}).figure
+    return drawn[kind]({headline(result): result}).figure
 
 
 def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
@@ -193,7 +155,7 @@ def _sweep(result: Answer, kind: str) -> Sweep:
     if kind != "frontier" and len(knobs) > 1:
         text = f"a figure of kind {kind} follows one knob, and {', '.join(knobs)} vary"
         raise InputError(Problem(text, "kind", allowed=("frontier",)))
-    return Sweep(described(result), knobs, _flat(result, size))
+    return Sweep(headline(result), knobs, _flat(result, size))
 
 
 def _flat(result: Answer, size: int) -> Answer:

@@ -6,10 +6,14 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from llmperf import units
 from llmperf.evidence.claims.files import CATEGORIES, TOLERANCES
-from llmperf.evidence.claims.recompute import VERDICTS, Claim, counts, share
+from llmperf.evidence.claims.recompute import VERDICTS, Claim, counts
+from llmperf.evidence.claims.recompute import share as inside_tolerance
 from llmperf.outputs import dimension
+from llmperf.words.quantities import count, quantity, share
+
+_DIGITS = 4
+"""As published numbers have them: what is said of a claim must tell it from its prediction."""
 
 HEAD = ("category", "tier", "claims", *(verdict.replace("_", " ") for verdict in VERDICTS), "inside tolerance")
 """Columns of `standing`."""
@@ -71,11 +75,11 @@ def standing(claims: Sequence[Claim]) -> list[tuple[str, ...]]:
 
 def _row(title: str, tier: str, claims: Iterable[Claim]) -> tuple[str, ...]:
     mine = [claim for claim in claims if claim.tier == tier]
-    inside = share(mine)
+    inside = inside_tolerance(mine)
     found = (str(number) for number in counts(mine).values())
-    return title, tier, str(len(mine)), *found, "-" if math.isnan(inside) else f"{inside:.0%}"
+    return title, tier, str(len(mine)), *found, "-" if math.isnan(inside) else share(inside, 0)
 
 
 def _number(claim: Claim, value: float) -> str:
     kind = dimension(claim.metric)
-    return f"{value:.4g}" if kind == "fraction" else units.scaled(value, kind)
+    return count(value, _DIGITS) if kind == "fraction" else quantity(value, kind, _DIGITS)

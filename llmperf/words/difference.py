@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from llmperf import units
 from llmperf.answers.differences import (
     FLOPS,
     OVERLAP,
@@ -24,6 +23,7 @@ from llmperf.answers.differences import (
 from llmperf.operators.kinds import KINDS
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, by_path
 from llmperf.resources import HOST, LATENCY, MAIN, MEMORIES, RESOURCES, kind_of
+from llmperf.words.quantities import GIB, arrow, measured, times
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
@@ -80,9 +80,11 @@ def explained(difference: Difference, rate: Change) -> list[str]:
     if not _differs(difference, rate):
         return ["no difference"]
     output, ratio = by_path()[rate.name], rate.after / rate.before
-    found = [f"{output.label} {plain(rate)}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"]
+    found = [f"{output.label} {_arrow(rate, '1')}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"]
     if difference.workload:
-        found[0] += "; " + ", ".join(f"{_WORKLOAD.get(one.name, one.name)} {plain(one)}" for one in difference.workload)
+        found[0] += "; " + ", ".join(
+            f"{_WORKLOAD.get(one.name, one.name)} {_arrow(one, '1')}" for one in difference.workload
+        )
     for phase in difference.phases:
         found += _phase(phase)
     if difference.capacity:
@@ -97,33 +99,8 @@ def _differs(difference: Difference, rate: Change) -> bool:
     return any(change.relative > 1e-9 for change in changes)
 
 
-def times(ratio: float) -> str:
-    """A ratio: ``2.41x``."""
-    return f"{ratio:.3g}x"
-
-
-def plain(change: Change) -> str:
-    """Two counts: ``24 -> 96``."""
-    return " -> ".join(f"{value:,.0f}" if value >= 100 else f"{value:.3g}" for value in (change.before, change.after))
-
-
-def arrow(change: Change) -> str:
-    """Two quantities, the unit once where both have the same: ``16.8 -> 3.2 GB``."""
-    if change.unit == "1":
-        return plain(change)
-    before, after = (_scaled(value, change.unit) for value in (change.before, change.after))
-    number, _, dimension = before.partition(" ")
-    same = change.before == 0 or after.endswith(f" {dimension}")
-    return f"{number if same else before} -> {after}"
-
-
-_DIMENSIONS = {"B": "bytes", "s": "time", "B/s": "bandwidth", "FLOP/s": "compute"}
-
-
-def _scaled(value: float, written: str) -> str:
-    if written == "FLOP":
-        return units.scaled(value, "compute", 3).removesuffix("/s")
-    return units.scaled(value, _DIMENSIONS[written], 3)
+def _arrow(change: Change, unit: str = "") -> str:
+    return arrow(change.before, change.after, unit or change.unit)
 
 
 def part_label(name: str) -> str:
@@ -161,11 +138,11 @@ def _phase(phase: PhaseChange) -> Iterator[str]:
     smallest = MENTIONED * max(phase.time.before, phase.time.after)
     said = [part for part in phase.parts if abs(part.effect_s) >= smallest][:PARTS_SAID]
     if phase.time.relative < MENTIONED:
-        head = f"{phase.name}: {_scaled(phase.time.after, 's')}{per}, no change"
+        head = f"{phase.name}: {measured(phase.time.after, 's')}{per}, no change"
     else:
         ratio = phase.time.before / phase.time.after
         faster = f"{times(ratio)} as fast" if ratio >= 1 else f"{times(1 / ratio)} the time"
-        head = f"{phase.name}: {arrow(phase.time)}{per}, {faster}"
+        head = f"{phase.name}: {_arrow(phase.time)}{per}, {faster}"
     yield f"{head}; {_bound(phase)}"
     for part in said:
         yield f"{phase.name}: {_part(part)}"
@@ -190,7 +167,7 @@ def _share(wait: Wait) -> str:
 
 
 def _signed(seconds: float) -> str:
-    return ("+" if seconds >= 0 else "-") + _scaled(abs(seconds), "s")
+    return ("+" if seconds >= 0 else "-") + measured(abs(seconds), "s")
 
 
 def _part(part: PartChange) -> str:
@@ -200,10 +177,10 @@ def _part(part: PartChange) -> str:
         one = before or after
         assert one is not None
         busy = load(one, one.limit) or load(one, MAIN)
-        detail = f" ({quantity_label(busy[0], part.name)} {_scaled(one.work[busy[0]], unit(busy[0]))})" if busy else ""
+        detail = f" ({quantity_label(busy[0], part.name)} {measured(one.work[busy[0]], unit(busy[0]))})" if busy else ""
         return f"{_signed(part.effect_s)}: {label if after else f'no {label} any more'}{detail}"
     explains, against = _work(part, before, after)
-    words = f"{label} {arrow(part.time)}"
+    words = f"{label} {_arrow(part.time)}"
     if explains:
         words += f": {', '.join(explains.values())}"
     elif before.work and not against:
@@ -235,7 +212,7 @@ def _work(part: PartChange, before: Part, after: Part) -> tuple[dict[str, str], 
 
 
 def _said(change: Change, part: str) -> str:
-    return f"{quantity_label(change.name, part)} {arrow(change)}"
+    return f"{quantity_label(change.name, part)} {_arrow(change)}"
 
 
 def _products(part: PartChange, before: Part, after: Part) -> dict[str, str]:
@@ -259,7 +236,7 @@ def _rate(before: Part, after: Part, quantity: str) -> str:
     """At which rates a quantity is worked off; empty where they are alike."""
     written = "FLOP/s" if unit(quantity) == "FLOP" else "B/s"
     rates = Change("rate", written, *(_amount(part, quantity) / part.time_s for part in (before, after)))
-    return arrow(rates) if rates.before and rates.relative >= RATE else ""
+    return _arrow(rates) if rates.before and rates.relative >= RATE else ""
 
 
 def _unmoved(part: PartChange, phase: PhaseChange) -> str:
@@ -281,7 +258,7 @@ def _memory(difference: Difference) -> Iterator[str]:
     required = next(change for change in difference.capacity if change.name == "required")
     smallest = MENTIONED * max(required.before, required.after)
     classes = [
-        f"{labels[change.name]} {change.before / 2**30:.3g} -> {change.after / 2**30:.3g} GiB"
+        f"{labels[change.name]} {arrow(change.before / GIB, change.after / GIB, 'GiB')}"
         for change in difference.memory
         if abs(change.after - change.before) >= smallest
     ]
@@ -289,15 +266,15 @@ def _memory(difference: Difference) -> Iterator[str]:
         yield f"memory of one device: {', '.join(classes)}"
     held = [change for change in difference.capacity if change.name in _CAPACITY and change.relative >= MENTIONED]
     pool = next((change for change in held if change.name == "kv_pool_tokens"), None)
-    words = [f"{_CAPACITY[change.name]} {plain(change)}" for change in held if change is not pool]
+    words = [f"{_CAPACITY[change.name]} {_arrow(change, '1')}" for change in held if change is not pool]
     if pool and pool.before > 0 and pool.after > 0:
-        words.insert(0, f"the pool holds {times(pool.after / pool.before)} the tokens ({plain(pool)})")
+        words.insert(0, f"the pool holds {times(pool.after / pool.before)} the tokens ({_arrow(pool, '1')})")
     if words:
         yield f"capacity: {', '.join(words)}"
     missing = next(change for change in difference.capacity if change.name == "missing")
     for which, lacking in (("the first", missing.before), ("it", missing.after)):
         if lacking > 0:
-            yield f"{which} does not fit: {_scaled(lacking, 'B')} a device too much; its times assume that it did"
+            yield f"{which} does not fit: {measured(lacking, 'B')} a device too much; its times assume that it did"
 
 
 def explanation(found: Comparison, index: int) -> list[str]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from llmperf import units
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
@@ -16,6 +15,7 @@ from llmperf.answers.remedies import NOTHING_FITS, remedies
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.resources import RESOURCES
+from llmperf.words.quantities import arrow, count, gib, quantity, times
 
 TOPICS = {
     "limit": "What limits it",
@@ -85,18 +85,6 @@ def explain(result: Answer) -> Explanation:
     return Explanation(tuple(items))
 
 
-def _seconds(value: float) -> str:
-    return units.scaled(value, "time", 3)
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2g}" if ratio < 10 else f"{ratio:,.0f}"
-
-
-def _rate(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
 def _listed(words: list[str]) -> str:
     """Words with commas, and an ``and`` before the last."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
@@ -113,10 +101,10 @@ def _limit(result: Answer, phase: str) -> Item:
     work, generated = result.scenario.workload, float(result.scenario.workload.output)
     if phase == "prefill":
         of = "the batch" if work.batch > 1 else "the prompt"
-        head = f"Prefill of {of} takes {_seconds(time)}"
+        head = f"Prefill of {of} takes {quantity(time, 'time')}"
         share = time / float(result.e2e_s)
     else:
-        head = f"Decode takes {_seconds(time)} a token"
+        head = f"Decode takes {quantity(time, 'time')} a token"
         share = time * (generated - 1.0) / float(result.e2e_s)
     waiting = "It waits for " + _listed([f"{RESOURCES[name].said} ({part:.0%})" for name, part in said])
     rows = operators(part)[:3]
@@ -139,21 +127,21 @@ def _physics(time: float, bound: float) -> str:
     if not bound > 0:
         return ""
     if time / bound < NEAR:
-        return f"That is about the bound: physics allows {_seconds(bound)}"
-    return f"Physics allows {_seconds(bound)}, {_times(time / bound)} times faster"
+        return f"That is about the bound: physics allows {quantity(bound, 'time')}"
+    return f"Physics allows {quantity(bound, 'time')}, {count(time / bound, 2)} times faster"
 
 
 def _memory(result: Answer) -> Item:
     memory = result.memory
     need, usable = float(memory.required), float(memory.usable)
     values = {"required": need, "usable": usable, "fits": bool(memory.fits), "max_batch": float(memory.max_batch)}
-    held = f"{need / 2**30:,.1f} GiB a device, of {usable / 2**30:,.1f} usable ones"
+    held = f"{gib(need, 1)} GiB a device, of {gib(usable, 1)} usable ones"
     if memory.fits:
         most = float(memory.max_batch)
         room = f"; {most:,.0f} such sequences would fit" if np.isfinite(most) else ""
         return Item("memory", f"It fits: it needs {held}{room}.", values)
     found = remedies(result.resolved, result.evaluated[0])
-    lacks = f"{float(memory.missing) / 2**30:,.1f} GiB a device find no place; the times assume that they had one"
+    lacks = f"{gib(memory.missing, 1)} GiB a device find no place; the times assume that they had one"
     would = f"It would with one of: {'; '.join(found)}." if found else NOTHING_FITS
     return Item("memory", f"It does not fit: {lacks}. {would}", {**values, "would_fit": found})
 
@@ -179,7 +167,7 @@ def _help(result: Answer) -> Iterator[Item]:
         yield Item("help", f"Little or no gain: {', '.join(idle)}.", {"kind": "no_gain", "changes": idle})
     parts = faster_parts(result)
     said = [
-        f"{one.change} {_NOUNS[name]} {gain:.3g}x" if gain >= NOTICED else f"{one.change} no gain"
+        f"{one.change} {_NOUNS[name]} {times(gain)}" if gain >= NOTICED else f"{one.change} no gain"
         for one in parts
         for name, gain in [_largest_gain(one)]
     ]
@@ -213,8 +201,8 @@ def _told(one: Effect) -> str:
             continue
         before, after = getattr(one, name)
         each = " a device" if name == "output_tokens_per_s" and one.devices != 1.0 else ""
-        words = f"{_rate(before)} -> {_rate(after)}" if name == "output_tokens_per_s" else _arrow(before, after, "time")
-        parts.append(f"{_NOUNS[name]} {words} ({gain:.3g}x{each})")
+        words = arrow(before, after, "1" if name == "output_tokens_per_s" else "s")
+        parts.append(f"{_NOUNS[name]} {words} ({times(gain)}{each})")
     return f"{one.change}{_grown(one)}: {', '.join(parts)}"
 
 
@@ -226,13 +214,6 @@ def _grown(one: Effect) -> str:
     return f" ({one.axis} {before:,.0f} -> {after:,.0f})"
 
 
-def _arrow(before: float, after: float, dimension: str) -> str:
-    """Two quantities, the unit once where both have the same: ``16.8 -> 3.2 ms``."""
-    said = [units.scaled(value, dimension, 3) for value in (before, after)]
-    number, _, unit = said[0].partition(" ")
-    return f"{number if said[1].endswith(f' {unit}') else said[0]} -> {said[1]}"
-
-
 def _confidence(result: Answer) -> Iterator[Item]:
     """Error bands as times to expect, and why the evidence may not hold here."""
     bands = error_bands(result.scenario)
@@ -241,9 +222,10 @@ def _confidence(result: Answer) -> Iterator[Item]:
             continue
         one, metric = bands[phase], METRICS[phase]
         time = float(getattr(result.projection, metric))
-        wide = f" That is wide: a factor of {_times(one.high / one.low)}." if one.high / one.low > WIDE else ""
+        low, high = (quantity(time * end, "time") for end in (one.low, one.high))
+        wide = f" That is wide: a factor of {count(one.high / one.low, 2)}." if one.high / one.low > WIDE else ""
         text = (
-            f"{_NOUNS[metric]} {_seconds(time * one.low)} to {_seconds(time * one.high)}: 8 of 10 measured are "
+            f"{_NOUNS[metric]} {low} to {high}: 8 of 10 measured are "
             f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"
         )
         values = {"metric": metric, "low_s": time * one.low, "high_s": time * one.high, "rows": one.n}

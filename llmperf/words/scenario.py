@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from llmperf.answers.answer import Answer
 from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import anywhere
+from llmperf.words.quantities import span
 
 
 def headline(result: Answer) -> str:
-    """The scenario of a result in one line."""
-    return described(result.scenario)
+    """The scenario of a result in one line; of many configurations with their number, and what varies by its range."""
+    shape = f"{' x '.join(map(str, result.shape))} configurations: " if result.shape else ""
+    return shape + described(result.scenario)
 
 
 def described(scenario: Scenario) -> str:
-    """A scenario in one line."""
+    """A scenario in one line; numbers that vary by their range."""
     layout, work = scenario.parallelism, scenario.workload
     parts = [
-        f"{name} {getattr(layout, name):g}"
+        f"{name} {span(getattr(layout, name))}"
         for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
-        if getattr(layout, name) != 1
+        if anywhere(getattr(layout, name) != 1)
     ]
     ways = f" ({', '.join(parts)})" if parts else ""
     return (
-        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {layout.devices:g} x "
-        f"{scenario.hardware.name}{ways}: {work.batch:g} sequences of {work.input:g} in, {work.output:g} out"
+        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {span(layout.devices)} x "
+        f"{scenario.hardware.name}{ways}: {span(work.batch)} sequences of {span(work.input)} in, "
+        f"{span(work.output)} out"
     )
 
 

@@ -66,7 +66,19 @@ def numbers(value: Any, path: str = "") -> list[str]:
 @pytest.mark.parametrize("name", sorted(catalog.files("hardware")))
 def test_every_number_of_a_chip_has_a_source(name: str) -> None:
     data = catalog.load("hardware", name).data
-    named = ("name", "notes", "achieved", "price_date", "rent_kind", "rent_date", "kind", "vendor", "generation", "aliases", "sources")
+    named = (
+        "name",
+        "notes",
+        "achieved",
+        "price_date",
+        "rent_kind",
+        "rent_date",
+        "kind",
+        "vendor",
+        "generation",
+        "aliases",
+        "sources",
+    )
     paths = numbers({key: value for key, value in data.items() if key not in named})
     assert paths
     assert [path for path in paths if not sourced(path, data["sources"])] == []

@@ -10,7 +10,8 @@ from typing import Any
 
 from llmperf.evidence.bench import Measurement, Plan
 from llmperf.evidence.bench.plan import Case, Facts
-from llmperf.interfaces.console.style import console, gib, quantity, table, text
+from llmperf.interfaces.console.style import console, table, text
+from llmperf.words.quantities import gib, quantity
 
 
 @contextmanager

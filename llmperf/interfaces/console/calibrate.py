@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from llmperf.evidence.calibration import Written
-from llmperf.interfaces.console.style import console, count, table, text
+from llmperf.interfaces.console.style import console, table, text
+from llmperf.words.quantities import count
 
 
 def show(written: Written) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from llmperf.evidence.runs import Comparison, Row
-from llmperf.interfaces.console.style import console, count, quantity, table, text
+from llmperf.interfaces.console.style import console, table, text
+from llmperf.words.quantities import count, quantity, share
 from llmperf.words.scenario import described
 
 _MENTIONED = 0.05
@@ -42,12 +43,12 @@ def _rows(rows: Sequence[Row]) -> Any:
     for row in rows:
         values = (row.measured, row.bound, row.projection)
         shown = (count(value) if row.is_rate else quantity(value, "time") for value in values)
-        made.add_row(row.metric, *shown, f"{row.fraction_of_bound:.1%}", f"{row.error:+.1%}", row.verdict)
+        made.add_row(row.metric, *shown, share(row.fraction_of_bound), f"{row.error:+.1%}", row.verdict)
     return made
 
 
 def _shares(explained: Mapping[str, float]) -> str:
-    return ", ".join(f"{share:.0%} {name}" for name, share in explained.items() if share >= _MENTIONED)
+    return ", ".join(f"{share(part, 0)} {name}" for name, part in explained.items() if part >= _MENTIONED)
 
 
 def _alike(said: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:

@@ -9,15 +9,14 @@ import numpy as np
 
 from llmperf.answers.comparison import Comparison
 from llmperf.answers.questions import QUESTIONS
-from llmperf.interfaces.console.style import console, count, filled, gib, quantity, table, text
-from llmperf.outputs import CAPACITY, DIMENSIONS, MEMORY_CLASSES, Output
-from llmperf.words.difference import explanation, times
+from llmperf.interfaces.console.style import console, filled, table, text
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, Output
+from llmperf.words.difference import explanation
+from llmperf.words.quantities import cell, count, gib, times
 from llmperf.words.scenario import described, maximum
 
 _LABEL = 24
 _WIDEST = 23
-_QUANTITIES = ("s", "J", "B", "W", "USD")
-"""Units that are printed with a prefix; rates are counts."""
 
 Row = tuple[str, list[str]]
 
@@ -92,7 +91,7 @@ def _rows(found: Comparison) -> list[Row]:
         (f"{phase} limited by", [result.bottleneck.get(phase) or "" for result in results])
         for phase in results[0].bottleneck
     ]
-    return [row for row in rows if any(cell not in ("", "-") for cell in row[1])]
+    return [row for row in rows if any(words not in ("", "-") for words in row[1])]
 
 
 def _outputs(found: Comparison, definition: str) -> list[Output]:
@@ -129,7 +128,7 @@ def _times(found: Comparison, output: Output) -> list[Row]:
         values = [result.parts[definition].of(output.name) for result in found.results]
         if not any(math.isfinite(value) for value in values):
             continue
-        cells = [quantity(v, DIMENSIONS[output.unit]) if output.unit in _QUANTITIES else count(v) for v in values]
+        cells = [cell(output, value) for value in values]
         for index in range(1, len(cells)):
             ratio = found.speedup(index, definition)[output.name]
             if np.isfinite(ratio):

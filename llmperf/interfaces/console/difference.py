@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 
 from llmperf.checks.diff import Diff
-from llmperf.checks.words import change, printable, value
+from llmperf.checks.words import change, printable
 from llmperf.interfaces.console.style import WIDTH, console, table, text
 from llmperf.outputs import by_path
+from llmperf.words.quantities import said
 
 
 def show(found: Diff) -> None:
@@ -19,7 +20,7 @@ def show(found: Diff) -> None:
         made = table("output", *labels, "change")
         for one in changed:
             output = by_path()[one.output]
-            made.add_row(one.output, text(value(output, one.before)), text(value(output, one.after)), change(one))
+            made.add_row(one.output, text(said(output, one.before)), text(said(output, one.after)), change(one))
         out.print(made)
         out.print(f"\nof {len(found.outputs)} outputs, {len(changed)} differ: {text('; '.join(found.causes))}")
     else:

@@ -13,9 +13,9 @@ from llmperf.answers.breakdown import operators
 from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
-from llmperf.interfaces.console.style import bar, console, count, quantity, table, text
-from llmperf.outputs import DIMENSIONS, Output
+from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.resources import RESOURCES
+from llmperf.words.quantities import cell, count, gib, share
 from llmperf.words.scenario import headline, maximum
 
 _OPERATORS_SHOWN = 8
@@ -66,7 +66,7 @@ def _waits(result: Answer, phase: str) -> str:
     waits = {name: float(np.max(value)) for name, value in result.evaluated[0].phases[phase].waits.items()}
     whole = sum(waits.values())
     shares = sorted(((value / whole, name) for name, value in waits.items()), reverse=True)
-    return ", ".join(f"{share:.0%} {name}" for share, name in shares if share >= _MENTIONED)
+    return ", ".join(f"{share(part, 0)} {name}" for part, name in shares if part >= _MENTIONED)
 
 
 def _figures(result: Answer) -> Iterator[Any]:
@@ -80,27 +80,15 @@ def _figures(result: Answer) -> Iterator[Any]:
                 continue  # equals TPOT where every step emits one token
             values = [getattr(result.parts[part.name], output.name, math.nan) for part in defined]
             if not all(value != value for value in values):
-                made.add_row(output.label, *(_said(value, output) for value in values))
+                made.add_row(output.label, *(cell(output, value) for value in values))
         yield made
     for part in parts:
         if not part.definition and part.name != "memory":
             made = table(part.name, "value")
             for name, value in result.parts[part.name].items():
                 output = next(one for one in part.outputs if one.name == name)
-                made.add_row(output.label, _said(value, output))
+                made.add_row(output.label, cell(output, value))
             yield made
-
-
-def _said(value: Any, output: Output) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return (
-        count(value)
-        if output.unit in ("1/s", "")
-        else quantity(value, DIMENSIONS[output.unit])
-        if output.unit in DIMENSIONS
-        else count(value)
-    )
 
 
 def _verdict(result: Answer) -> str:
@@ -115,7 +103,7 @@ def _verdict(result: Answer) -> str:
     found = remedies(result.resolved, result.evaluated[0])
     would = f"It would fit with one of: {'; '.join(found)}" if found else NOTHING_FITS
     return (
-        f"[bold]does not fit[/bold]: {quantity(memory.missing, 'bytes')} a device too much; the times above assume "
+        f"[bold]does not fit[/bold]: {gib(memory.missing)} GiB a device too much; the times above assume "
         f"that it did. {text(would)}"
     )
 
@@ -140,8 +128,8 @@ def _where(result: Answer) -> Any:
         cells = []
         for rows in phases.values():
             found = rows.get(name)
-            cells += [f"{found.share:.1%}", bar(found.share, _BAR), found.limited_by] if found else ["", "", ""]
+            cells += [share(found.share), bar(found.share, _BAR), found.limited_by] if found else ["", "", ""]
         made.add_row(name, *cells)
     rest = [sum(rows[n].share for n in names[_OPERATORS_SHOWN:] if n in rows) for rows in phases.values()]
-    made.add_row("all others", *(cell for share in rest for cell in (f"{share:.1%}", bar(share, _BAR), "")))
+    made.add_row("all others", *(words for part in rest for words in (share(part), bar(part, _BAR), "")))
     return made

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmperf.interfaces.console.style import console, count, table, text
+from llmperf.interfaces.console.style import console, table, text
+from llmperf.words.quantities import count
 
 _ALIASES_WIDTH = 22
 _COLUMNS = {

@@ -7,8 +7,9 @@ from typing import Any
 from llmperf.answers.answer import Answer
 from llmperf.answers.remedies import NOTHING_FITS
 from llmperf.contract.answers import memory_dict
-from llmperf.interfaces.console.style import bar, console, count, gib, quantity, table, text
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES
+from llmperf.interfaces.console.style import bar, console, table, text
+from llmperf.outputs import BOOLEANS, CAPACITY, MEMORY_CLASSES
+from llmperf.words.quantities import gib, said, share
 
 
 def memory_table(result: Answer) -> Any:
@@ -19,11 +20,11 @@ def memory_table(result: Answer) -> Any:
     for output in MEMORY_CLASSES:
         value = getattr(memory, output.name)
         if value:
-            share = value / memory.capacity
-            made.add_row(output.label, gib(value), f"{share:.1%}", bar(share))
+            part = value / memory.capacity
+            made.add_row(output.label, gib(value), share(part), bar(part))
     for name in ("required", "usable", "capacity"):
         value = getattr(memory, name)
-        made.add_row(name, gib(value), f"{value / memory.capacity:.1%}", bar(value / memory.capacity))
+        made.add_row(name, gib(value), share(value / memory.capacity), bar(value / memory.capacity))
     return made
 
 
@@ -45,9 +46,9 @@ def show(result: Answer) -> None:
     for tier in data["tiers"]:
         how = "streamed through its link" if tier["streamed"] else "read directly"
         out.print(
-            f"tier {text(tier['tier'])}: {tier['weights_share']:.1%} of the weights ({gib(tier['weights'])} GiB), "
-            f"{tier['kv_cache_share']:.1%} of the KV cache ({gib(tier['kv_cache'])} GiB), {how}; "
-            f"{data['transfer_overlap']:.0%} of the transfer hides behind computing"
+            f"tier {text(tier['tier'])}: {share(tier['weights_share'])} of the weights ({gib(tier['weights'])} GiB), "
+            f"{share(tier['kv_cache_share'])} of the KV cache ({gib(tier['kv_cache'])} GiB), {how}; "
+            f"{share(data['transfer_overlap'], 0)} of the transfer hides behind computing"
             + (f"; its method keeps {gib(kept)} GiB of KV cache there" if (kept := tier["kv_cache_by_method"]) else "")
         )
     made = table("result", "value", "meaning")
@@ -55,14 +56,8 @@ def show(result: Answer) -> None:
     made.columns[2].no_wrap = False
     for output in [*CAPACITY][3:]:
         value = getattr(result.memory, output.name)
-        shown = (
-            ("yes" if value else "no")
-            if output.name == "fits"
-            else quantity(value, {"B": "bytes", "": "fraction"}[output.unit])
-            if output.unit in ("B", "")
-            else count(value)
-        )
-        made.add_row(output.label, shown, output.description)
+        shown = bool(value) if output.name in BOOLEANS else value
+        made.add_row(output.label, said(output, shown), output.description)
     out.print(made)
     if data["would_fit"]:
         out.print(f"It would fit with one of: {text('; '.join(data['would_fit']))}")

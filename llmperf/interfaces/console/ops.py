@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmperf.interfaces.console.style import WIDTH, console, quantity, table, text
+from llmperf.interfaces.console.style import WIDTH, console, table, text
+from llmperf.words.quantities import quantity, share
 
 
 def show(data: dict[str, Any]) -> None:
@@ -36,7 +37,7 @@ def show(data: dict[str, Any]) -> None:
                 _short(moved),
                 quantity(row["roofline_s"], "time"),
                 quantity(row["time_s"], "time"),
-                f"{row['share']:.1%}",
+                share(row["share"]),
                 row["limited_by"],
             )
         out.print(made)

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from llmperf import units
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline
-from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, quantity, table, text
+from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, table, text
 from llmperf.resources import MAIN
+from llmperf.words.quantities import count, quantity, share
 
 _HEIGHT = 20
 _MARGIN = 11
@@ -188,12 +188,12 @@ def _labels(canvas: Any, window: _Window, one: Roofline, colour: str | None, tak
 
 def peak_label(peak: Peak) -> str:
     """A peak in words: ``bf16, fp16 989 TFLOP/s``."""
-    return f"{peak.label} {units.scaled(peak.flops_per_s, 'compute', 3)}"
+    return f"{peak.label} {quantity(peak.flops_per_s, 'compute')}"
 
 
 def feed_label(feed: Feed) -> str:
     """A memory or link in words: ``hbm 3.35 TB/s``."""
-    return f"{feed.name} {units.scaled(feed.bytes_per_s, 'bandwidth', 3)}"
+    return f"{feed.name} {quantity(feed.bytes_per_s, 'bandwidth')}"
 
 
 def _ticks(window: _Window) -> dict[int, str]:
@@ -201,7 +201,7 @@ def _ticks(window: _Window) -> dict[int, str]:
     found = {}
     for decade in range(math.ceil(window.bottom), math.floor(window.top) + 1):
         row = int((decade - window.bottom) / (window.top - window.bottom) * _HEIGHT)
-        found[row] = units.scaled(10.0**decade, "compute", 3).removesuffix("FLOP/s").strip()
+        found[row] = quantity(10.0**decade, "compute").removesuffix("FLOP/s").strip()
     return found
 
 
@@ -223,7 +223,7 @@ def _ceilings(one: Roofline) -> Any:
     made.columns[0].no_wrap = True
     made.add_row("B/s", *(quantity(feed.bytes_per_s, "bandwidth").removesuffix("B/s") for feed in one.feeds))
     for peak in one.drawn:
-        made.add_row(text(peak_label(peak)), *(f"{peak.flops_per_s / feed.bytes_per_s:,.3g}" for feed in one.feeds))
+        made.add_row(text(peak_label(peak)), *(count(peak.flops_per_s / feed.bytes_per_s) for feed in one.feeds))
     return made
 
 
@@ -243,11 +243,11 @@ def _operators(one: Roofline, points: list[Point], marks: dict[tuple[str, str], 
         made.add_row(
             marks[point.name, point.phase],
             text(name),
-            f"{point.intensity:,.3g}",
+            count(point.intensity),
             quantity(point.flops_per_s, "compute").removesuffix("FLOP/s"),
             point.of_roof,
             quantity(point.time_s, "time"),
-            f"{point.share:.1%}",
+            share(point.share),
             *((bar(point.share, 8),) if wide else ()),
             point.limited_by,
         )

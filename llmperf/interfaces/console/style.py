@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shutil
@@ -14,8 +13,6 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-
-from llmperf import units
 
 WIDTH, NARROWEST = 100, 80
 """Width of the output where it goes to no terminal, and where a terminal is narrower still: that one folds lines
@@ -120,27 +117,6 @@ def _as_ascii(found: re.Match[str]) -> str:
     dots = ord(found.group()) - _BRAILLE
     upper, lower = bool(dots & _UPPER), bool(dots & ~_UPPER & 0xFF)
     return ":" if upper and lower else "'" if upper else "." if lower else " "
-
-
-def quantity(value: Any, dimension: str, digits: int = 3) -> str:
-    """A value with its unit, or a dash where there is none."""
-    return "-" if value is None or not math.isfinite(value) else units.scaled(value, dimension, digits)
-
-
-def count(value: Any) -> str:
-    """A number of things: 12,345 or 1.23e+09."""
-    if value is None or math.isnan(value):
-        return "-"
-    if math.isinf(value):
-        return "unlimited"
-    if abs(value) < 100 and value != int(value):
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if abs(value) < 1e12 else f"{value:.3g}"
-
-
-def gib(value: Any) -> str:
-    """Bytes in GiB."""
-    return f"{float(value) / 2**30:,.2f}"
 
 
 def bar(share: Any, width: int = 20) -> str:

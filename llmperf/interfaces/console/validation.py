@@ -11,8 +11,9 @@ from llmperf.evidence.claims.files import CATEGORIES
 from llmperf.evidence.claims.recompute import Claim, missing, said
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.validation import Validation
-from llmperf.interfaces.console.style import console, count, table, text
+from llmperf.interfaces.console.style import console, table, text
 from llmperf.words import claims as published
+from llmperf.words.quantities import count
 
 MOST = 20
 """Violations, reasons and claims that are listed; the others are counted."""

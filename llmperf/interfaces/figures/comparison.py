@@ -8,8 +8,9 @@ from llmperf.answers.answer import Answer
 from llmperf.answers.comparison import Comparison
 from llmperf.answers.questions import QUESTIONS
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, count, drawing, hover, label, new, quantity
-from llmperf.outputs import DIMENSIONS, Output
+from llmperf.interfaces.figures.drawing import Drawing, drawing, hover, label, new
+from llmperf.outputs import Output
+from llmperf.words.quantities import cell, times
 
 
 def compared(found: Comparison) -> list[Output]:
@@ -41,7 +42,7 @@ def speedups(found: Comparison) -> Drawing:
             y=[ratios[metric.name] for metric in kept],
             name=name,
             marker=theme.filled(theme.series(index - 1)["color"], theme.PATTERNS[(index - 1) % len(theme.PATTERNS)]),
-            text=[f"{ratios[metric.name]:.2f}x" for metric in kept],
+            text=[times(ratios[metric.name]) for metric in kept],
             textposition="outside",
             cliponaxis=False,
             hovertext=[
@@ -67,7 +68,7 @@ def speedups(found: Comparison) -> Drawing:
         (
             found.labels[index],
             *(value(result, metric) for metric in kept),
-            *(f"{found.speedup(index)[metric.name]:.3g}" for metric in kept),
+            *(times(found.speedup(index)[metric.name]) for metric in kept),
         )
         for index, result in enumerate(found.results)
     ]
@@ -76,5 +77,4 @@ def speedups(found: Comparison) -> Drawing:
 
 def value(result: Answer, output: Output) -> str:
     """A projected output as a person reads it."""
-    number = result.value(output.name)
-    return quantity(number, DIMENSIONS[output.unit]) if output.unit in DIMENSIONS else count(number)
+    return cell(output, result.value(output.name))

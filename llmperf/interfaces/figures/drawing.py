@@ -8,13 +8,11 @@ from html import escape
 from textwrap import wrap
 from typing import Any
 
-import numpy as np
-
-from llmperf import units
 from llmperf.answers.answer import Answer
 from llmperf.answers.sweep import Sweep
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.figures import theme
+from llmperf.words.quantities import count
 
 LONGEST = 20
 """Characters of a line beside bars."""
@@ -100,37 +98,6 @@ def drawing(
 ) -> Drawing:
     """A drawing, its table frozen."""
     return Drawing(name, title, caption, figure, tuple(head), tuple(tuple(row) for row in rows))
-
-
-def quantity(value: Any, dimension: str, digits: int = 3) -> str:
-    """A value with its unit, or a dash where there is none."""
-    return "-" if value is None or not np.isfinite(value) else units.scaled(float(value), dimension, digits)
-
-
-def rate(value: Any) -> str:
-    """Tokens in a second."""
-    return "-" if value is None or not np.isfinite(value) else f"{float(value):,.4g} tokens/s"
-
-
-def count(value: Any) -> str:
-    """A number of things, or the value of a knob."""
-    if value is None or np.isnan(value):
-        return "-"
-    if np.isinf(value):
-        return "unlimited"
-    value = float(value)
-    whole = value == int(value) or abs(value) >= 1000.0
-    return f"{value:,.0f}" if whole and abs(value) < 1e12 else f"{value:.4g}"
-
-
-def gib(value: Any) -> str:
-    """Bytes in GiB."""
-    return f"{float(value) / 2**30:,.2f}"
-
-
-def share(value: Any) -> str:
-    """A fraction in per cent."""
-    return f"{100.0 * float(value):.1f} %"
 
 
 def knobs_said(sweep: Sweep, index: Any) -> str:

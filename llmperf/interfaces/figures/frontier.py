@@ -12,20 +12,10 @@ from numpy.typing import NDArray
 from llmperf.answers.answer import Answer
 from llmperf.answers.sweep import Sweep, against, batches
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import (
-    Drawing,
-    Results,
-    count,
-    drawing,
-    hover,
-    knobs_said,
-    label,
-    new,
-    quantity,
-    rate,
-)
+from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, knobs_said, label, new
 from llmperf.interfaces.figures.sweep import MOST_POINTS
 from llmperf.numeric import Array
+from llmperf.words.quantities import count, quantity, tokens
 
 
 def latency(result: Answer) -> str:
@@ -112,7 +102,7 @@ def _said(sweep: Sweep, index: Any, definition: str, metric: str) -> str:
         f"<b>{label(knobs_said(sweep, index))}</b>",
         label(sweep.label),
         f"{definition}: {SHORT[metric]} {quantity(time, 'time')}, TTFT {quantity(first, 'time')}",
-        rate(output),
+        tokens(output),
         "" if sweep.result.memory.fits[index] else "does not fit",
     )
 
@@ -125,8 +115,8 @@ def _rows(sweep: Sweep, metric: str, before: str) -> list[tuple[str, ...]]:
             f"{before}{knobs_said(sweep, i)}",
             quantity(times[i], "time"),
             quantity(bounds[i], "time"),
-            rate(outputs[i]),
-            rate(most[i]),
+            tokens(outputs[i]),
+            tokens(most[i]),
             "yes" if sweep.result.memory.fits[i] else "no",
         )
         for i in range(len(sweep))
@@ -176,7 +166,7 @@ def pareto(sweeps: Sequence[Sweep]) -> Drawing:
     before = ["" if len(sweeps) == 1 else f"{found[i].sweep.label}: " for i in best]
     rows = [
         (name + knobs_said(found[i].sweep, found[i].index), quantity(found[i].time, "time"),
-         quantity(found[i].sweep.of("ttft_s")[found[i].index], "time"), rate(found[i].output))
+         quantity(found[i].sweep.of("ttft_s")[found[i].index], "time"), tokens(found[i].output))
         for name, i in zip(before, best, strict=True)
     ]  # fmt: skip
     return drawing("pareto", "What no other configuration beats", caption, figure, head, rows)

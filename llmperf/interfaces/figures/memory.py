@@ -9,21 +9,9 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import (
-    Drawing,
-    Results,
-    count,
-    drawing,
-    folded,
-    gib,
-    hover,
-    knobs_said,
-    label,
-    new,
-)
+from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, knobs_said, label, new
 from llmperf.outputs import MEMORY_CLASSES
-
-GIB = 2.0**30
+from llmperf.words.quantities import GIB, count, gib
 
 
 def memory(results: Results) -> Drawing:

@@ -9,9 +9,10 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import Operator, operators
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, label, new, quantity, share
+from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, label, new
 from llmperf.resources import RESOURCES, kind_of
 from llmperf.scenarios.names import distinct
+from llmperf.words.quantities import quantity, share
 
 MOST_BARS = 12
 """Operators that have a bar of their own; the table lists all."""

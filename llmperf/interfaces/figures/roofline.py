@@ -10,8 +10,9 @@ import numpy as np
 
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, Results, count, drawing, hover, label, new, quantity, share
+from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, label, new
 from llmperf.resources import CACHE, MAIN, MEMORY, RESOURCES
+from llmperf.words.quantities import count, quantity, share
 
 PHASES = ("prefill", "decode")
 OWN = (MAIN, MEMORY["internal"])

@@ -9,8 +9,10 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
-from llmperf.interfaces.figures.drawing import Drawing, count, drawing, label, new, quantity, rate
+from llmperf.interfaces.figures.drawing import Drawing, drawing, label, new
 from llmperf.numeric import Array
+from llmperf.outputs import by_path
+from llmperf.words.quantities import cell, count
 
 MOST_POINTS = 2_000
 """Points of a figure; of more configurations, every so manieth is drawn, and the figure says so."""
@@ -68,13 +70,13 @@ def curves(sweep: Sweep) -> Drawing:
     return drawing("sweep", f"{sweep.label}: along {knob}", caption, figure, head, rows)
 
 
-def _said(name: str, value: float) -> str:
-    return rate(value) if name.endswith("per_s") else quantity(value, "time")
-
-
 def _row(sweep: Sweep, index: int, drawn: list[tuple[str, str]]) -> tuple[str, ...]:
     result = sweep.result
-    cells = [_said(name, sweep.of(name, definition)[index]) for name, _ in drawn for definition in theme.DEFINITIONS]
+    cells = [
+        cell(by_path()[name], sweep.of(name, definition)[index])
+        for name, _ in drawn
+        for definition in theme.DEFINITIONS
+    ]
     values = next(iter(sweep.knobs.values()))
     return (count(values[index]), *cells, "yes" if result.memory.fits[index] else "no")
 

@@ -135,14 +135,14 @@ def check_scaffold(scenario: str, path: Path | None = None, force: bool = False,
 def _promises(result: Answer) -> Iterator[tuple[str, str, str]]:
     """Outputs with a limit that leaves room, and their value today."""
     from llmperf import units
-    from llmperf.checks.words import value
     from llmperf.outputs import by_path
+    from llmperf.words.quantities import said
 
     outputs = by_path()
     headroom = float(result.memory.kv_headroom)
     if headroom > 0:
         kept = min(0.10, 0.5 * headroom)
-        yield "kv_headroom", f"{{min: {100 * kept:.2g} %}}", value(outputs["kv_headroom"], headroom)
+        yield "kv_headroom", f"{{min: {100 * kept:.2g} %}}", said(outputs["kv_headroom"], headroom)
     for name in PROMISED:
         today = float(getattr(result, name))
         if not math.isfinite(today):
@@ -151,7 +151,7 @@ def _promises(result: Answer) -> Iterator[tuple[str, str, str]]:
             limit = f"{{max: {units.scaled((1 + ROOM) * today, 'time', 3)}}}"
         else:
             limit = f"{{min: {float(f'{today / (1 + ROOM):.3g}'):g} tokens/s}}"
-        yield name, limit, value(outputs[name], today)
+        yield name, limit, said(outputs[name], today)
 
 
 def _written(path: Path, text: str, force: bool) -> Path:

@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 from llmperf.answers.answer import Answer
 from llmperf.costs.money import basis
-from llmperf.interfaces.figures.drawing import quantity
 from llmperf.interfaces.report.html import Html, h, items, table
 from llmperf.interfaces.report.inputs import Inputs
-from llmperf.outputs import DIMENSIONS, TIMES
+from llmperf.outputs import TIMES, Output
+from llmperf.words.quantities import cell
 
 TITLE = "Energy and cost"
-OUTPUTS = tuple(output for output in TIMES if output.unit in ("J", "W", "USD"))
 
 
 def applies(inputs: Inputs) -> bool:
@@ -23,7 +22,7 @@ def applies(inputs: Inputs) -> bool:
 
 def render(inputs: Inputs) -> Iterator[Html | None]:
     """Energy and cost of the batch and of its tokens, and what the prices are."""
-    head = ("configuration", *(output.label for output in OUTPUTS), "price")
+    head = ("configuration", *(output.label for output in _outputs()), "price")
     yield table(head, [_row(name, result) for name, result in inputs.having("energy_j").items()])
     if inputs.comparison is not None:
         yield items(inputs.comparison.notes)
@@ -36,7 +35,11 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
     )
 
 
+def _outputs() -> tuple[Output, ...]:
+    return tuple(output for output in TIMES if output.unit in ("J", "W", "USD"))
+
+
 def _row(name: str, result: Answer) -> tuple[str, ...]:
-    values = (quantity(result.projection.of(output.name), DIMENSIONS[output.unit]) for output in OUTPUTS)
+    values = (cell(output, result.projection.of(output.name)) for output in _outputs())
     price = basis(result.scenario)
     return (name, *values, "-" if price is None else str(price))

@@ -10,11 +10,11 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
-from llmperf.interfaces.figures.drawing import count, gib, quantity, share
 from llmperf.interfaces.report.html import Html, h, items, join, table
 from llmperf.interfaces.report.inputs import Inputs
 from llmperf.outputs import DIMENSIONS, Output
 from llmperf.resources import RESOURCES
+from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.scenario import described, maximum
 
 TITLE = "Summary"
@@ -102,7 +102,7 @@ def fits(result: Answer) -> Verdict:
 
     found = remedies(result.resolved, result.evaluated[0])
     would = f" It would fit with one of: {'; '.join(found)}." if found else f" {NOTHING_FITS}"
-    text = f"{quantity(memory.missing, 'bytes')} a device too much; the times below assume that it did."
+    text = f"{gib(memory.missing)} GiB a device too much; the times below assume that it did."
     return "bad", "Does not fit.", text + would
 
 
@@ -135,7 +135,7 @@ def _row(name: str, result: Answer) -> tuple[str, ...]:
         name,
         "yes" if memory.fits else "no",
         *(quantity(getattr(part, metric), "time") for metric in TIMES),
-        _rate(float(part.output_tokens_per_s)),
+        count(float(part.output_tokens_per_s)),
         f"{gib(memory.required)} of {gib(memory.usable)}",
         RESOURCES[limit].short,
     )
@@ -151,16 +151,11 @@ def _cards(result: Answer) -> Iterator[Html]:
             ends = f"band {low} to {high}" if band else "no measured band"
             yield _card(title, quantity(value, "time"), f"bound {quantity(bound, 'time')}", ends)
     rates = [float(part.output_tokens_per_s) for part in (result.projection, result.bound)]
-    each = f"{_rate(rates[0] / float(np.max(result.scenario.parallelism.devices)))} a device"
-    yield _card("Output tokens/s", _rate(rates[0]), f"bound {_rate(rates[1])}", each)
+    each = f"{count(rates[0] / float(np.max(result.scenario.parallelism.devices)))} a device"
+    yield _card("Output tokens/s", count(rates[0]), f"bound {count(rates[1])}", each)
     memory = result.memory
     used = f"{share(memory.required / memory.capacity)} of {gib(memory.capacity)} GiB"
     yield _card("Memory of a device", f"{gib(memory.required)} GiB", used, "the fullest device")
-
-
-def _rate(value: float) -> str:
-    """Tokens a second: whole ones where there are many, else three digits."""
-    return count(round(value)) if value >= 100.0 else f"{value:.3g}"
 
 
 def _card(name: str, value: str, *small: str) -> Html:
@@ -180,5 +175,5 @@ def _limits(result: Answer) -> Iterator[Html]:
             continue
         waits = {key: float(np.max(value)) for key, value in result.evaluated[0].phases[phase].waits.items()}
         shares = sorted(((value / sum(waits.values()), key) for key, value in waits.items()), reverse=True)
-        said = ", ".join(f"{part:.0%} {RESOURCES[key].short}" for part, key in shares if part >= 0.1)
+        said = ", ".join(f"{share(part, 0)} {RESOURCES[key].short}" for part, key in shares if part >= 0.1)
         yield join(f"{phase.capitalize()} is limited by ", h("b", RESOURCES[name].short), f": {said}.")
