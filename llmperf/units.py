@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from llmperf.errors import shown
 
@@ -96,6 +97,11 @@ class UnitError(ValueError):
         self.allowed, self.suggestion = allowed, suggestion
 
 
+@cache
+def _factors(dimension: str) -> dict[str, float]:
+    return DIMENSIONS[dimension].factors()
+
+
 def parse(written: object, dimension: str) -> float:
     """Read a written quantity.
 
@@ -129,7 +135,7 @@ def parse(written: object, dimension: str) -> float:
         if match is None:
             raise fault(f"{shown(written)} is not a quantity of {dimension}")
         number, unit = match.groups()
-        factors = kind.factors()
+        factors = _factors(dimension)
         if unit and unit not in factors:
             raise fault(f"{shown(written)} has no unit of {dimension}")
         value = float(number.replace("_", "")) * (factors[unit] if unit else 1.0)

@@ -31,7 +31,7 @@ MAX_NAME = 1000
 """Characters of a text."""
 
 
-class _Marker:
+class Marker:
     """Base of the markers: a check of one value and its JSON Schema."""
 
     def check(self, value: Any) -> Any:
@@ -68,7 +68,7 @@ class _Marker:
 
 
 @dataclass(frozen=True, slots=True)
-class Quantity(_Marker):
+class Quantity(Marker):
     """A positive written quantity of one dimension (see `llmperf.units`); zero only where `zero` says so."""
 
     dimension: str
@@ -93,7 +93,7 @@ class Quantity(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Count(_Marker):
+class Count(Marker):
     """A whole number of at least `least`."""
 
     least: int = 1
@@ -112,7 +112,7 @@ class Count(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Number(_Marker):
+class Number(Marker):
     """A finite number between `least` and `most`; fractions may also be written in per cent."""
 
     least: float = 0.0
@@ -132,7 +132,7 @@ class Number(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Name(_Marker):
+class Name(Marker):
     """A printable one-line text of up to `MAX_NAME` characters."""
 
     def check(self, value: Any) -> str:
@@ -147,7 +147,7 @@ class Name(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Flag(_Marker):
+class Flag(Marker):
     """true or false; no number or text passes for one."""
 
     def check(self, value: Any) -> bool:
@@ -160,7 +160,7 @@ class Flag(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Day(_Marker):
+class Day(Marker):
     """A calendar date, written 2026-12-31."""
 
     def check(self, value: Any) -> date:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from llmperf import units
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Dollars, Positive, Share, Text, _Marker
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Dollars, Marker, Positive, Share, Text
 from llmperf.errors import shown
 
 PriceKind = Literal["on_demand", "reserved", "marketplace", "purchase"]
@@ -19,7 +19,7 @@ HOURS_A_YEAR = 8766.0
 
 
 @dataclass(frozen=True, slots=True)
-class Hourly(_Marker):
+class Hourly(Marker):
     """A rent: a number in USD an hour, as price lists have it, or a written one (``3.9 USD/h``)."""
 
     def check(self, value: Any) -> float:

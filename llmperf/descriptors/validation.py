@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from llmperf.descriptors.filling import fill
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
 
@@ -67,18 +68,27 @@ def build(
     InputError
         With one `Problem` for each fault of the document.
     """
-    from pydantic import ValidationError
-
     if not isinstance(document.data, Mapping) or not all(isinstance(key, str) for key in document.data):
         text = f"must be a mapping, not {shown(document.data)}"
         raise InputError(Problem(text, prefix, document.file, document.line("")))
     try:
-        value: T = adapter(cls).validate_python(document.data)
-    except ValidationError as error:
-        raise InputError(_problems(cls, document, prefix, error.errors(include_url=False))) from None
+        value = fill(cls, document.data)
+    except ValueError:
+        value = _validated(cls, document, prefix)
     found = contradictions(value) if contradictions else []
     if found:
         raise InputError([_problem(document, prefix, path, message) for path, message in found])
+    return value
+
+
+def _validated(cls: type[T], document: Document, prefix: str) -> T:
+    """What could not be filled, by pydantic, which finds every fault and says what it is."""
+    from pydantic import ValidationError
+
+    try:
+        value: T = adapter(cls).validate_python(document.data)
+    except ValidationError as error:
+        raise InputError(_problems(cls, document, prefix, error.errors(include_url=False))) from None
     return value
 
 

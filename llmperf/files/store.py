@@ -33,13 +33,13 @@ def _cache_directory() -> Path:
     return Path(base) / "llmperf"
 
 
-def write_atomically(path: Path, text: str) -> None:
+def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file so that a reader sees the old or the new content, never a part."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
         mask = os.umask(0)
         os.umask(mask)
         Path(name).chmod(0o666 & ~mask)  # as a file that is simply opened; temporary ones are private
@@ -80,6 +80,34 @@ def touch(path: str | Path) -> None:
     """Note that a descriptor depends on a file or directory."""
     if _touched is not None and not str(path).startswith(str(packaged())):
         _touched.append(str(path))
+
+
+class Kept:
+    """What was made of files, in memory, while none of those outside the package that went into it has changed.
+
+    Parameters
+    ----------
+    most : int
+        Values that are kept; all are let go when there are more.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.known: dict[Any, tuple[Any, list[tuple[str, tuple[int, int]]]]] = {}
+
+    def get(self, key: Any, make: Callable[[], Any]) -> Any:
+        """The value of a key, made where it is not known or its files are others; its files count as read."""
+        known = self.known.get(key)
+        if known is not None and all(state(path) == before for path, before in known[1]):
+            for path, _ in known[1]:
+                touch(path)
+            return known[0]
+        with touching() as touched:
+            made = make()
+        if len(self.known) >= self.most:
+            self.known.clear()
+        self.known[key] = (made, [(path, state(path)) for path in dict.fromkeys(touched)])
+        return made
 
 
 def load_file(path: str) -> Document:

@@ -70,14 +70,19 @@ def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
         here: dict[str, Path] = {}
         for folder in _folders(root, kind):
             touch(folder)
-            for path in sorted(folder.iterdir()):
-                if path.suffix not in SUFFIXES:
-                    continue
-                if path.stem.lower() in here:
-                    raise InputError(Problem(f"has the same name as {here[path.stem.lower()]}", file=str(path)))
-                here[path.stem.lower()] = path
+            for name, path in _within(folder, state(str(folder))):
+                if name in here:
+                    raise InputError(Problem(f"has the same name as {here[name]}", file=str(path)))
+                here[name] = path
         found = {**here, **found}
     return found
+
+
+@lru_cache(maxsize=256)
+def _within(folder: Path, _: tuple[int, int]) -> tuple[tuple[str, Path], ...]:
+    """Name and file of every descriptor in a folder of a state."""
+    named = [(os.path.splitext(file), file) for file in sorted(os.listdir(folder))]  # noqa: PTH122, PTH208 (hundreds)
+    return tuple((stem.lower(), folder / file) for (stem, suffix), file in named if suffix in SUFFIXES)
 
 
 def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:

@@ -79,24 +79,13 @@ def _thawed(value: Any) -> Any:
 Built = tuple[Any, list[str], dict[str, Any]]
 """A descriptor, what its importer warned of, and the formats that a model's config implies."""
 
-_built: dict[Any, tuple[Built, list[tuple[str, tuple[int, int]]]]] = {}
-"""Built descriptors, with the state of the user's files and directories that went into each."""
-_MOST_BUILT = 512
+_built = store.Kept(512)
 
 
 def built(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     """One component, built anew only when the reference, or a file of the user's behind it, is another."""
-    state = (name, key, extra, os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
-    known = _built.get(state)
-    if known is not None and all(store.state(path) == before for path, before in known[1]):
-        for path, _ in known[1]:
-            store.touch(path)
-        return known[0]
-    with store.touching() as touched:
-        found = _build(name, key, extra)
-    if len(_built) >= _MOST_BUILT:
-        _built.clear()
-    _built[state] = (found, [(path, store.state(path)) for path in dict.fromkeys(touched)])
+    where = (os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
+    found: Built = _built.get((name, key, extra, where), lambda: _build(name, key, extra))
     return found
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from llmperf import units
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Number, Text, Whole, _Marker
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Marker, Number, Text, Whole
 from llmperf.descriptors.validation import build
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
@@ -98,7 +98,7 @@ LANDS_WITH = {"training": "training", "serving": "traffic"}
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed(_Marker):
+class Claimed(Marker):
     """A claimed value: a number, a written quantity, or a list of two of them, the lower first."""
 
     def check(self, value: Any) -> Any:
@@ -121,7 +121,7 @@ class Claimed(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Free(_Marker):
+class Free(Marker):
     """A mapping that is read elsewhere: a scenario, or overrides of one."""
 
     def check(self, value: Any) -> Any:
@@ -136,7 +136,7 @@ class Free(_Marker):
 
 
 @dataclass(frozen=True, slots=True)
-class Waited(_Marker):
+class Waited(Marker):
     """A mechanism, or a list of several; whether each is one of `MECHANISMS` is said with the claim's other faults."""
 
     def check(self, value: Any) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from llmperf.errors import InputError, Problem
+from llmperf.files.store import write_atomically
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing
 
@@ -52,10 +52,7 @@ def save(drawings: list[tuple[str, Drawing]], folders: Mapping[str, Path], force
         _draw(drawings, folders, Path(made))
         try:
             for file, (_, path) in zip(files, wanted, strict=True):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                beside = path.with_name(f"{path.name}.part")
-                shutil.copyfile(file, beside)
-                beside.replace(path)
+                write_atomically(path, file.read_bytes())
         except OSError as error:
             text = f"cannot be written: {error.strerror or error}"
             raise InputError(Problem(text, file=str(path))) from None
