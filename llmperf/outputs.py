@@ -29,8 +29,8 @@ class Output:
     short : str
         A label for heads of columns and axes; `label` where there is none.
     shown : frozenset of str
-        Where it is shown beside the whole tables, which hold every output: ``compare``, ``card``, ``notebook``,
-        ``sweep``, ``frontier``, and ``lock`` (its bound: ``lock bound``), the entries of lock files.
+        Where it is shown beside the whole table, which holds every output but those ``aside``: ``compare``, ``card``,
+        ``notebook``, ``sweep``, ``frontier``, and ``lock`` (its bound: ``lock bound``), the entries of lock files.
     band : str
         The phase whose error band it has; ``e2e`` of whole requests; empty where the evidence says nothing of it.
     formula : str or callable, optional
@@ -126,7 +126,15 @@ TIMES = Group(
         _on("compare", "card", "notebook", "sweep", "frontier", "lock", "lock bound"),
         "decode",
     ),
-    Output("itl_s", "s", "lower", "ITL", "mean interval between emitted chunks of tokens", band="decode"),
+    Output(
+        "itl_s",
+        "s",
+        "lower",
+        "ITL",
+        "mean interval between emitted chunks of tokens",
+        shown=_on("aside"),  # equals TPOT where every step emits one token
+        band="decode",
+    ),
     Output(
         "e2e_s",
         "s",
@@ -179,6 +187,7 @@ TIMES = Group(
         "lower",
         "power",
         "mean power of all devices, at their rated power; the projection only",
+        shown=_on("aside"),
         formula="llmperf.costs.energy:power",
     ),
     Output(
@@ -187,6 +196,7 @@ TIMES = Group(
         "lower",
         "device hours",
         "hours of all devices that the batch takes",
+        shown=_on("aside"),
         band="e2e",
         formula="llmperf.costs.money:device_hours",
     ),
@@ -196,6 +206,7 @@ TIMES = Group(
         "lower",
         "cost",
         "rent of all devices over e2e, at the stated share of paid time that is used",
+        shown=_on("aside"),
         band="e2e",
         formula="llmperf.costs.money:cost",
     ),

@@ -76,8 +76,8 @@ def _figures(result: Answer) -> Iterator[Any]:
     if defined:
         made = table("", *(part.name for part in defined))
         for output in dict.fromkeys(output for part in defined for output in part.outputs):
-            if output.name == "itl_s":
-                continue  # equals TPOT where every step emits one token
+            if "aside" in output.shown:
+                continue
             values = [getattr(result.parts[part.name], output.name, math.nan) for part in defined]
             if not all(value != value for value in values):
                 made.add_row(output.label, *(cell(output, value) for value in values))
