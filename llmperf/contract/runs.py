@@ -7,11 +7,11 @@ from dataclasses import asdict
 from typing import Any
 
 from llmperf.contract.answers import SCHEMA_VERSION
-from llmperf.evidence.runs import Comparison, Row
+from llmperf.evidence.runs import ComparedMetric, MeasuredRun
 from llmperf.files.documents import finite
 
 
-def plain(found: Sequence[Comparison]) -> dict[str, Any]:
+def plain(found: Sequence[MeasuredRun]) -> dict[str, Any]:
     """Plain data as ``llmperf compare --json`` prints it: SI units, one entry a run."""
     tools = dict.fromkeys(item.run.tool for item in found)
     data: dict[str, Any] = finite(
@@ -24,7 +24,7 @@ def plain(found: Sequence[Comparison]) -> dict[str, Any]:
     return data
 
 
-def _run(item: Comparison) -> dict[str, Any]:
+def _run(item: MeasuredRun) -> dict[str, Any]:
     return {
         "label": item.run.label,
         "load": asdict(item.run.load),
@@ -35,7 +35,7 @@ def _run(item: Comparison) -> dict[str, Any]:
     }
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: ComparedMetric) -> dict[str, Any]:
     return {
         "metric": row.metric,
         "measured": row.measured,

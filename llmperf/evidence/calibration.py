@@ -1,4 +1,4 @@
-"""Calibration as a command: which data, which chips, which file; what is written, and what is said of it."""
+"""Calibration as a command: which data, which chips, which file, and what is to stand in it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from llmperf.evidence.datasets import of_devices, read_kernels, shipped
 from llmperf.evidence.fit import UnfitError
 from llmperf.evidence.kernels.base import Readings, chip
 from llmperf.evidence.kernels.formats import FORMATS
-from llmperf.files.store import write_atomically
 from llmperf.scenarios.components import component
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """A calibration and the file that holds it now."""
+class Calibrated:
+    """A calibration, and the file that is to hold it: where it is, and what stands in it."""
 
     name: str
     path: Path
+    text: str
     calibration: Calibration
     omitted: list[tuple[str, str]]
 
@@ -41,8 +41,8 @@ def run(
     samples: int = 20,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
-) -> Written:
-    """Calibrate one chip, or one class of chips, and write its constants.
+) -> Calibrated:
+    """Calibrate one chip, or one class of chips.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def run(
     hardware : sequence of str
         The chip: a name, or a file of one's own, whose block ``achieved:`` is replaced. Several: a class.
     output : Path, optional
-        The file to write; by default the hardware file itself (with `force`), or ``NAME.yaml``.
+        The file that is to hold the constants; by default the hardware file itself (with `force`), or ``NAME.yaml``.
     name, base : str
         Name of the entry, and the class whose constants stand where nothing is fitted.
     samples, force, progress
@@ -85,11 +85,7 @@ def run(
         content["basis"] = "class default"
     if not file and path.stem == label:
         del content["name"]  # a file's stem is its name
-    try:
-        write_atomically(path, _with_block(file, content) if file else _text(content))
-    except OSError as error:
-        raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(path))) from None
-    return Written(label, path, result, found.omitted)
+    return Calibrated(label, path, _with_block(file, content) if file else _text(content), result, found.omitted)
 
 
 def _host(found: Readings, hardware: Hardware) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from llmperf.errors import InputError, Problem, nearest
 from llmperf.evidence import tables
 from llmperf.evidence.kernels.base import Kernels, Readings, chip
 from llmperf.evidence.kernels.formats import FORMATS
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.files.store import packaged
 
 
@@ -20,7 +20,7 @@ def shipped(names: Iterable[str] | None = None) -> list[Path]:
     return [path for path in found if names is None or path.name.removesuffix(".csv.gz") in names]
 
 
-def kernel_format(table: Table, name: str | None = None) -> str | None:
+def kernel_format(table: DataTable, name: str | None = None) -> str | None:
     """The kernel format of a table: the one named, else the first whose columns it has; None where it is another.
 
     Raises
@@ -73,7 +73,7 @@ def read_kernels(paths: Iterable[Path], devices: dict[str, str] | None = None) -
     return out
 
 
-def _beside(table: Table, out: Readings) -> bool:
+def _beside(table: DataTable, out: Readings) -> bool:
     """Whether a table of ``llmperf bench`` that is no kernel file was read: copies and launches; streams say nothing
     that products and elementwise operators do not.
     """
@@ -93,7 +93,7 @@ def _beside(table: Table, out: Readings) -> bool:
     return True
 
 
-def _unknown(table: Table) -> Problem:
+def _unknown(table: DataTable) -> Problem:
     best = max(FORMATS, key=lambda name: len(FORMATS[name][0] & set(table.columns)))
     lacks = sorted(FORMATS[best][0] - set(table.columns))
     near = nearest(lacks[0], table.columns)

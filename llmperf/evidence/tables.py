@@ -31,7 +31,7 @@ SCALES = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
 @dataclass(slots=True)
-class Table:
+class DataTable:
     """Columns of texts, and what has been found wrong with them so far.
 
     Attributes
@@ -154,11 +154,11 @@ class Table:
         if self.problems:
             raise InputError(self.problems)
 
-    def select(self, rows: Sequence[int] | NDArray[Any]) -> Table:
+    def select(self, rows: Sequence[int] | NDArray[Any]) -> DataTable:
         """The table of some rows only."""
         chosen = np.arange(len(self))[rows]
         columns = {name: [texts[row] for row in chosen] for name, texts in self.columns.items()}
-        return Table(self.name, columns, self.lines[chosen], files=self.files)
+        return DataTable(self.name, columns, self.lines[chosen], files=self.files)
 
 
 def _number(text: str) -> float | None:
@@ -168,7 +168,7 @@ def _number(text: str) -> float | None:
         return None
 
 
-def read(path: Path) -> Table:
+def read(path: Path) -> DataTable:
     """Read a CSV file with a header line (UTF-8, commas), packed by gzip where its name ends in .gz.
 
     Raises
@@ -192,7 +192,7 @@ def _unpacked(content: bytes, file: str) -> bytes:
         raise InputError(Problem(f"is no gzip file: {error}", file=file)) from None
 
 
-def parse(content: bytes, file: str) -> Table:
+def parse(content: bytes, file: str) -> DataTable:
     """CSV text to a `Table`; raises as `read` does."""
     text = decoded(content, file)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
@@ -221,7 +221,7 @@ def parse(content: bytes, file: str) -> Table:
     columns = {
         name: [cell.strip() for cell in cells] for name, cells in zip(header, zip(*rows, strict=True), strict=True)
     }
-    return Table(file, columns, np.array(lines))
+    return DataTable(file, columns, np.array(lines))
 
 
 def _check_header(header: list[str], file: str) -> None:

@@ -10,7 +10,7 @@ from llmperf.evidence import served, tables
 from llmperf.evidence.datasets import kernel_format, shipped
 from llmperf.evidence.kernels.formats import FORMATS, project
 from llmperf.evidence.rows import Rows
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 
 def formats() -> dict[str, frozenset[str]]:
@@ -19,12 +19,12 @@ def formats() -> dict[str, frozenset[str]]:
     return out | {name: columns for name, (columns, _) in FORMATS.items()}
 
 
-def evaluate(table: Table, name: str | None = None) -> Rows:
+def evaluate(table: DataTable, name: str | None = None) -> Rows:
     """Predict every row of a table.
 
     Parameters
     ----------
-    table : Table
+    table : DataTable
     name : str, optional
         The format; without, the first whose columns the table has.
 
@@ -49,14 +49,14 @@ def evaluate(table: Table, name: str | None = None) -> Rows:
     return _kernel_rows(table, found)
 
 
-def _unrecognized(table: Table, known: dict[str, frozenset[str]]) -> Problem:
+def _unrecognized(table: DataTable, known: dict[str, frozenset[str]]) -> Problem:
     best = min(known, key=lambda name: len(known[name] - set(table.columns)) / len(known[name]))
     lacks = sorted(known[best] - set(table.columns))
     text = f"no known data set has these columns; {best} would need {', '.join(lacks)} besides"
     return Problem(text, file=table.name, line=1, allowed=tuple(known), suggestion=nearest(lacks[0], table.columns))
 
 
-def _kernel_rows(table: Table, name: str) -> Rows:
+def _kernel_rows(table: DataTable, name: str) -> Rows:
     found = FORMATS[name][1](table)
     rows = Rows(name)
     named = "id" in table.columns

@@ -22,7 +22,7 @@ from llmperf.errors import InputError
 from llmperf.evidence.bench import gpu, report, timing
 from llmperf.evidence.bench.figures import best_of
 from llmperf.evidence.bench.loop import Outcome, measure
-from llmperf.evidence.bench.plan import PARTS, TABLES, Case, Facts
+from llmperf.evidence.bench.plan import PARTS, TABLES, Facts, Trial
 from llmperf.evidence.bench.timing import Timing, TooSlowError, timed
 from llmperf.evidence.tables import read
 
@@ -221,8 +221,8 @@ def test_an_operation_too_slow_for_its_time_is_given_up() -> None:
     assert clock.now == 2.0
 
 
-def _case(part: str, run: Callable[[int], float], flops: float = 1.0, **row: str | int) -> Case:
-    return Case(part, part, row, flops, 0.0, lambda: run)
+def _case(part: str, run: Callable[[int], float], flops: float = 1.0, **row: str | int) -> Trial:
+    return Trial(part, part, row, flops, 0.0, lambda: run)
 
 
 def test_the_time_is_divided_over_the_parts_and_kept() -> None:
@@ -293,8 +293,8 @@ def _measured_gpu(extends: str | None) -> tuple[Facts, Outcome]:
         "gpu", "Unheard-of", "NVIDIA", 100, 64 * GIB, 50 * 2**20, 4, "vram", "gpu-datacenter", "torch", extends
     )
 
-    def row(table: str, seconds: float, flops: float, size: float, **cells: str | int) -> tuple[Case, Timing]:
-        return Case(table, table, cells, flops, size, lambda: lambda count: count * seconds), Timing(seconds, 0.0, 5)
+    def row(table: str, seconds: float, flops: float, size: float, **cells: str | int) -> tuple[Trial, Timing]:
+        return Trial(table, table, cells, flops, size, lambda: lambda count: count * seconds), Timing(seconds, 0.0, 5)
 
     rows = [
         row("gemm", 1e-3, 4e11, 1e8, dtype="bfloat16", m=4096, n=4096, k=4096, kernel="torch.matmul"),
@@ -448,7 +448,7 @@ def test_the_operators_of_a_gpu_run_where_pytorch_is_installed() -> None:
     device = gpu.Gpu(torch, 0.05, "cpu")
     try:
         device.rotated = 8 * 2**20
-        cheapest: dict[Any, Case] = {}
+        cheapest: dict[Any, Trial] = {}
         for case in sorted(device.cases(), key=lambda case: -(case.flops or case.bytes)):
             cheapest[case.table, case.row.get("op"), case.row.get("dtype")] = case
         chosen = [case for part in PARTS for case in cheapest.values() if case.part == part]

@@ -20,6 +20,7 @@ from llmperf.evidence.fit import UnfitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip
 from llmperf.evidence.kernels.formats import FORMATS, predict
 from llmperf.evidence.tables import parse
+from llmperf.interfaces.cli.writing import write_constants
 from llmperf.numeric import Array
 from llmperf.scenarios.components import component
 
@@ -46,6 +47,13 @@ def products(times: Array | None = None, device: str = "A100") -> str:
         f"{device},bfloat16,{m},{n},{k},{time:.6g},none,mine" for (m, n, k), time in zip(SHAPES, values, strict=True)
     ]
     return "\n".join([HEAD, *lines]) + "\n"
+
+
+def calibrated(*arguments: Any, **keywords: Any) -> calibration.Calibrated:
+    """A calibration whose file is written, as the command does it."""
+    found = calibration.run(*arguments, **keywords)
+    write_constants(found)
+    return found
 
 
 def group(text: str) -> Kernels:
@@ -133,7 +141,7 @@ def test_a_file_that_exists_is_kept_unless_forced(tmp_path: Path, run: Run) -> N
 
 def test_what_ships_is_what_the_command_makes(tmp_path: Path) -> None:
     output = tmp_path / "mi210.yaml"
-    calibration.run([], ["mi210"], base="gpu-datacenter-amd", samples=0, output=output)
+    calibrated([], ["mi210"], base="gpu-datacenter-amd", samples=0, output=output)
     made, ships = (
         yaml.safe_load(output.read_text()),
         yaml.safe_load((ROOT / "hardware/achieved/mi210.yaml").read_text()),
@@ -185,9 +193,9 @@ def test_rows_of_other_chips_are_no_part_of_a_calibration(tmp_path: Path) -> Non
     text = products(synthetic().measured)
     others = products(device="H100").partition("\n")[2]
     data.write_text(text)
-    alone = calibration.run([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "alone.yaml")
+    alone = calibrated([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "alone.yaml")
     data.write_text(text + others)
-    among = calibration.run([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "among.yaml")
+    among = calibrated([data], ["a100-sxm-80gb"], samples=0, output=tmp_path / "among.yaml")
     assert alone.calibration.rows == among.calibration.rows == len(SHAPES)
     assert alone.calibration.fits == among.calibration.fits
 
@@ -239,7 +247,7 @@ def test_all_but_the_efficiencies_of_ones_own_file_stays_byte_for_byte(
     hardware, data = tmp_path / "hardware.yaml", tmp_path / "gemm.csv"
     hardware.write_bytes(f"{before}{block}{after}".replace("\n", newline).encode())
     data.write_text(products(synthetic().measured * 3.12, "my-box"))
-    calibration.run([data], [str(hardware)], samples=0, force=True)
+    calibrated([data], [str(hardware)], samples=0, force=True)
     content = hardware.read_bytes()
     assert content.startswith(before.replace("\n", newline).encode())
     assert content.endswith(after.replace("\n", newline).encode())

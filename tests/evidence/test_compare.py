@@ -18,7 +18,7 @@ import pytest
 import llmperf
 from llmperf.errors import InputError
 from llmperf.evidence.rows import SLACK
-from llmperf.evidence.runs import Comparison, Row, Run, compare, read, reading
+from llmperf.evidence.runs import ComparedMetric, MeasuredRun, Run, compare, read, reading
 from llmperf.evidence.runs.prediction import OTHERS
 from llmperf.phases.serving.arrivals import open_loop
 from llmperf.resources import RESOURCES
@@ -45,12 +45,12 @@ def write(tmp_path: Path) -> Write:
     return call
 
 
-def one(path: Path, **overrides: Any) -> Comparison:
+def one(path: Path, **overrides: Any) -> MeasuredRun:
     (found,) = compare(read(path), None, overrides)
     return found
 
 
-def rows(found: Comparison) -> dict[str, Row]:
+def rows(found: MeasuredRun) -> dict[str, ComparedMetric]:
     return {row.metric: row for row in found.rows}
 
 

@@ -33,7 +33,7 @@ def estimate(engine: dict[str, Any] | None = None, **overrides: Any) -> Any:
     )
 
 
-def table(text: str) -> tables.Table:
+def table(text: str) -> tables.DataTable:
     lines = [re.sub(r"\s*,\s*", ",", line.strip()) for line in text.strip().splitlines()]
     return tables.parse("\n".join(lines).encode(), "data.csv")
 
@@ -582,7 +582,7 @@ def test_no_two_data_sets_claim_the_same_columns() -> None:
         assert [other.NAME for other in recognized(dataset.COLUMNS)] == [dataset.NAME]
 
 
-FILES: dict[str, Callable[[tables.Table], Rows]] = {
+FILES: dict[str, Callable[[tables.DataTable], Rows]] = {
     "splitwise_phases.csv": splitwise.evaluate,
     "edge.csv": edge.evaluate,
     "serving.csv": serving.evaluate,
@@ -592,7 +592,7 @@ FILES: dict[str, Callable[[tables.Table], Rows]] = {
 
 
 @pytest.fixture(scope="module", params=FILES)
-def measured(request: pytest.FixtureRequest) -> tuple[tables.Table, Rows]:
+def measured(request: pytest.FixtureRequest) -> tuple[tables.DataTable, Rows]:
     path = DATA / request.param
     if not path.is_file():
         pytest.skip("the measured data are not at hand")
@@ -600,7 +600,7 @@ def measured(request: pytest.FixtureRequest) -> tuple[tables.Table, Rows]:
     return read, FILES[request.param](read)
 
 
-def test_every_measured_row_is_expressed_or_listed_with_a_reason(measured: tuple[tables.Table, Rows]) -> None:
+def test_every_measured_row_is_expressed_or_listed_with_a_reason(measured: tuple[tables.DataTable, Rows]) -> None:
     read, rows = measured
     merged = {int(line) for note in rows.notes for line in re.findall(r"\d+", note.partition("lines ")[2])}
     names = {*rows.ids, *(name for name, _ in rows.omitted)}
@@ -610,14 +610,14 @@ def test_every_measured_row_is_expressed_or_listed_with_a_reason(measured: tuple
     assert all(why for _, why in rows.omitted)
 
 
-def test_measured_rows_have_finite_predictions_and_classes(measured: tuple[tables.Table, Rows]) -> None:
+def test_measured_rows_have_finite_predictions_and_classes(measured: tuple[tables.DataTable, Rows]) -> None:
     _, rows = measured
     assert np.isfinite(rows.projection).all()
     assert (rows.bound > 0).all()
     assert all(part.count("/") == 3 for part in rows.classes)
 
 
-def test_hardly_any_measurement_beats_the_bound(measured: tuple[tables.Table, Rows]) -> None:
+def test_hardly_any_measurement_beats_the_bound(measured: tuple[tables.DataTable, Rows]) -> None:
     """Faults of the rows, each explained in docs/cost-models.md."""
     _, rows = measured
     assert rows.violations.sum() <= 4, [rows.ids[i] for i in np.flatnonzero(rows.violations)]

@@ -12,7 +12,7 @@ import pytest
 import llmperf
 from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.runs.prediction import Prediction, predictions
-from llmperf.evidence.runs.run import Load
+from llmperf.evidence.runs.run import OfferedLoad
 from llmperf.evidence.served import vllm
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case
@@ -53,7 +53,7 @@ CROWDS = [(16, 1024, 256), (64, 2048, 256), (128, 512, 512)]
 def test_validate_and_compare_say_the_same_of_a_closed_loop(flying: int, given: int, output: int) -> None:
     proved = loops([Case(VLLM, float(flying), float(given), float(output))])
     asked = scenario(batch=flying, input=given, output=output)
-    told = predictions(Load("closed", concurrency=flying), asked, {}).found
+    told = predictions(OfferedLoad("closed", concurrency=flying), asked, {}).found
     for name in ("tpot_s", "output_tokens_per_s", "total_tokens_per_s"):
         found = told[name]
         assert isinstance(found, Prediction)
@@ -62,7 +62,7 @@ def test_validate_and_compare_say_the_same_of_a_closed_loop(flying: int, given: 
 
 def test_validate_and_compare_say_the_same_of_arrivals() -> None:
     proved = vllm.steady([Case(VLLM, 1.0, 1024.0, 256.0)], np.array([10.0]))
-    told = predictions(Load("open", rate=10.0), scenario(), {})
+    told = predictions(OfferedLoad("open", rate=10.0), scenario(), {})
     assert told.concurrency == pytest.approx(proved.column("in_flight")[0], rel=1e-12)
     for mine, theirs in (("ttft_mean_s", "ttft_s"), ("itl_s", "itl_s"), ("e2e_s", "e2e_s")):
         found = told.found[mine]

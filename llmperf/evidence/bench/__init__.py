@@ -17,7 +17,7 @@ from llmperf.evidence.bench import gpu, host, report
 from llmperf.evidence.bench.cpu import Cpu
 from llmperf.evidence.bench.figures import Figure, best_of
 from llmperf.evidence.bench.loop import Outcome, Progress, measure
-from llmperf.evidence.bench.plan import PARTS, Case, Device, Facts, chosen
+from llmperf.evidence.bench.plan import PARTS, Device, Facts, Trial, chosen
 from llmperf.evidence.bench.timing import Timing
 
 Choice = Literal["auto", "cpu", "gpu"]
@@ -80,7 +80,7 @@ class Plan:
     """What would be measured."""
 
     facts: Facts
-    cases: list[Case]
+    cases: list[Trial]
     notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,7 +92,7 @@ class Plan:
         return {"schema_version": 1, "device": _device(self.facts), "parts": parts, "notes": self.notes}
 
 
-def _case(case: Case) -> dict[str, Any]:
+def _case(case: Trial) -> dict[str, Any]:
     return {"table": case.table, "row": case.row, "flop": case.flops, "bytes": case.bytes}
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from llmperf.evidence.bench import host
-from llmperf.evidence.bench.plan import Case, Facts, telling_first
+from llmperf.evidence.bench.plan import Facts, Trial, telling_first
 from llmperf.evidence.bench.timing import Run
 
 Data = NDArray[Any]
@@ -131,7 +131,7 @@ class Cpu:
         self._held = None
         self.team.pool.shutdown(wait=True, cancel_futures=True)
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[Trial]:
         """All cases of the processor."""
         # one data type after the other: the memory is filled anew for each
         products = [
@@ -164,7 +164,7 @@ class Cpu:
     def _is_cold(self, rotated: float) -> bool:
         return rotated >= 2 * (self.facts.cache or LEAST_ROTATED // 4)
 
-    def _stream(self) -> Iterator[Case]:
+    def _stream(self) -> Iterator[Trial]:
         largest = self.size // (3 * 64) * 64
         for size in (largest, *(size for size in ARRAYS if 2 * size < largest)):
             for threads in sorted({1, self.team.threads}):
@@ -172,7 +172,7 @@ class Cpu:
                     if op == "dot" and threads != self.team.threads:
                         continue  # BLAS decides on its threads
                     moved = arrays * size
-                    yield Case(
+                    yield Trial(
                         "stream",
                         "stream",
                         {"op": op, "threads": threads, "bytes": moved},
@@ -205,14 +205,14 @@ class Cpu:
 
         return run
 
-    def _gemm(self, dtype: Any, shapes: tuple[tuple[int, int], ...]) -> Iterator[Case]:
+    def _gemm(self, dtype: Any, shapes: tuple[tuple[int, int], ...]) -> Iterator[Trial]:
         width = np.dtype(dtype).itemsize
         for n, k in shapes:
             held = n * k * width
             if held > self.size // 3:
                 continue
             for m in ROWS:
-                yield Case(
+                yield Trial(
                     "gemm",
                     "gemm",
                     {"dtype": f"fp{8 * width}", "m": m, "n": n, "k": k, "kernel": f"numpy.matmul({blas()})"},
@@ -234,13 +234,13 @@ class Cpu:
         count = len(memory) // each
         return memory[: count * each].reshape(count, *shape)
 
-    def _elementwise(self) -> Iterator[Case]:
+    def _elementwise(self) -> Iterator[Trial]:
         for tokens in TOKENS:
             for hidden in WIDTHS:
                 if tokens * hidden * 4 > self.size // 3:
                     continue
                 for op, moved in (("add", 12), ("silu_mul", 12), ("input_layernorm", 8)):
-                    yield Case(
+                    yield Trial(
                         "elementwise",
                         "elementwise",
                         {"op": op, "tokens": tokens, "hidden": hidden, "bytes": moved * tokens * hidden},
@@ -274,7 +274,7 @@ class Cpu:
 
         return _looped(call)
 
-    def _attention(self) -> Iterator[Case]:
+    def _attention(self) -> Iterator[Trial]:
         for batch, length in CACHED:
             held = batch * KV_HEADS * length * HEAD_DIM * 4
             if held > self.size // 3:
@@ -286,7 +286,7 @@ class Cpu:
                 "n_kv_heads": KV_HEADS,
                 "head_dim": HEAD_DIM,
             }
-            yield Case(
+            yield Trial(
                 "attention",
                 "attention_decode",
                 {"dtype": "fp32", "kv_dtype": "fp32", **shape, "kernel": f"numpy.matmul({blas()})"},

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from llmperf.evidence.bench.loop import Outcome
-from llmperf.evidence.bench.plan import Case
+from llmperf.evidence.bench.plan import Trial
 from llmperf.evidence.bench.timing import Timing
 
-Row = tuple[Case, Timing]
+Row = tuple[Trial, Timing]
 DTYPES = {"bfloat16": "bf16"}
 """Data types that hardware files call by another name than kernel tables do."""
 
@@ -27,7 +27,7 @@ class Figure:
     label: str
     dimension: str
     value: float
-    case: Case
+    case: Trial
     of: int
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,22 +71,22 @@ def main_memory(outcome: Outcome) -> Figure | None:
     return _best("memory.main_bytes_per_s", "main memory", "bandwidth", cold, _traffic)
 
 
-def _operations(case: Case, seconds: float) -> float:
+def _operations(case: Trial, seconds: float) -> float:
     return case.flops / seconds
 
 
-def _traffic(case: Case, seconds: float) -> float:
+def _traffic(case: Trial, seconds: float) -> float:
     return case.bytes / seconds
 
 
-def _bus(case: Case, seconds: float) -> float:
+def _bus(case: Trial, seconds: float) -> float:
     """Bytes that one device sends a second: ``2 (n - 1) / n`` of the buffer, as NCCL's tests count."""
     ranks = float(case.row["n_ranks"])
     return 2.0 * (ranks - 1.0) / ranks * case.bytes / seconds
 
 
 def _best(
-    name: str, label: str, dimension: str, rows: Iterable[Row], rate: Callable[[Case, float], float]
+    name: str, label: str, dimension: str, rows: Iterable[Row], rate: Callable[[Trial, float], float]
 ) -> Figure | None:
     rated = [(rate(case, timing.time), case) for case, timing in rows]
     if not rated:

@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 from llmperf.errors import InputError
-from llmperf.evidence.bench.plan import Case, Facts, telling_first
+from llmperf.evidence.bench.plan import Facts, Trial, telling_first
 from llmperf.evidence.bench.timing import GRAPH_CALLS, Run, Timer
 from llmperf.scenarios.catalog import find
 from llmperf.scenarios.components import component
@@ -184,7 +184,7 @@ class Gpu:
                 f"{self.timer.uncaptured} operators could not be captured in a graph: their times carry launches."
             )
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[Trial]:
         """All cases of the GPU."""
         parts = [*self._stream(), *self._gemm(), *self._elementwise(), *self._attention()]
         if self.timer.cuda:
@@ -202,13 +202,13 @@ class Gpu:
         made.uniform_(-1.0, 1.0)
         return made.to(dtype)
 
-    def _stream(self) -> Iterator[Case]:
+    def _stream(self) -> Iterator[Trial]:
         sizes = sorted((size for size in ARRAYS if 3 * size <= self.limit), reverse=True)
         for size in sizes:
             for op, arrays in STREAMED.items():
                 row: dict[str, str | int] = {"op": op, "threads": self.facts.cores, "bytes": arrays * size}
                 build = partial(self._streamed, op, size // 4)
-                yield Case("stream", "stream", row, 0.0, arrays * size, build, size == sizes[0])
+                yield Trial("stream", "stream", row, 0.0, arrays * size, build, size == sizes[0])
 
     def _streamed(self, op: str, length: int) -> Run:
         torch = self.torch
@@ -221,9 +221,9 @@ class Gpu:
         }
         return self.timer.captured(calls[op])
 
-    def _gemm(self) -> Iterator[Case]:
+    def _gemm(self) -> Iterator[Trial]:
         for name, width in DTYPES.items():
-            found: list[Case] = []
+            found: list[Trial] = []
             few = name in ("fp16", "fp32")
             if self.dtypes[name] is None:
                 continue
@@ -236,7 +236,7 @@ class Gpu:
                     kernel = "torch._scaled_mm" if name == "fp8" else "torch.matmul"
                     row: dict[str, str | int] = {"dtype": name, "m": m, "n": n, "k": k, "kernel": kernel}
                     build = partial(self._product, name, m, n, k)
-                    found.append(Case("gemm", "gemm", row, 2.0 * m * n * k, moved, build, self._is_cold()))
+                    found.append(Trial("gemm", "gemm", row, 2.0 * m * n * k, moved, build, self._is_cold()))
             yield from telling_first(found, TELLING)
 
     def _is_cold(self) -> bool:
@@ -266,7 +266,7 @@ class Gpu:
         out = torch.empty((m, n), dtype=dtype, device=self.device)
         return self.timer.captured(lambda turn: torch.matmul(rows, weights[turn % len(weights)].t(), out=out))
 
-    def _elementwise(self) -> Iterator[Case]:
+    def _elementwise(self) -> Iterator[Trial]:
         for tokens in TOKENS:
             for hidden in WIDTHS:
                 for op, moved in (("add", 6), ("gelu", 4), ("input_layernorm", 4)):
@@ -275,7 +275,7 @@ class Gpu:
                         continue
                     row: dict[str, str | int] = {"op": op, "tokens": tokens, "hidden": hidden, "bytes": size}
                     build = partial(self._streaming, op, tokens, hidden)
-                    yield Case("elementwise", "elementwise", row, 0.0, size, build, self._is_cold())
+                    yield Trial("elementwise", "elementwise", row, 0.0, size, build, self._is_cold())
 
     def _streaming(self, op: str, tokens: int, hidden: int) -> Run:
         torch, functional = self.torch, self.torch.nn.functional
@@ -289,14 +289,14 @@ class Gpu:
         }
         return self.timer.captured(lambda turn: calls[op](turn % len(x)))
 
-    def _attention(self) -> Iterator[Case]:
+    def _attention(self) -> Iterator[Trial]:
         for heads, kv_heads, dim in HEADS:
             for batch, length in PROMPTS:
                 yield from self._attended(batch, length, length, heads, kv_heads, dim)
             for batch, length in CACHED:
                 yield from self._attended(batch, 1, length, heads, kv_heads, dim)
 
-    def _attended(self, batch: int, query: int, length: int, heads: int, kv_heads: int, dim: int) -> Iterator[Case]:
+    def _attended(self, batch: int, query: int, length: int, heads: int, kv_heads: int, dim: int) -> Iterator[Trial]:
         """A case of attention; grouped heads need PyTorch 2.5."""
         release = tuple(int(part) for part in re.findall(r"\d+", self.torch.__version__)[:2])
         size = 2 * batch * dim * (2 * query * heads + 2 * length * kv_heads)
@@ -308,7 +308,7 @@ class Gpu:
         row |= {"q_len": query} if prefill else {}
         row |= {"kv_len": length, "n_heads": heads, "n_kv_heads": kv_heads, "head_dim": dim}
         row |= {"causal": 1} if prefill else {}
-        yield Case(
+        yield Trial(
             "attention",
             "attention_prefill" if prefill else "attention_decode",
             {**row, "kernel": "torch.sdpa"},
@@ -331,7 +331,7 @@ class Gpu:
 
         return self.timer.captured(call)
 
-    def _copies(self) -> Iterator[Case]:
+    def _copies(self) -> Iterator[Trial]:
         for size in COPIED:
             if 2 * size > self.limit:
                 continue
@@ -339,7 +339,7 @@ class Gpu:
                 for memory in ("pinned", "pageable"):
                     row: dict[str, str | int] = {"direction": direction, "memory": memory, "bytes": size}
                     build = partial(self._copied, direction, memory == "pinned", size)
-                    yield Case("copies", "copies", row, 0.0, size, build)
+                    yield Trial("copies", "copies", row, 0.0, size, build)
 
     def _copied(self, direction: str, pinned: bool, size: int) -> Run:
         torch = self.torch
@@ -348,9 +348,9 @@ class Gpu:
         target, origin = (there, here) if direction == "host_to_device" else (here, there)
         return self.timer.eager(lambda _: target.copy_(origin, non_blocking=pinned))
 
-    def _launches(self) -> Iterator[Case]:
+    def _launches(self) -> Iterator[Trial]:
         for mode in ("eager", "graph_kernel", "graph_replay"):
-            yield Case("launches", "launches", {"mode": mode}, 0.0, 0.0, partial(self._launched, mode), cold=False)
+            yield Trial("launches", "launches", {"mode": mode}, 0.0, 0.0, partial(self._launched, mode), cold=False)
 
     def _launched(self, mode: str) -> Run:
         """Host time of a launch (``eager``) or a replay (``graph_replay``); device time of a small ``graph_kernel``."""
@@ -379,14 +379,14 @@ class Gpu:
 
         return run
 
-    def _collectives(self) -> Iterator[Case]:
+    def _collectives(self) -> Iterator[Trial]:
         ranks = sorted({2, self.facts.devices})
         for count in ranks:
             for size in REDUCED:
                 if 2 * size > self.limit:
                     continue
                 row: dict[str, str | int] = {"topology": "1node", "op": "all_reduce", "n_ranks": count, "bytes": size}
-                yield Case(
+                yield Trial(
                     "collectives", "collectives", row, 0.0, size, partial(self._reduced, count, size), cold=False
                 )
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from llmperf.evidence.bench.plan import PARTS, Case
+from llmperf.evidence.bench.plan import PARTS, Trial
 from llmperf.evidence.bench.timing import LEAST_REPEATS, Timing, TooSlowError, timed
 
-Progress = Callable[[Case, int], None]
+Progress = Callable[[Trial, int], None]
 """Told of each case before it is measured, and how many are behind."""
 
 
@@ -17,13 +17,13 @@ Progress = Callable[[Case, int], None]
 class Outcome:
     """What was measured, what was not and why, and the time it took. [s]"""
 
-    measured: list[tuple[Case, Timing]] = field(default_factory=list)
-    skipped: list[tuple[Case, str]] = field(default_factory=list)
+    measured: list[tuple[Trial, Timing]] = field(default_factory=list)
+    skipped: list[tuple[Trial, str]] = field(default_factory=list)
     seconds: float = 0.0
 
 
 def measure(
-    cases: Sequence[Case],
+    cases: Sequence[Trial],
     seconds: float,
     progress: Progress | None = None,
     clock: Callable[[], float] = time.perf_counter,
@@ -36,7 +36,7 @@ def measure(
 
     Parameters
     ----------
-    cases : sequence of Case
+    cases : sequence of Trial
         In the order of the parts.
     seconds : float
         Time for all of them. [s]
@@ -59,7 +59,9 @@ def measure(
     return out
 
 
-def _part(cases: list[Case], until: float, out: Outcome, progress: Progress | None, clock: Callable[[], float]) -> None:
+def _part(
+    cases: list[Trial], until: float, out: Outcome, progress: Progress | None, clock: Callable[[], float]
+) -> None:
     pace = 0.0  # best work a second so far
     for index, case in enumerate(cases):
         if progress is not None:
@@ -76,7 +78,7 @@ def _part(cases: list[Case], until: float, out: Outcome, progress: Progress | No
                 pace = max(pace, work / timing.time)
 
 
-def _tried(case: Case, share: float, until: float, out: Outcome, clock: Callable[[], float]) -> Timing | None:
+def _tried(case: Trial, share: float, until: float, out: Outcome, clock: Callable[[], float]) -> Timing | None:
     """The time of a case; a fault of a library or a lack of memory concerns this case alone."""
     begin = clock()
     try:

@@ -29,27 +29,27 @@ TABLES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BenchPart:
     """A group of cases: what it measures, and its weight when the time is divided."""
 
     about: str
     weight: float
 
 
-PARTS: dict[str, Part] = {
-    "stream": Part("memory bandwidth: copy, scale, add, triad, dot over arrays from in-cache to main memory", 2.0),
-    "gemm": Part("matrix products by data type, from one row (decode) to thousands (prefill)", 4.0),
-    "elementwise": Part("additions, activations, norms over activations", 1.0),
-    "attention": Part("attention over prompts and over cached tokens", 2.0),
-    "copies": Part("copies between host and device, pinned and pageable", 1.0),
-    "launches": Part("host time of a kernel launch, eager and in a replayed graph", 0.3),
-    "collectives": Part("all-reduce over the devices of this machine", 3.0),
+PARTS: dict[str, BenchPart] = {
+    "stream": BenchPart("memory bandwidth: copy, scale, add, triad, dot over arrays from in-cache to main memory", 2.0),
+    "gemm": BenchPart("matrix products by data type, from one row (decode) to thousands (prefill)", 4.0),
+    "elementwise": BenchPart("additions, activations, norms over activations", 1.0),
+    "attention": BenchPart("attention over prompts and over cached tokens", 2.0),
+    "copies": BenchPart("copies between host and device, pinned and pageable", 1.0),
+    "launches": BenchPart("host time of a kernel launch, eager and in a replayed graph", 0.3),
+    "collectives": BenchPart("all-reduce over the devices of this machine", 3.0),
 }
 """Parts in the order in which they are measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class Trial:
     """One measurement.
 
     Attributes
@@ -78,10 +78,10 @@ class Case:
         return f"{self.table} " + " ".join(f"{key}={value}" for key, value in self.row.items() if key != "kernel")
 
 
-def telling_first(products: Iterable[Case], telling: Sequence[tuple[int, int, int]]) -> list[Case]:
+def telling_first(products: Iterable[Trial], telling: Sequence[tuple[int, int, int]]) -> list[Trial]:
     """Products in the order of their work, those of some sizes (m, n, k) before all others."""
 
-    def key(case: Case) -> tuple[bool, float]:
+    def key(case: Trial) -> tuple[bool, float]:
         return tuple(case.row[name] for name in ("m", "n", "k")) not in telling, case.flops
 
     return sorted(products, key=key)
@@ -115,7 +115,7 @@ class Device(Protocol):
     notes: list[str]
     """What a reader must know of how it is measured; grows while it is."""
 
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[Trial]:
         """All cases, in the order of `PARTS`, each part so that its first cases matter most."""
 
     def prepare(self) -> None:
@@ -125,7 +125,7 @@ class Device(Protocol):
         """Give back memory and processes."""
 
 
-def chosen(cases: Sequence[Case], only: Sequence[str]) -> list[Case]:
+def chosen(cases: Sequence[Trial], only: Sequence[str]) -> list[Trial]:
     """The cases of some parts; all of them when none is named.
 
     Raises

@@ -11,7 +11,7 @@ from llmperf.costs.machine import Machine
 from llmperf.descriptors.achieved import variant
 from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, slug
 from llmperf.evidence.kernels.schemes import HIDDEN, element, peak, schemes
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.operators.attention import selector
 
@@ -19,7 +19,7 @@ NARROW_VALUES = {192.0: 128.0}
 """Width of values by that of keys, where kernels are run with narrower ones (latent attention). [1]"""
 
 
-def read_prefill(table: Table) -> Readings:
+def read_prefill(table: DataTable) -> Readings:
     """Causal self-attention over prompts: device, dtype, kv_dtype, batch, q_len, kv_len, heads, head_dim, time."""
     out = Readings()
     dtype, kv, kernel = schemes(table), schemes(table, "kv_dtype"), table.labels("kernel")
@@ -64,7 +64,7 @@ def read_prefill(table: Table) -> Readings:
     return out
 
 
-def read_decode(table: Table) -> Readings:
+def read_decode(table: DataTable) -> Readings:
     """One decode step over cached tokens: device, dtype, kv_dtype, batch, kv_len, heads, head_dim, time."""
     out = Readings()
     dtype, kv, kernel = schemes(table), schemes(table, "kv_dtype"), table.labels("kernel")

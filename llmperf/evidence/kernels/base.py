@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.costs.machine import compute_dtype
 from llmperf.costs.roofline import main_memory_bytes
 from llmperf.errors import MAX_SHOWN, InputError, nearest, shown
 from llmperf.evidence.rows import unique
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import component
@@ -123,7 +122,9 @@ def _unknown(device: str, known: frozenset[str], look: bool) -> str:
     return f"device {device[:MAX_SHOWN]}: unknown hardware {shown(device)}" + (f" (nearest: {near})" if near else "")
 
 
-def groups(table: Table, out: Readings, *keys: NDArray[Any]) -> Iterator[tuple[Any, str, Any, NDArray[Any], list[str]]]:
+def groups(
+    table: DataTable, out: Readings, *keys: NDArray[Any]
+) -> Iterator[tuple[Any, str, Any, NDArray[Any], list[str]]]:
     """Rows of equal device and keys: (chip, its name, key, indices, ids); unknown chips are noted as omitted."""
     ids = unique(table.text("id")) if "id" in table.columns else [f"{line}" for line in table.lines]
     devices = table.labels("device")
@@ -146,12 +147,6 @@ def groups(table: Table, out: Readings, *keys: NDArray[Any]) -> Iterator[tuple[A
             continue
         label = device if device.endswith(FILES) else hardware.name
         yield hardware, label, key, np.array(rows), names
-
-
-def peak(hardware: Any, dtype: str) -> float | None:
-    """Rate of the chip's products in a compute dtype, or in the narrowest wider one that it has. [FLOP/s]"""
-    found = compute_dtype(hardware, dtype)
-    return None if found is None else float(hardware.engine("gemm").peaks[found])
 
 
 def bound(hardware: Any, compute: Array, size: Array) -> Array:

@@ -12,7 +12,7 @@ from llmperf.costs.machine import Machine
 from llmperf.descriptors.achieved import CollectiveAchieved
 from llmperf.evidence.kernels.base import Kernels, Readings, groups, slug
 from llmperf.evidence.rows import EXPLAINED
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 
 OPERATIONS = {"send_recv": "p2p", "sendrecv": "p2p", "alltoall": "all_to_all"}
@@ -20,7 +20,7 @@ OPERATIONS = {"send_recv": "p2p", "sendrecv": "p2p", "alltoall": "all_to_all"}
 _PAIRWISE = f"{EXPLAINED}timed at the receiver, which starts after the sender: up to 1.14 times the link's rate"
 
 
-def read_collectives(table: Table) -> Readings:
+def read_collectives(table: DataTable) -> Readings:
     """Collectives: device, topology, op, n_ranks, bytes (the whole buffer), time."""
     out = Readings()
     topology, sources = table.text("topology"), table.text("source")

@@ -11,7 +11,7 @@ from llmperf.costs import moe
 from llmperf.costs.machine import Machine
 from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, slug
 from llmperf.evidence.kernels.schemes import HIDDEN, matrix, peak, schemes
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.operators.routing import Load, balanced, power_law
 
@@ -26,7 +26,7 @@ GROUP_LIMITED = {(7168.0, 256.0, 8.0)}
 (arXiv:2412.19437, sec. 2.1.2), whatever distribution of logits a benchmark offers."""
 
 
-def read_moe(table: Table) -> Readings:
+def read_moe(table: DataTable) -> Readings:
     """The experts of one expert-parallel rank: device, dtype, num_tokens, hidden, inter, topk, n_experts, ..."""
     out, kernel = Readings(), table.labels("kernel")
     tokens, hidden, inner = table.numbers("num_tokens"), table.numbers("hidden"), table.numbers("inter")
@@ -83,7 +83,7 @@ def read_moe(table: Table) -> Readings:
     return out
 
 
-def _gated(table: Table, kernel: NDArray[Any], inner: Array, experts: Array, top_k: Array) -> NDArray[np.bool_]:
+def _gated(table: DataTable, kernel: NDArray[Any], inner: Array, experts: Array, top_k: Array) -> NDArray[np.bool_]:
     """Whether the experts of each row have a gate matrix beside the up matrix."""
     if "gated" in table.columns:
         return np.asarray(table.numbers("gated", 1.0, above=False) > 0.0)

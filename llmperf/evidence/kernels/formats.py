@@ -12,7 +12,7 @@ from llmperf.evidence.kernels.collectives import collective_time, read_collectiv
 from llmperf.evidence.kernels.experts import moe_time, read_moe
 from llmperf.evidence.kernels.products import gemm_time, read_gemm
 from llmperf.evidence.kernels.streams import elementwise_time, read_elementwise
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 
 FORMS: dict[str, Callable[..., Array]] = {
@@ -25,7 +25,7 @@ FORMS: dict[str, Callable[..., Array]] = {
     "scale_out": collective_time,
 }
 """Closed form of each section."""
-FORMATS: dict[str, tuple[frozenset[str], Callable[[Table], Readings]]] = {
+FORMATS: dict[str, tuple[frozenset[str], Callable[[DataTable], Readings]]] = {
     "attention_prefill": (frozenset({"device", "dtype", "kv_dtype", "batch", "q_len", "head_dim"}), read_prefill),
     "attention_decode": (frozenset({"device", "dtype", "kv_dtype", "batch", "kv_len", "head_dim"}), read_decode),
     "moe": (frozenset({"device", "dtype", "num_tokens", "topk", "n_experts"}), read_moe),

@@ -10,11 +10,11 @@ from llmperf.costs import gemm
 from llmperf.costs.machine import Machine
 from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, slug, stack
 from llmperf.evidence.kernels.schemes import HIDDEN, matrix, peak, schemes
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 
 
-def read_gemm(table: Table) -> Readings:
+def read_gemm(table: DataTable) -> Readings:
     """Matrix products: device, dtype, m, n, k, time, kernel, source."""
     out, kernel = Readings(), table.labels("kernel")
     m, n, k, time = table.numbers("m"), table.numbers("n"), table.numbers("k"), table.seconds()

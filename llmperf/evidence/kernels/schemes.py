@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmperf.costs.machine import compute_dtype
 from llmperf.descriptors.weights import WeightFormat
-from llmperf.evidence.kernels import base
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.operators.matrix import DTYPE_BYTES, Matrix
 from llmperf.operators.matrix import matrix as matrix_of
 from llmperf.scenarios.components import component
@@ -73,7 +73,7 @@ DTYPES = {
 """Scheme of a data type's name in the files, where it has another one."""
 
 
-def schemes(table: Table, column: str = "dtype") -> NDArray[Any]:
+def schemes(table: DataTable, column: str = "dtype") -> NDArray[Any]:
     """The scheme of each row."""
     return np.array([DTYPES.get(text, text) for text in table.text(column)], dtype=object)
 
@@ -94,4 +94,5 @@ def element(scheme: str, unknown: str = "bf16") -> float:
 
 def peak(hardware: Any, scheme: str) -> float | None:
     """Rate of a scheme's products on a chip; None where it has no engine for them, or the scheme is none. [FLOP/s]"""
-    return base.peak(hardware, matrix(scheme).dtype) if scheme in SCHEMES else None
+    found = compute_dtype(hardware, matrix(scheme).dtype) if scheme in SCHEMES else None
+    return None if found is None else float(hardware.engine("gemm").peaks[found])

@@ -9,7 +9,7 @@ import numpy as np
 from llmperf.costs import elementwise
 from llmperf.costs.machine import Machine
 from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, stack
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 
 KINDS = {
@@ -23,7 +23,7 @@ KINDS = {
 """Kind of an elementwise operator, where the files give it another name."""
 
 
-def read_elementwise(table: Table) -> Readings:
+def read_elementwise(table: DataTable) -> Readings:
     """Operators that stream activations: device, op, bytes, time."""
     out = Readings()
     kind = np.array([KINDS.get(text, text) for text in table.text("op")], dtype=object)

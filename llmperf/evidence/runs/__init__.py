@@ -1,7 +1,7 @@
 """Users' own runs: the outputs of benchmark tools, recognized by their content, beside bound and projection."""
 
-from llmperf.evidence.runs.comparison import Comparison, Row, compare
+from llmperf.evidence.runs.comparison import ComparedMetric, MeasuredRun, compare
 from llmperf.evidence.runs.reading import read
-from llmperf.evidence.runs.run import Load, Measured, Run
+from llmperf.evidence.runs.run import Measured, OfferedLoad, Run
 
-__all__ = ["Comparison", "Load", "Measured", "Row", "Run", "compare", "read"]
+__all__ = ["ComparedMetric", "Measured", "MeasuredRun", "OfferedLoad", "Run", "compare", "read"]

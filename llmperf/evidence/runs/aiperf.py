@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, Load, Run, present
+from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, present
 
 AIPERF, GENAI_PERF = "aiperf", "genai-perf"
 KEYS = ("input_config", "request_throughput", "request_latency", "output_sequence_length")
@@ -119,13 +119,13 @@ def _both(fields: Fields) -> tuple[float | None, float | None]:
     return part.some("concurrency"), part.some("request_rate")
 
 
-def _load(fields: Fields, requests: float | None) -> Load:
+def _load(fields: Fields, requests: float | None) -> OfferedLoad:
     concurrency, rate = _stimulus(fields)
     if rate is not None:
-        return Load("open", concurrency, rate, requests)
+        return OfferedLoad("open", concurrency, rate, requests)
     if concurrency is not None:
-        return Load("closed", min(concurrency, requests) if requests else concurrency, None, requests)
-    return Load("burst", requests, None, requests)
+        return OfferedLoad("closed", min(concurrency, requests) if requests else concurrency, None, requests)
+    return OfferedLoad("burst", requests, None, requests)
 
 
 def _model(fields: Fields) -> str:

@@ -28,7 +28,7 @@ _SUSPECTS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedMetric:
     """One metric: measured, predicted, and what lies between.
 
     Attributes
@@ -80,7 +80,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class MeasuredRun:
     """One run beside its predictions.
 
     Attributes
@@ -88,7 +88,7 @@ class Comparison:
     run : Run
     scenario : Scenario or None
         What was predicted; None where the run has no estimate.
-    rows : tuple of Row
+    rows : tuple of ComparedMetric
     not_compared : tuple of (str, str)
         What the file holds beside that, and why it has no prediction.
     notes : tuple of str
@@ -96,14 +96,14 @@ class Comparison:
 
     run: Run
     scenario: Scenario | None
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedMetric, ...]
     not_compared: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
 
 
 def compare(
     runs: Sequence[Run], reference: Reference = None, overrides: Mapping[str, Any] | None = None, *extra: str
-) -> Iterator[Comparison]:
+) -> Iterator[MeasuredRun]:
     """Compare each run with bound and projection.
 
     Parameters
@@ -131,22 +131,24 @@ def compare(
                 raise
             why = "; ".join(f"{problem.path}: {problem.message}" for problem in error.problems)
             absent = (*((item.metric, why) for item in run.measured), *run.not_compared)
-            yield Comparison(run, None, (), absent, run.notes)
+            yield MeasuredRun(run, None, (), absent, run.notes)
 
 
-def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extra: tuple[str, ...]) -> Comparison:
+def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extra: tuple[str, ...]) -> MeasuredRun:
     found, said = resolved(run, reference, overrides, extra)
     if found.shape:
         raise InputError(Problem("a comparison is of one configuration, not of arrays"))
     given = written(None, overrides, extra)[0].get("workload") or {}
     values = {item.metric: item.value for item in run.measured}
     predicted = predictions(run.load, found.scenario, values, "batch" in given)
-    rows: list[Row] = []
+    rows: list[ComparedMetric] = []
     absent: list[tuple[str, str]] = []
     for item in run.measured:
         guess = predicted.found.get(item.metric, "it is not predicted for this kind of run")
         if isinstance(guess, Prediction):
-            rows.append(Row(item.metric, item.value, guess.bound, guess.projection, guess.explained_by, guess.note))
+            rows.append(
+                ComparedMetric(item.metric, item.value, guess.bound, guess.projection, guess.explained_by, guess.note)
+            )
         else:
             absent.append((item.metric, guess))
     order = list(predicted.found)
@@ -162,7 +164,7 @@ def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extr
         *found.warnings,
         *notes(scenario),
     )
-    return Comparison(run, scenario, tuple(rows), (*absent, *run.not_compared), tuple(dict.fromkeys(remarks)))
+    return MeasuredRun(run, scenario, tuple(rows), (*absent, *run.not_compared), tuple(dict.fromkeys(remarks)))
 
 
 def resolved(

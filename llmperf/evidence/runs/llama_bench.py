@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from llmperf.errors import InputError, Problem, shown
-from llmperf.evidence.runs.run import Fields, Load, Measured, Run, present
+from llmperf.evidence.runs.run import Fields, Measured, OfferedLoad, Run, present
 from llmperf.importers.gguf import GGML_TYPES
 
 NAME = "llama-bench"
@@ -124,7 +124,7 @@ def run(fields: Fields) -> Run:
     return Run(
         NAME,
         " ".join(part for part in (kind, test, f"@ d{depth}" if depth else "") if part),
-        Load("static", concurrency=1.0),
+        OfferedLoad("static", concurrency=1.0),
         workload,
         (measured,),
         present(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.evidence.runs.run import Load
+from llmperf.evidence.runs.run import OfferedLoad
 from llmperf.numeric import Real, most
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.serving.arrivals import open_loop
@@ -61,12 +61,14 @@ def _number(value: Any) -> float:
     return float(np.asarray(value, dtype=float).reshape(-1)[0])
 
 
-def predictions(load: Load, scenario: Scenario, measured: Mapping[str, float], fixed: bool = False) -> Predictions:
+def predictions(
+    load: OfferedLoad, scenario: Scenario, measured: Mapping[str, float], fixed: bool = False
+) -> Predictions:
     """Everything that can be said of a load.
 
     Parameters
     ----------
-    load : Load
+    load : OfferedLoad
     scenario : Scenario
         Scalars only; `workload.batch` is the batch, or the requests in flight.
     measured : dict of str to float
@@ -103,7 +105,7 @@ def _static(scenario: Scenario) -> Predictions:
     return Predictions(found, work.batch, notes)
 
 
-def _open(load: Load, scenario: Scenario, measured: Mapping[str, float]) -> Predictions:
+def _open(load: OfferedLoad, scenario: Scenario, measured: Mapping[str, float]) -> Predictions:
     """Arrivals at a rate: Little's law gives the requests in flight."""
     rate = load.rate or 0.0
     limit = load.concurrency or math.inf

@@ -15,7 +15,7 @@ ZERO = "0: not measured"
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class OfferedLoad:
     """How requests came.
 
     Attributes
@@ -54,7 +54,7 @@ class Run:
     ----------
     tool, label : str
         Which tool wrote it, and what tells it from the other runs of the file.
-    load : Load
+    load : OfferedLoad
     workload : dict of str to int
         ``input``, ``output``, ``shared_prefix``: mean tokens, as far as the file says.
     names : dict of str to str
@@ -76,7 +76,7 @@ class Run:
 
     tool: str
     label: str
-    load: Load
+    load: OfferedLoad
     workload: Mapping[str, int]
     measured: tuple[Measured, ...]
     names: Mapping[str, str] = field(default_factory=dict)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, Load, mean
+from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, mean
 
 _STATISTIC = re.compile(r"(median|std|min|max|p\d+(\.\d+)?)_.+_ms$")
 
@@ -27,18 +27,18 @@ def measurements(fields: Fields, extra: dict[str, str]) -> None:
             fields.skip(key, NO_PREDICTION)
 
 
-def load(fields: Fields) -> Load:
+def load(fields: Fields) -> OfferedLoad:
     """A rate that is finite makes an open loop, otherwise a limit of requests in flight a closed one."""
     requests = fields.some("completed")
     if fields.get("request_rate") == "trace" or fields.get("ramp_up_strategy") is not None:
-        return Load("unsteady", requests=requests)
+        return OfferedLoad("unsteady", requests=requests)
     limit = fields.some("max_concurrency")
     rate = fields.number("request_rate", infinite=True)
     if rate and math.isfinite(rate):
-        return Load("open", limit, rate, requests)
+        return OfferedLoad("open", limit, rate, requests)
     if limit is not None and (requests is None or limit < requests):
-        return Load("closed", limit, None, requests)
-    return Load("burst", requests, None, requests)
+        return OfferedLoad("closed", limit, None, requests)
+    return OfferedLoad("burst", requests, None, requests)
 
 
 def lengths(fields: Fields) -> dict[str, int | None]:
@@ -50,7 +50,7 @@ def lengths(fields: Fields) -> dict[str, int | None]:
     }
 
 
-def label(fields: Fields, load: Load) -> str:
+def label(fields: Fields, load: OfferedLoad) -> str:
     """What tells a run from the others of its file."""
     how = {
         "open": f"{load.rate:g} requests/s" if load.rate else "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, Load, Run, present
+from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, present
 
 NAME = "trtllm-bench"
 KEYS = ("performance", "request_info", "world_info")
@@ -127,10 +127,10 @@ def _format(fields: Fields, path: str) -> str:
     return "" if name.lower() in ("none", "auto", "no_quant") else name
 
 
-def _load(fields: Fields) -> Load:
+def _load(fields: Fields) -> OfferedLoad:
     """In flight on average; more than the engine's largest batch only waits."""
     requests, most = fields.some("request_info.num_requests"), fields.some("world_info.max_batch_size")
     flying = fields.some("request_info.avg_num_concurrent_requests")
     if flying is None:
-        return Load("burst", min(requests, most) if requests and most else requests, None, requests)
-    return Load("closed", min(flying, most) if most else flying, None, requests)
+        return OfferedLoad("burst", min(requests, most) if requests and most else requests, None, requests)
+    return OfferedLoad("closed", min(flying, most) if most else flying, None, requests)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmperf.evidence.runs import serving
-from llmperf.evidence.runs.run import ONLY_MEANS, Fields, Load, Run, present
+from llmperf.evidence.runs.run import ONLY_MEANS, Fields, OfferedLoad, Run, present
 
 SERVE, LATENCY = "vllm bench serve", "vllm bench latency"
 SERVE_KEYS = ("completed", "total_input_tokens", "total_output_tokens", "request_throughput", "model_id")
@@ -54,7 +54,7 @@ def latency(fields: Fields) -> Run:
     return Run(
         LATENCY,
         "one batch at a time",
-        Load("static"),
+        OfferedLoad("static"),
         {},
         tuple(fields.measured),
         not_compared=tuple(fields.not_compared),

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.served import edge, elsewhere, serving, silicon, splitwise, vllm
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 
 class DataSet(Protocol):
@@ -25,7 +25,7 @@ class DataSet(Protocol):
         """Columns that its file has at least."""
 
     @property
-    def evaluate(self) -> Callable[[Table], Rows]:
+    def evaluate(self) -> Callable[[DataTable], Rows]:
         """The rows of a table beside bound and projection."""
 
 

@@ -13,7 +13,7 @@ from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, answers
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 NAME = "edge"
 COLUMNS = {"params_b", "weight_fmt", "bits_per_weight", "backend", "phase", "batch", "prompt_len", "tokens_per_s"}
@@ -72,7 +72,7 @@ DISTRUSTED = (
 
 
 @dataclass(slots=True)
-class Row:
+class EdgeRow:
     """One row of the table, read."""
 
     name: str
@@ -84,7 +84,7 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-def evaluate(table: Table) -> Rows:
+def evaluate(table: DataTable) -> Rows:
     """Prompt and generated tokens a second, and, of offloading systems, generated tokens over the whole time.
 
     Raises
@@ -96,7 +96,7 @@ def evaluate(table: Table) -> Rows:
     rates = table.numbers("tokens_per_s")
     table.check()
     rows = Rows(NAME)
-    read: list[Row] = []
+    read: list[EdgeRow] = []
     ids = table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines]
     for place, name in enumerate(unique(ids)):
         try:
@@ -113,7 +113,7 @@ def evaluate(table: Table) -> Rows:
     return rows
 
 
-def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: Asked) -> None:
+def _extend(rows: Rows, table: DataTable, read: list[EdgeRow], keep: list[int], found: Asked) -> None:
     bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
     chosen = [read[i] for i in keep]
     phases = {"prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode", "output_tokens_per_s": "e2e"}
@@ -136,7 +136,7 @@ def _extend(rows: Rows, table: Table, read: list[Row], keep: list[int], found: A
     )
 
 
-def _rate(times: dict[str, Any], row: Row, i: int) -> float:
+def _rate(times: dict[str, Any], row: EdgeRow, i: int) -> float:
     case = row.case
     if row.metric == "prefill_tokens_per_s":
         return case.batch * case.input / float(times["ttft_s"][i])
@@ -145,7 +145,7 @@ def _rate(times: dict[str, Any], row: Row, i: int) -> float:
     return case.batch * case.output / float(times["e2e_s"][i])
 
 
-def _read(cells: dict[str, str], name: str, place: int, rate: float) -> Row:
+def _read(cells: dict[str, str], name: str, place: int, rate: float) -> EdgeRow:
     said = cells.get("notes", "")
     for mark, why in DISTRUSTED:
         if mark in said:
@@ -174,7 +174,7 @@ def _read(cells: dict[str, str], name: str, place: int, rate: float) -> Row:
         *_lengths(cells, phase, notes),
     )
     metric = "output_tokens_per_s" if whole else f"{phase}_tokens_per_s"
-    return Row(name, place, metric, rate, case, family, notes)
+    return EdgeRow(name, place, metric, rate, case, family, notes)
 
 
 def _lengths(cells: dict[str, str], phase: str, notes: list[str]) -> tuple[float, float]:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from llmperf.evidence.rows import Rows, unique
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 TRAINING = "a training step: no estimate of training in this version"
 POST_TRAINING = "a step of reinforcement learning, training included: no estimate of training in this version"
@@ -18,16 +18,16 @@ NAMELESS = "a collective between devices that the source does not name"
 
 
 @dataclass(frozen=True, slots=True)
-class DataSet:
+class OutOfReach:
     """A data set as its module would be: its name, the columns it is recognized by, and its evaluation."""
 
     NAME: str
     COLUMNS: set[str]
-    evaluate: Callable[[Table], Rows]
+    evaluate: Callable[[DataTable], Rows]
 
 
-def _omitted(name: str, why: str) -> Callable[[Table], Rows]:
-    def evaluate(table: Table) -> Rows:
+def _omitted(name: str, why: str) -> Callable[[DataTable], Rows]:
+    def evaluate(table: DataTable) -> Rows:
         rows = Rows(name)
         rows.omit(unique(table.text("id") if "id" in table.columns else [f"line {n}" for n in table.lines]), why)
         return rows
@@ -35,8 +35,8 @@ def _omitted(name: str, why: str) -> Callable[[Table], Rows]:
     return evaluate
 
 
-def _set(name: str, columns: set[str], why: str) -> DataSet:
-    return DataSet(name, columns, _omitted(name, why))
+def _set(name: str, columns: set[str], why: str) -> OutOfReach:
+    return OutOfReach(name, columns, _omitted(name, why))
 
 
 SETS = (

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.evidence.classes import band
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.estimate import evaluate
@@ -129,7 +129,7 @@ def gathered(keys: Iterable[str]) -> dict[str, list[int]]:
     return out
 
 
-def repeated(table: Table, places: Sequence[int]) -> str:
+def repeated(table: DataTable, places: Sequence[int]) -> str:
     """A note of rows that stand for one configuration; empty where it is measured once."""
     return "" if len(places) == 1 else f"median of lines {', '.join(str(table.lines[place]) for place in places)}"
 

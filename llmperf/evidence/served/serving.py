@@ -14,7 +14,7 @@ from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, asked, times
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.phases.serving.waves import waves
 
@@ -55,7 +55,7 @@ PHASES = {"ttft_s": "prefill", "tpot_s": "decode", "prefill_tokens_per_s": "pref
 
 
 @dataclass(slots=True)
-class Row:
+class ServedRow:
     """One row of the table, read: what is measured of which case, and how it runs."""
 
     name: str
@@ -68,7 +68,7 @@ class Row:
     notes: list[str] = field(default_factory=list)
 
 
-def evaluate(table: Table) -> Rows:
+def evaluate(table: DataTable) -> Rows:
     """Rows of static batches and single requests as such, those at an infinite request rate as closed loops.
 
     Raises
@@ -80,7 +80,7 @@ def evaluate(table: Table) -> Rows:
     values = table.numbers("value")
     table.check()
     rows = Rows(NAME)
-    read: list[Row] = []
+    read: list[ServedRow] = []
     for place, name in enumerate(unique(table.text("id") if "id" in table.columns else _numbered(table))):
         try:
             read.append(_read({key: texts[place] for key, texts in table.columns.items()}, name, place, values[place]))
@@ -91,11 +91,11 @@ def evaluate(table: Table) -> Rows:
     return rows
 
 
-def _numbered(table: Table) -> list[str]:
+def _numbered(table: DataTable) -> list[str]:
     return [f"line {line}" for line in table.lines]
 
 
-def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
+def _read(cells: dict[str, str], name: str, place: int, value: float) -> ServedRow:
     if cells["tier"] == "C":
         raise InexpressibleError("tier C: sanity only, not scored")
     metric = cells["metric"]
@@ -120,7 +120,7 @@ def _read(cells: dict[str, str], name: str, place: int, value: float) -> Row:
     notes: list[str] = []
     case = Case(_scenario(cells, gpus, notes), _batch(cells, gpus, loop, given), given, output)
     stated = METRICS[metric] if not pool else f"{pool}_tokens_per_s"
-    return Row(name, place, stated, value * scale, case, loop, pool, notes)
+    return ServedRow(name, place, stated, value * scale, case, loop, pool, notes)
 
 
 def _refuse_server(cells: dict[str, str]) -> None:
@@ -212,7 +212,7 @@ def _layout(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str, i
     return {"tp": int(tp), "pp": int(pp), "dp": int(dp), "ep": int(ep)}
 
 
-def _static(rows: Rows, table: Table, read: list[Row]) -> None:
+def _static(rows: Rows, table: DataTable, read: list[ServedRow]) -> None:
     found = _in_parts([row.case for row in read])
     parts, fits = found.column("parts"), found.column("sequences")
     keep = [i for i, fault in enumerate(found.faults) if not fault and np.isfinite(parts[i])]
@@ -239,7 +239,7 @@ def _in_parts(cases: list[Case]) -> Asked:
     return asked(cases, ask)
 
 
-def _value(found: dict[str, Array], row: Row, i: int, sequences: float) -> float:
+def _value(found: dict[str, Array], row: ServedRow, i: int, sequences: float) -> float:
     """The metric of a row from the times of its case, `sequences` of which are served at a time."""
     case = row.case
     if row.metric in found:
@@ -252,7 +252,7 @@ def _value(found: dict[str, Array], row: Row, i: int, sequences: float) -> float
     return case.batch * tokens / float(found["e2e_s"][i])
 
 
-def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
+def _loops(rows: Rows, table: DataTable, read: list[ServedRow]) -> None:
     """Continuous batching at the concurrency that memory, the engine or the source allows."""
     found = loops([row.case for row in read])
     keep = []
@@ -276,7 +276,13 @@ def _loops(rows: Rows, table: Table, read: list[Row]) -> None:
 
 
 def _extend(
-    rows: Rows, table: Table, read: list[Row], bound: Array, projection: Array, found: Asked, index: NDArray[Any]
+    rows: Rows,
+    table: DataTable,
+    read: list[ServedRow],
+    bound: Array,
+    projection: Array,
+    found: Asked,
+    index: NDArray[Any],
 ) -> None:
     if not read:
         return
@@ -295,7 +301,7 @@ def _extend(
     )
 
 
-def _group(table: Table, place: int) -> str:
+def _group(table: DataTable, place: int) -> str:
     if "group" in table.columns and table.columns["group"][place]:
         return table.columns["group"][place]
     return "|".join(table.text(name)[place] for name in ("model", "hardware", "engine"))

@@ -13,7 +13,7 @@ from llmperf.evidence.served import names
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Case, answers, gathered, repeated
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 NAME = "silicon"
 COLUMNS = {"backend", "system", "isl", "osl", "attention_dp_size", "silicon_ttft_ms", "silicon_tpot_ms"}
@@ -36,7 +36,7 @@ PREDICTS = "multi-token prediction, by its image and date: several tokens a step
 QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
 
 
-def evaluate(table: Table) -> Rows:
+def evaluate(table: DataTable) -> Rows:
     """Medians of equal configurations as `tpot_s`; a time to the first token includes queueing and is omitted.
 
     Raises
@@ -138,7 +138,7 @@ def _layout(cells: Mapping[str, str], pool: str) -> dict[str, int]:
     return {"tp": tp, "dp": dp, "pp": _count(cells.get(f"{pool}pp_size", "")), "ep": ep if (tp * dp) % ep == 0 else 1}
 
 
-def _aggregated(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
+def _aggregated(rows: Rows, table: DataTable, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
     done = loops([case for _, _, case in found])
     keep = []
     for i, (name, places, case) in enumerate(found):
@@ -172,7 +172,7 @@ def _undeclared(cases: Sequence[Case], batches: Sequence[float]) -> Any:
     return answers(least).bound["tpot_s"]
 
 
-def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
+def _decoding(rows: Rows, table: DataTable, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
     """Decoding pools, whose steps no prompt interrupts."""
     done = answers([case for _, _, case in found])
     for (name, _, _), fault in zip(found, done.faults, strict=True):
@@ -194,7 +194,7 @@ def _decoding(rows: Rows, table: Table, tpot: Any, found: list[tuple[str, list[i
 
 def _extend(
     rows: Rows,
-    table: Table,
+    table: DataTable,
     tpot: Any,
     found: list[tuple[str, list[int], Case]],
     bound: Any,

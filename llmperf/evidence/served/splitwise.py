@@ -6,7 +6,7 @@ import numpy as np
 
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served.scenarios import Case, answers, gathered, repeated
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 
 NAME = "splitwise"
 COLUMNS = {"prompt_size", "batch_size", "token_size", "prompt_time", "token_time", "tensor_parallel"}
@@ -18,7 +18,7 @@ KEY = ("model", "hardware", "prompt_size", "batch_size", "token_size", "tensor_p
 METRICS = (("prompt_time", "ttft_s", "prefill"), ("token_time", "tpot_s", "decode"))
 
 
-def evaluate(table: Table) -> Rows:
+def evaluate(table: DataTable) -> Rows:
     """Prompt times as `ttft_s` and token times as `tpot_s`, the median of repeated configurations.
 
     Raises

@@ -13,7 +13,7 @@ from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, asked
-from llmperf.evidence.tables import Table
+from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.phases.serving.arrivals import open_loop
 
@@ -32,7 +32,7 @@ EARLY = 0.95
 """A stage that generates less than this share of the length asked for stops early: its own length counts. [1]"""
 
 
-def evaluate(table: Table) -> Rows:
+def evaluate(table: DataTable) -> Rows:
     """Means of each stage as `ttft_s`, `itl_s` and `e2e_s`: open loops (`llmperf.phases.serving.arrivals`).
 
     Raises
@@ -78,7 +78,7 @@ def evaluate(table: Table) -> Rows:
     return rows
 
 
-def _numbers(table: Table) -> dict[str, Array]:
+def _numbers(table: DataTable) -> dict[str, Array]:
     found = {
         name: table.numbers(name)
         for name in ("request_rate_per_s", "tp", "input_len", "output_len", "ttft_mean_ms", "itl_mean_ms")
@@ -93,7 +93,7 @@ def _numbers(table: Table) -> dict[str, Array]:
     return found
 
 
-def _case(table: Table, numbers: dict[str, Array], i: int) -> Case:
+def _case(table: DataTable, numbers: dict[str, Array], i: int) -> Case:
     implied, asked = numbers["implied_output_len"][i], numbers["output_len"][i]
     output = implied if implied < EARLY * asked else asked
     scenario: dict[str, Any] = {

@@ -35,13 +35,14 @@ def calibrate(
     """
     from llmperf.errors import InputError, Problem
     from llmperf.evidence import calibration
+    from llmperf.interfaces.cli.writing import write_constants
     from llmperf.interfaces.console.progress import bar
 
     names = [part.strip() for part in hardware.split(",") if part.strip()]
     if not names:
         raise InputError(Problem("which chip is calibrated?", "--hardware", suggestion="--hardware h100-sxm"))
     with bar("fitting", quiet=as_json) as advance:
-        written = calibration.run(
+        found = calibration.run(
             data or (),
             names,
             output=output,
@@ -51,15 +52,16 @@ def calibrate(
             force=force,
             progress=advance,
         )
+    write_constants(found)
     if as_json:
         from llmperf.contract.calibration import to_dict
         from llmperf.interfaces.cli import print_json
 
-        print_json(to_dict(written))
+        print_json(to_dict(found))
         return
     from llmperf.interfaces.console.calibrate import show
 
-    show(written)
+    show(found)
 
 
 def register(application: typer.Typer) -> None:

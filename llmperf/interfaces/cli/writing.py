@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from llmperf.errors import InputError, Problem
+from llmperf.evidence.calibration import Calibrated
 from llmperf.evidence.validation import Validation
 from llmperf.files.store import write_atomically
 
@@ -30,6 +31,17 @@ def write(found: Validation, html: Path | None, markdown: Path | None, bands: Pa
         from llmperf.interfaces.report.validation import write as write_html
 
         write_html(found, html)
+
+
+def write_constants(found: Calibrated) -> None:
+    """Write the file of a calibration.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written.
+    """
+    _written(found.path, found.text)
 
 
 def _written(path: Path, content: str) -> None:

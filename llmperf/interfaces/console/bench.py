@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from llmperf.evidence.bench import Measurement, Plan
-from llmperf.evidence.bench.plan import Case, Facts
+from llmperf.evidence.bench.plan import Facts, Trial
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.words.quantities import gib, quantity
 
 
 @contextmanager
-def progress(seconds: float) -> Iterator[Callable[[Case, int], None] | None]:
+def progress(seconds: float) -> Iterator[Callable[[Trial, int], None] | None]:
     """A bar of the time on the terminal behind standard error; nothing where there is none."""
     if not sys.stderr.isatty():
         yield None
@@ -28,7 +28,7 @@ def progress(seconds: float) -> Iterator[Callable[[Case, int], None] | None]:
         task = shown.add_task("preparing", total=seconds, done=0)
         begin = time.monotonic()
 
-        def told(case: Case, done: int) -> None:
+        def told(case: Trial, done: int) -> None:
             shown.update(task, completed=time.monotonic() - begin, description=text(case)[:70], done=done)
 
         yield told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from llmperf.evidence.runs import Comparison, Row
+from llmperf.evidence.runs import ComparedMetric, MeasuredRun
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.words.quantities import count, quantity, share
 from llmperf.words.scenario import described
@@ -14,7 +14,7 @@ _MENTIONED = 0.05
 """Smallest share of a gap that is mentioned. [1]"""
 
 
-def show(found: Sequence[Comparison]) -> None:
+def show(found: Sequence[MeasuredRun]) -> None:
     """Print every run: its metrics beside bound and projection, what explains the gap, and what is not compared."""
     out = console()
     for index, item in enumerate(found):
@@ -36,7 +36,7 @@ def show(found: Sequence[Comparison]) -> None:
             out.print(f"note: {text(note)}")
 
 
-def _rows(rows: Sequence[Row]) -> Any:
+def _rows(rows: Sequence[ComparedMetric]) -> Any:
     made = table("", "measured", "bound", "projection", "of bound", "error", "")
     made.columns[0].no_wrap = True
     made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
