@@ -108,6 +108,7 @@ def test_the_hook_is_what_pre_commit_asks_for() -> None:
     assert found.returncode == 0, found.stdout
 
 
+@pytest.mark.long
 def test_pre_commit_installs_llmperf_and_refuses_what_breaks_a_limit(work: Path, tmp_path: Path) -> None:
     pytest.importorskip("pre_commit", reason="needs the extra: test")
     source = tmp_path / "llmperf"
@@ -289,6 +290,7 @@ def test_a_pull_request_checks_what_it_touches(work: Path, programs: str, tmp_pa
     assert outputs["failed"] == "1"
 
 
+@pytest.mark.long
 def test_the_action_installs_the_llmperf_that_it_belongs_to(work: Path) -> None:
     found, outputs = action(work, {"tags": "memory"})
     assert (found.returncode, outputs["passed"]) == (0, "1"), found.stdout + found.stderr

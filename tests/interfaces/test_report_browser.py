@@ -34,6 +34,7 @@ HOSTILE = "<script>alert(1)</script>"
 WIDE, PHONE = {"width": 1200, "height": 900}, {"width": 390, "height": 800}
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(
         CHROMIUM is None, reason="no Chromium: apt-get install chromium, or name it in LLMPERF_CHROMIUM"
     ),

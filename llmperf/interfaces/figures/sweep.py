@@ -1,4 +1,4 @@
-"""Results along numeric knobs: what a sweep is, and its outputs against the knob."""
+"""Outputs of answers along numeric knobs, as curves."""
 
 from __future__ import annotations
 
