@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,9 @@ from llmperf.descriptors.attention import USUAL, AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Array, Real, everywhere, stack
+from llmperf.numeric import Array, Real, everywhere, most, stack
 from llmperf.operators.kinds import kind
-from llmperf.resources import MAIN, MEMORY
+from llmperf.resources import MAIN, MEMORY, VECTOR, matrix
 
 WIDER = {"bf16": ("bf16", "fp16", "fp32"), "fp16": ("fp16", "bf16", "fp32")}
 """Dtypes that can stand in for a 16-bit float without loss of range that matters to time: computed wider."""
@@ -90,8 +91,9 @@ class Machine:
         self.usual_prefill, self.usual_decode = _usual(attention, PREFILL), _usual(attention, DECODE)
         self.kernels = tuple(engine.kernels) if engine else ()
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
-        vector = next((e for e in hardware.engines.values() if e.kind == "vector" and e.peaks), None)
-        self.vector_peak: Real | None = _usual_rate(vector.peaks) if vector else None
+        usual = next((name for name, e in hardware.engines.items() if e.kind == "vector" and e.peaks), None)
+        self.vector_name = usual
+        self.vector_peak: Real | None = _usual_rate(hardware.engines[usual].peaks) if usual else None
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
         self.domain = _domain(hardware, self.scale_up)
@@ -99,6 +101,7 @@ class Machine:
         self.on_chip = _on_chip(hardware)
         self.one_shot = "all_reduce_custom" in hardware.achieved.scale_up
         self._runs: dict[str, Runs] = {}
+        self._placed_anew: dict[tuple[tuple[str, str], ...], Machine] = {}
         self._columns: dict[Any, Any] = {}
 
     def runs(self, name: str) -> Runs:
@@ -114,6 +117,29 @@ class Machine:
             found = self._runs[name] = self._placed(name)
         return found
 
+    def placing(self, engines: Mapping[str, str]) -> Machine:
+        """The same machine with kinds of operators on other engines; the same object for the same ones."""
+        key = tuple(sorted(engines.items()))
+        if not key:
+            return self
+        found = self._placed_anew.get(key)
+        if found is None:
+            placement: dict[Any, str] = {**self.hardware.placement, **engines}
+            hardware = replace(self.hardware, placement=placement)
+            found = self._placed_anew[key] = Machine(hardware, self.engine, self.attention)
+        return found
+
+    @cached_property
+    def memories(self) -> dict[str, Real]:
+        """Bandwidth of each memory that an engine reads; of several of a kind the highest. [B/s]"""
+        found: dict[str, Real] = {}
+        for engine in self.hardware.engines.values():
+            tier = self.hardware.tiers[engine.reads] if engine.reads else self.hardware.main
+            assert tier.bandwidth is not None
+            name = MEMORY.get(tier.kind, MAIN)
+            found[name] = most(found[name], tier.bandwidth) if name in found else tier.bandwidth
+        return found
+
     def _placed(self, name: str) -> Runs:
         hardware, declared = self.hardware, kind(name)
         placed = declared.placed or name
@@ -125,9 +151,15 @@ class Machine:
         assert tier.bandwidth is not None
         return Runs(called, engine.peaks, tier.bandwidth, MEMORY.get(tier.kind, MAIN))
 
-    def vector_rate(self, kind: str) -> Real | None:
-        """Vector operations a second of the engine that an operator class is placed on; None where not known."""
-        return _usual_rate(self.runs(kind).peaks) if kind in self.hardware.placement else self.vector_peak
+    def vector(self, name: str) -> tuple[str, Real | None]:
+        """The resource that does the vector work of a kind of streaming passes, and its rate: [FLOP/s].
+
+        The usual vector engine, or another one that the kind is placed on; without a rate where that is not known.
+        """
+        runs = self.runs(name)
+        if (kind(name).placed or name) in self.hardware.placement and runs.engine != self.vector_name:
+            return matrix(runs.engine), _usual_rate(runs.peaks)
+        return VECTOR, self.vector_peak
 
     def peaks(self, kind: str, dtypes: tuple[str, ...]) -> Array:
         """Peak of each operator's dtype: (operators, 1), or a column a configuration. [FLOP/s]

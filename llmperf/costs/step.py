@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -11,14 +11,17 @@ import numpy as np
 
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced
+from llmperf.costs.pricing.shared import price as price_shared
 from llmperf.costs.residence import ON_DEVICE, Residence
-from llmperf.numeric import Array, weighted_sum
+from llmperf.numeric import Array, Real, weighted_sum
 from llmperf.operators.kinds import kind
 from llmperf.operators.table import Block, Table
 from llmperf.operators.tensors import KEPT
 from llmperf.outputs import loaded
 from llmperf.resources import LINKS
 
+ALONE: Mapping[str, Mapping[str, Real]] = {}
+"""Every operator runs on one engine."""
 AWAY = "away"
 """Stands for the tier that a KV-cache method names, in place of a memory."""
 
@@ -103,7 +106,12 @@ class StepCosts:
         return found
 
 
-def price(table: Table, machine: Machine, residence: Residence = ON_DEVICE) -> StepCosts:
+def price(
+    table: Table,
+    machine: Machine,
+    residence: Residence = ON_DEVICE,
+    shared: Mapping[str, Mapping[str, Real]] = ALONE,
+) -> StepCosts:
     """Price every operator of a table.
 
     Parameters
@@ -115,6 +123,8 @@ def price(table: Table, machine: Machine, residence: Residence = ON_DEVICE) -> S
     residence : Residence
         Where weights, KV cache and states come from: what operators read from other tiers directly (CXL) does not pass
         the memory of the device.
+    shared : mapping of str to mapping of str to number or array
+        Kinds of operators that several engines share, and the part of each (`llmperf.phases.engines`). [1]
 
     Returns
     -------
@@ -124,27 +134,37 @@ def price(table: Table, machine: Machine, residence: Residence = ON_DEVICE) -> S
     costs = StepCosts()
     for block in table:
         declared = kind(block.kind)
-        priced = _price(declared.price)(block, machine, residence)
+        one = _price(declared.price)
+        engines = shared.get(block.kind)
+        if engines:
+            priced = price_shared(block, machine, residence, engines, one)
+            engine = "+".join(engines)
+        else:
+            priced = one(block, machine, residence)
+            engine = LINKS if declared.engine == "link" else machine.runs(block.kind).engine
         costs.priced.append(priced)
-        engine = LINKS if declared.engine == "link" else machine.runs(block.kind).engine
         entries: list[tuple[dict[Any, Sum], Any, Array]] = [
             (costs.time, engine, priced.time),
             (costs.roofline, engine, priced.roofline),
             *((costs.limits, name, part) for name, part in priced.limits.items()),
             *((costs.demands, name, part) for name, part in priced.demands.items()),
+            *((costs.moved, *entry) for part in priced.each for entry in _moved(part)),
         ]
-        for column, tensor, direction in declared.moves:
-            moved = block.column(column)
-            if column == "kv_read":
-                moved = moved - block.kv_repeated
-            entries.append((costs.moved, (priced.memory, tensor, direction), moved))
-        for column, tensor, direction in declared.away:
-            if block.column(column).any():
-                entries.append((costs.moved, (AWAY, tensor, direction), block.column(column)))
         for (into, name, _), part in zip(entries, _sums(block, [entry[2] for entry in entries]), strict=True):
             into[name] = into[name] + part if name in into else part
         costs.launches = _launches(block) if len(costs.priced) == 1 else costs.launches + _launches(block)
     return costs
+
+
+def _moved(priced: Priced) -> Iterator[tuple[tuple[str, str, str], Array]]:
+    """Distinct bytes that operators move, by memory, tensor class and direction. [B]"""
+    block, declared = priced.block, kind(priced.block.kind)
+    for column, tensor, direction in declared.moves:
+        moved = block.column(column)
+        yield (priced.memory, tensor, direction), moved - block.kv_repeated if column == "kv_read" else moved
+    for column, tensor, direction in declared.away:
+        if block.column(column).any():
+            yield (AWAY, tensor, direction), block.column(column)
 
 
 @lru_cache(maxsize=256)

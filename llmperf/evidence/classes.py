@@ -43,7 +43,12 @@ def bits_class(scenario: Scenario) -> str:
 def regime(scenario: Scenario) -> str:
     """What else decides: data elsewhere than in the main memory, experts, several devices, or none of these."""
     layout, hardware = scenario.parallelism, scenario.hardware
-    if scenario.placement.tiers or len(hardware.memory_order) > 1 or scenario.kv_cache.offload is not None:
+    if (
+        scenario.placement.tiers
+        or scenario.placement.tensors
+        or len(hardware.memory_order) > 1
+        or scenario.kv_cache.offload is not None
+    ):
         return "offload"
     if scenario.model.moe is not None:
         return "moe"

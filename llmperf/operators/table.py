@@ -7,6 +7,7 @@ says how many there are. Work and bytes are those of ONE operator on ONE device 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
@@ -21,6 +22,11 @@ UNUSED = np.zeros((1, 1))
 
 DEFAULTS = {"group": 1.0, "query": 1.0, "ranks_up": 1.0, "ranks_out": 1.0}
 """What an operator has in a column that says nothing of it, where that is not zero. [1]"""
+
+WHOLE = frozenset(
+    ("m", "k", "hit", "query", "keys", "before", "sequences", "context", "group", "resident_bytes", "resident_experts")
+)
+"""Columns that stay as they are where engines share the outputs of an operator."""
 
 LIKE = {"resident_bytes": "weight_bytes", "resident_experts": "expert_bytes", "padded_flops": "flops"}
 """Columns that are as another one unless an operator says otherwise."""
@@ -171,6 +177,13 @@ class Block:
         """A column by its name, such as one that only this kind has; one zero where no operator fills it."""
         found: Array = getattr(self, name, UNUSED)
         return found
+
+    def part(self, share: Real) -> Block:
+        """A part of the outputs of every operator: of what it computes and moves, but not of its other dimensions."""
+        out = copy(self)
+        divided = kind(self.kind).declared - WHOLE
+        out.__dict__.update({name: self.column(name) * share for name in divided if self.fills(name)})
+        return out
 
     def uses(self, column: str) -> bool:
         """Whether operators of this kind fill a column."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-Tensor = Literal["weights", "experts", "kv_cache", "states", "activations", "gradients", "optimizer"]
-"""Weights of all layers but experts; weights of experts; keys and values; recurrent states; what operators hand on; and
-what training keeps beside the weights."""
+from llmperf.descriptors.placement import TensorClass
+
+Tensor = TensorClass
+"""Classes, as a placement names them."""
 
 Direction = Literal["read", "write"]
 

@@ -46,17 +46,9 @@ def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
     for name, part in transfer.shared.items():
         found[name] = found[name] + part if name in found else part
     cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
-    kinds = {priced.memory: priced.block.kind for priced in costs.priced if priced.block.kind != "collective"}
-    for name, kind in kinds.items():
+    for name, (shared, own) in _bytes(costs, residence).items():
         main = name == MAIN
-        rate = machine.runs(kind).bandwidth
         held = cache if main else 0.0
-        nothing = combine(_nothing, costs.launches)
-        shared, own = nothing, nothing
-        for (memory, tensor, _), moved in costs.moved.items():
-            if memory == name:
-                part = combine(_times(residence.here(tensor)), moved) if main and not residence.whole else moved
-                shared, own = (shared + part, own) if tensor in READ_ONLY else (shared, own + part)
         stages = main_memory_bytes(shared.stages + passes * own.stages, held)
         whole = None
         if shared.whole is not None:
@@ -66,7 +58,29 @@ def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
             begin = machine.on_chip
             stages = stages + most(passes * scores.stages - begin, 0.0)
             whole = None if whole is None else whole + most(passes * scores.whole - begin * setup.shards.pp, 0.0)
+        rate = machine.memories[name]
         found[name] = Sum(stages / rate, None if whole is None else whole / rate)
+    return found
+
+
+def streamed(setup: Setup, costs: StepCosts, residence: Residence) -> dict[str, Sum]:
+    """Time that each memory needs for the weights, KV cache and states of a step, no cache helping. [s]"""
+    rates = setup.machine.memories
+    both = {name: shared + own for name, (shared, own) in _bytes(costs, residence).items()}
+    return {name: combine(_times(1.0 / rates[name]), moved) for name, moved in both.items()}
+
+
+def _bytes(costs: StepCosts, residence: Residence) -> dict[str, tuple[Sum, Sum]]:
+    """Bytes that each memory delivers: of what steps may share, having only read it, and of what is each step's. [B]"""
+    nothing = combine(_nothing, costs.launches)
+    several = (part for priced in costs.priced if priced.block.kind != "collective" for part in priced.each)
+    found = dict.fromkeys((part.memory for part in several), (nothing, nothing))
+    for (memory, tensor, _), moved in costs.moved.items():
+        if memory in found:
+            beside = memory == MAIN and not residence.whole
+            part = combine(_times(residence.here(tensor)), moved) if beside else moved
+            shared, own = found[memory]
+            found[memory] = (shared + part, own) if tensor in READ_ONLY else (shared, own + part)
     return found
 
 

@@ -7,7 +7,7 @@ processor) is read directly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -93,6 +93,24 @@ class Placed:
         object.__setattr__(self, "residence", Residence(held, direct))
 
 
+def usable(hardware: Hardware) -> tuple[str, ...]:
+    """Tiers that can hold weights, KV cache and states."""
+    return tuple(name for name, tier in hardware.tiers.items() if tier.kind not in ("cache", "onchip", "internal"))
+
+
+def _faults(hardware: Hardware, named: Collection[str], path: str) -> list[Problem]:
+    """What is wrong with names of tiers."""
+    allowed = usable(hardware)
+    found = []
+    for name in named:
+        if name not in allowed:
+            text = f"{hardware.name} has no memory tier called {name}"
+            found.append(Problem(text, path, allowed=allowed, suggestion=nearest(name, allowed)))
+        elif hardware.tiers[name].capacity is None:
+            found.append(Problem(f"the capacity of {name} is not known", path))
+    return found
+
+
 def tier_order(scenario: Scenario) -> list[str]:
     """Tiers that hold weights and KV cache, the main memory first.
 
@@ -106,29 +124,60 @@ def tier_order(scenario: Scenario) -> list[str]:
     named = scenario.placement.tiers
     if named is None:
         return list(hardware.memory_order) or [main]
-    usable = tuple(name for name, tier in hardware.tiers.items() if tier.kind not in ("cache", "onchip", "internal"))
     if not named:
-        raise InputError(Problem("names no tier", "placement.tiers", allowed=usable))
+        raise InputError(Problem("names no tier", "placement.tiers", allowed=usable(hardware)))
     twice = [name for name in dict.fromkeys(named) if named.count(name) > 1]
     if twice:
-        raise InputError(Problem(f"{', '.join(twice)} stands twice", "placement.tiers", allowed=usable))
-    wrong = [name for name in named if name not in usable]
-    if wrong:
-        raise InputError(
-            [
-                Problem(
-                    f"{hardware.name} has no memory tier called {name}",
-                    "placement.tiers",
-                    allowed=usable,
-                    suggestion=nearest(name, usable),
-                )
-                for name in wrong
-            ]
-        )
-    unknown = [name for name in named if hardware.tiers[name].capacity is None]
-    if unknown:
-        raise InputError([Problem(f"the capacity of {name} is not known", "placement.tiers") for name in unknown])
+        raise InputError(Problem(f"{', '.join(twice)} stands twice", "placement.tiers", allowed=usable(hardware)))
+    if faults := _faults(hardware, named, "placement.tiers"):
+        raise InputError(faults)
     return [main, *[name for name in named if name != main]]
+
+
+def _asked(scenario: Scenario, order: list[str]) -> dict[Tensor, dict[str, Real]]:
+    """Shares of tensor classes that a placement puts into tiers behind the main memory, by class and tier. [1]
+
+    Raises
+    ------
+    InputError
+        If a class cannot be placed, or twice, or into a tier that is not there, or more than all of it.
+    """
+    wanted, hardware, model = scenario.placement, scenario.hardware, scenario.model
+    faults: list[Problem] = []
+    out: dict[Tensor, dict[str, Real]] = {}
+    lacking = {"experts": model.moe is None, "states": model.ssm is None, "kv_cache": model.attention is None}
+    for tensor, given in wanted.tensors.items():
+        path = f"placement.tensors.{tensor}"
+        whole = sum(given.values())
+        if tensor not in KEPT:
+            text = f"inference keeps no {tensor} from step to step"
+            faults.append(Problem(text, path, allowed=KEPT, kind="not_yet"))
+        elif lacking.get(tensor):
+            faults.append(Problem(f"{model.name} has no {tensor.replace('_', ' ')}", path))
+        elif (wanted.weights if tensor in READ_ONLY else wanted.kv_cache) is not None:
+            other = "placement.weights" if tensor in READ_ONLY else "placement.kv_cache"
+            faults.append(Problem(f"is placed twice, here and by {other}", path, suggestion="write it once"))
+        elif anywhere(whole > 1.0 + ROUNDING):
+            faults.append(Problem("the shares are more than the whole", path))
+        elif wrong := _faults(hardware, given, path):
+            faults += wrong
+        else:
+            main = order[0]
+            behind: dict[str, Real] = {name: share for name, share in given.items() if name != main}
+            if main in given and anywhere(whole < 1.0 - ROUNDING):
+                if len(order) == 1:
+                    text = f"a part of it must go to another tier, and {hardware.name} has none that is named"
+                    faults.append(Problem(text, path, suggestion="name it beside the other share"))
+                    continue
+                behind[order[1]] = behind.get(order[1], 0.0) + (1.0 - whole)
+            out[tensor] = behind
+    if faults:
+        raise InputError(faults)
+    return out
+
+
+ROUNDING = 1e-9
+"""Sum of shares beyond 1 that is no fault. [1]"""
 
 
 def place(scenario: Scenario, need: Memory) -> Placed:
@@ -149,46 +198,87 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     weights, kv = need.weights.max(axis=0), need.kv_cache.max(axis=0)
     parts: dict[Tensor, Real] = {"experts": need.experts.max(axis=0), "states": need.states.max(axis=0)}
     whole: dict[Tensor, Real] = {"weights": weights - parts["experts"], "kv_cache": kv - parts["states"], **parts}
+    asked = _asked(scenario, order) if wanted.tensors else {}
+    free_weights, free_kv = weights - _put_there(asked, whole, READ_ONLY), kv - _put_there(asked, whole, OTHERS)
     room = need.usable - need.fixed
-    left_weights = most(weights - most(room, 0.0), 0.0)
+    left_weights = most(free_weights - most(room, 0.0), 0.0)
     if wanted.weights is not None:
         left_weights = most(left_weights, weights * (1.0 - wanted.weights))
-    room_kv = room - (weights - left_weights)
-    left_kv = most(kv - most(room_kv, 0.0), 0.0)
+    room_kv = room - (free_weights - left_weights)
+    left_kv = most(free_kv - most(room_kv, 0.0), 0.0)
     if wanted.kv_cache is not None:
         left_kv = most(left_kv, kv * (1.0 - wanted.kv_cache))
     shares = []
-    total_room = room_kv
+    total_room, over = room_kv, 0.0 * room
+    limits: list[Real] = []
     method, own_tier = scenario.kv_cache.offload, tier_of_cache(scenario)
-    for name in order[1:]:
+    named = dict.fromkeys(name for places in asked.values() for name in places)
+    for name in (*order[1:], *(name for name in named if name not in order)):
         tier = hardware.tiers[name]
         capacity = (tier.capacity or 0.0) / sharers(scenario, tier)
         if name == own_tier:
             capacity = most(capacity - need.away, 0.0)
-        moved = least(left_weights, capacity)
-        moved_kv = least(left_kv, capacity - moved)
-        total_room = total_room + capacity - moved
+        own = _put_there(asked, whole, READ_ONLY, name)
+        own_kv = _put_there(asked, whole, OTHERS, name)
+        over = over + most(own + own_kv - capacity, 0.0)
+        left = most(capacity - own - own_kv, 0.0)
+        fills = name in order
+        moved = least(left_weights, left) if fills else 0.0 * left
+        moved_kv = least(left_kv, left - moved) if fills else 0.0 * left
+        if name in asked.get("kv_cache", {}):
+            limits.append(most(capacity - own - moved, 0.0) / most(asked["kv_cache"][name], TINY))
+        if fills:
+            total_room = total_room + most(capacity - own, 0.0) - moved
         left_weights, left_kv = left_weights - moved, left_kv - moved_kv
         last = name == order[-1]  # what has no place is timed as if the last tier had it
         held, held_kv = (moved + left_weights, moved_kv + left_kv) if last else (moved, moved_kv)
-        of_weights, of_kv = held / weights, held_kv / most(kv, TINY)
-        each: dict[Tensor, Real] = {tensor: of_weights if tensor in READ_ONLY else of_kv for tensor in KEPT}
+        each: dict[Tensor, Real] = {}
+        for tensor in KEPT:
+            filled = held / most(free_weights, TINY) if tensor in READ_ONLY else held_kv / most(free_kv, TINY)
+            there = asked.get(tensor, {})
+            each[tensor] = filled if not there else there.get(name, 0.0) + filled * (1.0 - sum(there.values()))
         sizes = {tensor: share * whole[tensor] for tensor, share in each.items()}
-        shares.append(Share(name, tier, each, sizes, of_weights, of_kv))
-    own = method.overlap if method is not None else None
+        shares.append(Share(name, tier, each, sizes, (own + held) / weights, (own_kv + held_kv) / most(kv, TINY)))
+    if limits:  # where shares are fixed, the first tier that is full ends the growth of the cache
+        limits.append(total_room / most(1.0 - sum(asked["kv_cache"].values()), TINY))
+        total_room = limits[0]
+        for limit in limits[1:]:
+            total_room = least(total_room, limit)
+    own_overlap = method.overlap if method is not None else None
     overlap = next(
         value
-        for value in (wanted.overlap, own, scenario.engine.memory_overlap, hardware.memory_overlap)
+        for value in (wanted.overlap, own_overlap, scenario.engine.memory_overlap, hardware.memory_overlap)
         if value is not None
     )
-    missing = left_weights + left_kv + most(-room, 0.0)
+    missing = left_weights + left_kv + most(-room, 0.0) + over
     if own_tier is not None:
         missing = missing + most(need.away - need.elsewhere, 0.0)
-        named = {share.name: share for share in shares}
+        known = {share.name: share for share in shares}
         bare = Share(own_tier, hardware.tiers[own_tier], {}, {})
-        named[own_tier] = replace(named.get(own_tier, bare), chosen_bytes=need.away)
-        shares = list(named.values())
+        known[own_tier] = replace(known.get(own_tier, bare), chosen_bytes=need.away)
+        shares = list(known.values())
     return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
+
+
+OTHERS: tuple[Tensor, ...] = tuple(tensor for tensor in KEPT if tensor not in READ_ONLY)
+
+
+def _put_there(
+    asked: Mapping[Tensor, Mapping[str, Real]],
+    whole: Mapping[Tensor, Real],
+    tensors: tuple[Tensor, ...],
+    tier: str | None = None,
+) -> Real:
+    """Bytes of tensor classes that a placement puts into a tier, or into all that it names. [B]"""
+    return sum(
+        (
+            share * whole[tensor]
+            for tensor in tensors
+            for name, share in asked.get(tensor, {}).items()
+            if tier in (None, name)
+        ),
+        0.0,
+    )
 
 
 def bandwidths(hardware: Hardware, share: Share, sharers: Real) -> dict[str, Real]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -18,6 +19,7 @@ from llmperf.operators.matrix import ENGINES
 from llmperf.operators.step import Step
 from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
+from llmperf.phases.engines import engines
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Setup:
     ----------
     sequences : number or array
         Sequences of the most loaded data-parallel rank. [1]
+    shared : dict of str to dict of str to number or array
+        Kinds of operators that several engines share (`llmperf.phases.engines`). [1]
     """
 
     scenario: Scenario
@@ -36,6 +40,7 @@ class Setup:
     stages: Stages
     formats: Formats
     sequences: Real
+    shared: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
 
     def table(self, step: Step) -> Table:
         """The operators of a step."""
@@ -132,15 +137,15 @@ class Setup:
         )
 
 
-def dequantized(scenario: Scenario) -> Scenario:
-    """The scenario as hardware without an engine for its weight format runs it.
+def dequantized(scenario: Scenario, hardware: Hardware) -> Scenario:
+    """The scenario as hardware without an engine for its weight format runs it, its operators placed.
 
     Products that are made of bit planes, look-ups or additions become multiply-adds in the format's activations; where
     there is no engine for these, or for a part that is computed wider, weights are converted to 16 bit. Inputs stay
     16 bit then, and each weight costs at least one vector operation, as in the weight-only kernels that engines use on
     such chips. Activations that differ from those of the format were asked for, and stay: all is computed in them.
     """
-    weights, hardware = scenario.weights, scenario.hardware
+    weights = scenario.weights
     asked = scenario.activations != weights.activations
     if weights.product != "multiply" and (asked or compute_dtype(hardware, ENGINES[weights.product]) is None):
         weights = _unpacked(replace(weights, product="multiply", activation_bits=None, kernels=None))
@@ -184,8 +189,11 @@ def setup(scenario: Scenario) -> Setup:
     InputError
         If the hardware has no engine for the formats, and none that could compute with dequantized weights.
     """
-    scenario = dequantized(scenario)
-    model, layout, hardware = scenario.model, scenario.parallelism, scenario.hardware
+    usual = machine_of(scenario.hardware, scenario.engine, scenario.attention)
+    machine, shared = engines(scenario, usual)
+    hardware = machine.hardware
+    scenario = dequantized(scenario, hardware)
+    model, layout = scenario.model, scenario.parallelism
     weights = scenario.weights
     wanted = ENGINES.get(weights.product, scenario.activations)
     linear = compute_dtype(hardware, wanted)
@@ -198,7 +206,7 @@ def setup(scenario: Scenario) -> Setup:
                 suggestion="a format that computes in one of these",
             )
         )
-    machine, kernel = machine_of(hardware, scenario.engine, scenario.attention), scenario.attention
+    kernel = scenario.attention
     if kernel.decode_products == "vector" and machine.vector_peak is None:
         text = f"{kernel.name} computes on vector units, whose rate {hardware.name} does not say"
         raise InputError(Problem(text, "attention", suggestion="a kernel of matrix products, such as fused"))
@@ -220,4 +228,5 @@ def setup(scenario: Scenario) -> Setup:
             scored=everywhere(scenario.attention.score_bytes > 0.0),
         ),
         ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
+        shared,
     )

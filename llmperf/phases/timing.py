@@ -9,11 +9,12 @@ import numpy as np
 
 from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden
+from llmperf.costs.residence import Residence
 from llmperf.costs.step import StepCosts, Sum, combine, price
 from llmperf.numeric import Real, anywhere, ceil_div, choose, most
 from llmperf.operators.step import Step
 from llmperf.operators.table import Block, Table
-from llmperf.phases.bounds import fastest
+from llmperf.phases.bounds import fastest, streamed
 from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, Transfer, transfers
 from llmperf.phases.setup import Setup
@@ -73,13 +74,13 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         a captured graph where the engine has them.
     """
     scenario = setup.scenario
-    costs = price(table, setup.machine, placed.residence)
+    costs = price(table, setup.machine, placed.residence, setup.shared)
     moved = transfers(scenario, placed, costs)
     time = step_time(
         setup,
         costs,
         moved,
-        placed.overlap,
+        placed,
         step.prompts + step.sequences,
         captured=scenario.engine.graphs and not step.prefills,
         cached=step.sequences * step.decode_context(None) if step.decodes else 0.0,
@@ -88,11 +89,12 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
     return Timed(costs, moved, time, fastest(setup, costs, moved, placed.residence, passes))
 
 
-def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum:
+def _together(parts: dict[str, Sum], costs: StepCosts, setup: Setup, residence: Residence) -> Sum:
     """Engines that take turns, or of whose shorter sides a share is hidden; links always wait.
 
     However well engines hide each other, a resource that they share is busy for all of them.
     """
+    concurrency = setup.scenario.hardware.concurrency
     engines = [part for name, part in parts.items() if name != LINKS]
     both = engines[0]
     if len(engines) > 1:
@@ -105,7 +107,8 @@ def _together(parts: dict[str, Sum], costs: StepCosts, concurrency: Real) -> Sum
 
         both = combine(joined, *engines)
         if anywhere(concurrency > 0.0):
-            both = combine(most, both, _longest({name: p for name, p in costs.demands.items() if not is_link(name)}))
+            busy = {name: part for name, part in costs.demands.items() if not is_link(name)}
+            both = combine(most, both, _longest({**busy, **streamed(setup, costs, residence)}))
     return both + parts[LINKS] if LINKS in parts else both
 
 
@@ -122,7 +125,7 @@ def step_time(
     setup: Setup,
     costs: StepCosts,
     transfer: Transfer,
-    overlap: Real,
+    placed: Placed,
     sequences: Real,
     captured: bool,
     cached: Real = 0.0,
@@ -136,8 +139,8 @@ def step_time(
     costs : StepCosts
     transfer : Transfer
         What the step moves from tiers behind the main memory.
-    overlap : number
-        Share of streamed transfers that hides behind computing. [1]
+    placed : Placed
+        Where weights, KV cache and states lie, and how much of streaming them hides behind computing.
     sequences : number or array
         Sequences in the step. [1]
     captured : bool
@@ -149,8 +152,8 @@ def step_time(
     """
     scenario = setup.scenario
     achieved, engine = scenario.hardware.achieved, scenario.engine
-    device = _together(costs.time, costs, scenario.hardware.concurrency)
-    ideal = _together(costs.roofline, costs, scenario.hardware.concurrency)
+    device = _together(costs.time, costs, setup, placed.residence)
+    ideal = _together(costs.roofline, costs, setup, placed.residence)
     waits = {name: part.total for name, part in costs.limits.items()}
     if beside is not None:
         device = device + beside
@@ -160,7 +163,7 @@ def step_time(
         waits[resource] = part.total
     if transfer.streamed:
         moved = _longest(transfer.streamed)
-        longer = combine(lambda time, beside: hidden(time, beside, overlap), device, moved)
+        longer = combine(lambda time, beside: hidden(time, beside, placed.overlap), device, moved)
         exposed = longer.total - device.total
         for resource, part in transfer.streamed.items():
             waits[resource] = choose(part.total >= moved.total, exposed, 0.0)

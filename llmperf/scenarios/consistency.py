@@ -108,9 +108,11 @@ def _method_of_cache(scenario: Scenario) -> list[Fault]:
     found = []
     if method.offload is not None:
         found += _tier_of_cache(scenario.hardware, method.offload.tier)
+        text = f"{method.name} keeps its cache in {method.offload.tier}: no share of it can be placed"
         if scenario.placement.kv_cache is not None:
-            text = f"{method.name} keeps its cache in {method.offload.tier}: no share of it can be placed"
             found.append(("placement.kv_cache", text))
+        if "kv_cache" in scenario.placement.tensors:
+            found.append(("placement.tensors.kv_cache", text))
     drops = method.budget is not None or method.windowed is not None
     if drops and anywhere(scenario.workload.shared_prefix > 0):
         text = f"{method.name} drops tokens by what one request asks: a prefix that is kept for others needs them all"

@@ -34,7 +34,7 @@ FLAT: dict[str, str] = {
     item.name: f"{section}.{item.name}"
     for section, cls in SECTIONS.items()
     for item in fields(cls)
-    if not (section == "placement" and item.name in ("weights", "kv_cache"))
+    if not (section == "placement" and item.name in ("weights", "kv_cache", "operators", "tensors"))
     and (section != "prices" or item.name == "rent")
 }
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""

@@ -49,7 +49,7 @@ def price_prefill(block: Block, machine: Machine, residence: Residence) -> Price
     time = np.maximum((time + passed) * kernel.prefill_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = limit_parts(name, reached, slowed + passed, fixed, beside)
-    return Priced(block, time, ideal, limits, demands, name)
+    return Priced(block, time, ideal, limits, demands, name, cold)
 
 
 def _matrix(block: Block, machine: Machine) -> str:
@@ -150,7 +150,7 @@ def price_decode(block: Block, machine: Machine, residence: Residence) -> Priced
     time = np.maximum((time + again) * kernel.decode_slowdown, ideal)
     name = machine.runs(block.kind).memory
     limits = limit_parts(name, reached, slowed, fixed + again, beside)
-    return Priced(block, time, ideal, limits, demands, name)
+    return Priced(block, time, ideal, limits, demands, name, cold)
 
 
 def _products_of_cache(

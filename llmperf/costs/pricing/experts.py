@@ -33,4 +33,5 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory
     limits = limit_parts(name, reached, slowed, fixed, demands)
-    return Priced(block, time, roofline(compute, stored, *vector_times(demands)), limits, demands, name)
+    ideal = roofline(compute, stored, *vector_times(demands))
+    return Priced(block, time, ideal, limits, demands, name, stored)

@@ -29,6 +29,10 @@ class Priced:
         Time that each resource but memory needs at its peak. [s]
     memory : str
         The memory resource that the operators read.
+    cold : ndarray
+        Time that it needs at its bandwidth. [s]
+    parts : tuple of Priced
+        Where engines share the operators: what each of them does.
     """
 
     block: Block
@@ -37,6 +41,13 @@ class Priced:
     limits: dict[str, Array]
     demands: dict[str, Array]
     memory: str = MAIN
+    cold: Array | float = 0.0
+    parts: tuple[Priced, ...] = ()
+
+    @property
+    def each(self) -> tuple[Priced, ...]:
+        """What each engine does: of an engine's own operators, all."""
+        return self.parts or (self,)
 
 
 def memory_time(

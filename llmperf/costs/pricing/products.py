@@ -26,4 +26,4 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     if not all(block.required):
         needed = np.array(block.required)[:, None]
         demands = {resource: np.where(needed, part, 0.0) for resource, part in demands.items()}
-    return Priced(block, time, ideal, limits, demands, name)
+    return Priced(block, time, ideal, limits, demands, name, cold)
