@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Name, Number, Text, _Marker
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Marker, Name, Number, Text
 from llmperf.errors import shown
 
 TensorClass = Literal["weights", "experts", "kv_cache", "states", "activations", "gradients", "optimizer"]
@@ -14,7 +14,7 @@ TensorClass = Literal["weights", "experts", "kv_cache", "states", "activations",
 
 
 @dataclass(frozen=True, slots=True)
-class Places(_Marker):
+class Places(Marker):
     """The name of a place, or places with the share of each: ``dram``, or ``{hbm: 0.5, dram: 0.5}``."""
 
     def check(self, value: Any) -> Any:
