@@ -95,12 +95,12 @@ class StepCosts:
     priced: list[Priced] = field(default_factory=list)
 
     def bytes(
-        self, tensors: Collection[str] = KEPT, direction: str | None = None, memory: str | None = None
+        self, tensors: Collection[str] = KEPT, direction: str | None = None, memories: Collection[str] | None = None
     ) -> Sum | None:
-        """Bytes of some tensor classes, of all memories or of one; None where nothing of them is moved. [B]"""
+        """Bytes of some tensor classes, of all memories or of some; None where nothing of them is moved. [B]"""
         found: Sum | None = None
         for (where, tensor, way), part in self.moved.items():
-            here = where == memory if memory is not None else where != AWAY
+            here = where in memories if memories is not None else where != AWAY
             if tensor in tensors and here and direction in (None, way):
                 found = part if found is None else found + part
         return found

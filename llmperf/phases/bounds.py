@@ -59,7 +59,8 @@ def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
             stages = stages + most(passes * scores.stages - begin, 0.0)
             whole = None if whole is None else whole + most(passes * scores.whole - begin * setup.shards.pp, 0.0)
         rate = machine.memories[name]
-        found[name] = Sum(stages / rate, None if whole is None else whole / rate)
+        part = Sum(stages / rate, None if whole is None else whole / rate)
+        found[name] = found[name] + part if name in found else part
     return found
 
 

@@ -37,7 +37,7 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
     """
     engine, kernel, weights = scenario.engine, scenario.attention, scenario.weights
     moved: Sum | None = None
-    read = costs.bytes(READ_ONLY, memory=MAIN) if engine.dequantized_copy and weights.weight_only else None
+    read = costs.bytes(READ_ONLY, memories=(MAIN,)) if engine.dequantized_copy and weights.weight_only else None
     if read is not None:
         copy = 1.0 + DTYPE_BYTES[scenario.activations] / element_bytes(weights)
         moved = combine(lambda size: size * copy, read)

@@ -20,7 +20,7 @@ from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
 from llmperf.operators.tensors import KEPT, READ_ONLY, Tensor
 from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
-from llmperf.resources import HOST_LINK, MEMORY, outwards
+from llmperf.resources import HOST_LINK, MAIN, MEMORY, outwards
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,12 +327,16 @@ def transfers(scenario: Scenario, placed: Placed, costs: StepCosts) -> Transfer:
     return out
 
 
+ON_DEVICE = (MAIN, MEMORY["internal"])
+"""Memories that what lies in a tier must reach; an engine that reads a tier itself has it there already."""
+
+
 def _share_of(share: Share, costs: StepCosts, tensor: Tensor, direction: str) -> Sum | None:
     """Bytes of a tensor class that a step moves in one direction to or from a tier; None where there are none. [B]"""
     fraction = share.shares.get(tensor, 0.0)
     if not isinstance(fraction, np.ndarray) and fraction == 0.0:
         return None
-    moved = costs.bytes((tensor,), direction)
+    moved = costs.bytes((tensor,), direction, ON_DEVICE)
     return None if moved is None else combine(lambda size: fraction * size, moved)
 
 
@@ -344,7 +348,7 @@ def _method_transfers(scenario: Scenario, costs: StepCosts, fraction: Real, out:
     share = Share(name, scenario.hardware.tiers[name], {}, {})
     for resource, rate in bandwidths(scenario.hardware, share, sharers(scenario, share.tier)).items():
         for direction, key in (("read", resource), ("write", outwards(resource))):
-            moved = costs.bytes(("kv_cache",), direction, AWAY)
+            moved = costs.bytes(("kv_cache",), direction, (AWAY,))
             if moved is not None:
                 _put(out.streamed if share.streamed else out.direct, resource, moved, rate * fraction)
                 _put(out.own, key, moved, rate)

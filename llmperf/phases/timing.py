@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,16 @@ def _longest(parts: dict[str, Sum]) -> Sum:
     return out
 
 
+def _passing(transfer: Transfer, engines: Mapping[str, Sum]) -> Iterator[Sum]:
+    """Time at its peak of every resource on the way from a tier, with what engines read of that tier themselves. [s]"""
+    for resource in {**transfer.own, **transfer.shared}:
+        parts = [way[resource] for way in (transfer.own, transfer.shared, engines) if resource in way]
+        whole = parts[0]
+        for part in parts[1:]:
+            whole = whole + part
+        yield whole
+
+
 def step_time(
     setup: Setup,
     costs: StepCosts,
@@ -168,9 +179,11 @@ def step_time(
         for resource, part in transfer.streamed.items():
             waits[resource] = choose(part.total >= moved.total, exposed, 0.0)
         device = longer
-    for resource in {**transfer.own, **transfer.shared}:
-        parts = [way[resource] for way in (transfer.own, transfer.shared) if resource in way]
-        ideal = combine(most, ideal, parts[0] if len(parts) == 1 else parts[0] + parts[1])
+    for whole in _passing(
+        transfer, streamed(setup, costs, placed.residence) if transfer.own or transfer.shared else {}
+    ):
+        ideal = combine(most, ideal, whole)
+        device = combine(most, device, whole)
     if not captured:
         launch = achieved.launch if engine.launch_time is None else engine.launch_time
         each = launch * engine.launches_per_operator
