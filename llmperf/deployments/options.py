@@ -138,6 +138,20 @@ def _negated(options: Options, name: str, flag: Flag, draft: Draft) -> None:
         draft.note("ignored", flag, "is switched off")
 
 
+def other_variable(
+    draft: Draft, tool: str, own: tuple[str, ...], harmless: re.Pattern[str], name: str, value: str, line: int | None
+) -> bool:
+    """A variable of the environment that a tool reads and this version does not; whether it may change the answer.
+
+    `own` are what the tool's variables begin with, `harmless` those of them that concern logs, addresses and the like.
+    """
+    if not name.startswith(own) or harmless.fullmatch(name):
+        return False
+    flag = Flag(name.lower(), name, (value,), (), None, line)
+    draft.note("not_understood", flag, f"is a variable of {tool} that may change the answer")
+    return True
+
+
 # --- Rules -----------------------------------------------------------------------------------------------------------
 
 

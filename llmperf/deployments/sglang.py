@@ -9,7 +9,7 @@ import re
 
 from llmperf.deployments import formats, images, vllm
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.options import Options, Rule, number, switch, text, whole
+from llmperf.deployments.options import Options, Rule, number, other_variable, switch, text, whole
 from llmperf.deployments.reasons import (
     CHECKPOINT,
     DEVICE,
@@ -239,8 +239,4 @@ ENVIRONMENT_IGNORED = re.compile(
 
 def environment(draft: Draft, name: str, value: str, line: int | None) -> bool:
     """Take a variable of the process's environment that means something; whether it did."""
-    if not name.startswith("SGLANG_") or ENVIRONMENT_IGNORED.fullmatch(name):
-        return False
-    flag = Flag(name.lower(), name, (value,), (), None, line)
-    draft.note("not_understood", flag, "is a variable of SGLang that may change the answer")
-    return True
+    return other_variable(draft, "SGLang", ("SGLANG_",), ENVIRONMENT_IGNORED, name, value, line)

@@ -10,7 +10,7 @@ import re
 
 from llmperf.deployments import formats, images, vllm
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.options import OFF, Options, Rule, number, switch, text, whole
+from llmperf.deployments.options import OFF, Options, Rule, number, other_variable, switch, text, whole
 from llmperf.deployments.reasons import (
     CHECKPOINT,
     DISAGGREGATED,
@@ -180,8 +180,4 @@ ENVIRONMENT_IGNORED = re.compile(r"(TRTLLM|TLLM)_(LOG_.*|.*PROFILE.*|.*TIMEOUT.*
 
 def environment(draft: Draft, name: str, value: str, line: int | None) -> bool:
     """Take a variable of the process's environment that means something; whether it did."""
-    if not name.startswith(("TRTLLM_", "TLLM_")) or ENVIRONMENT_IGNORED.fullmatch(name):
-        return False
-    flag = Flag(name.lower(), name, (value,), (), None, line)
-    draft.note("not_understood", flag, "is a variable of TensorRT-LLM that may change the answer")
-    return True
+    return other_variable(draft, "TensorRT-LLM", ("TRTLLM_", "TLLM_"), ENVIRONMENT_IGNORED, name, value, line)

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmperf.deployments import checkpoints, formats, images
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.options import Options, Rule, number, switch, text, whole
+from llmperf.deployments.options import Options, Rule, number, other_variable, switch, text, whole
 from llmperf.deployments.reasons import (
     CHECKPOINT,
     DEVICE,
@@ -352,14 +352,12 @@ ENVIRONMENT_IGNORED = re.compile(
 
 def environment(draft: Draft, name: str, value: str, line: int | None) -> bool:
     """Take a variable of the process's environment that means something; whether it did."""
+    if name != "VLLM_USE_V1":
+        return other_variable(draft, "vLLM", ("VLLM_",), ENVIRONMENT_IGNORED, name, value, line)
     flag = Flag(name.lower(), name, (value,), (), None, line)
-    if name == "VLLM_USE_V1" and value.strip() in ("0", "false"):
+    if value.strip() in ("0", "false"):
         draft.settings["_old_engine"] = "vllm-2024"
         draft.note("understood", flag, "the engine of before version 0.8", "engine", "vllm-2024")
-    elif name == "VLLM_USE_V1":
-        draft.note("understood", flag, "the engine of version 0.8 and later")
-    elif name.startswith("VLLM_") and not ENVIRONMENT_IGNORED.fullmatch(name):
-        draft.note("not_understood", flag, "is a variable of vLLM that may change the answer")
     else:
-        return False
+        draft.note("understood", flag, "the engine of version 0.8 and later")
     return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,19 +147,34 @@ def parse_json(content: bytes, file: str) -> Document:
             raise InputError(Problem("this key stands twice", twice, file))
         return out
 
+    def parsed() -> Any:
+        try:
+            return json.loads(decoded(content, file), parse_constant=refuse, object_pairs_hook=mapping)
+        except json.JSONDecodeError as error:
+            raise InputError(Problem(f"is not JSON: {error.msg}", file=file, line=error.lineno)) from None
+
+    return Document(bounded(parsed, file), file)
+
+
+def bounded(parsed: Callable[[], Any], file: str) -> Any:
+    """What a parser of the standard library makes of a file, if that is at most `MAX_DEPTH` levels deep.
+
+    Raises
+    ------
+    InputError
+        If it is nested deeper, or a number has more digits than Python reads; what the parser itself raises so.
+    """
     try:
-        data = json.loads(decoded(content, file), parse_constant=refuse, object_pairs_hook=mapping)
+        data = parsed()
     except InputError:
         raise
-    except json.JSONDecodeError as error:
-        raise InputError(Problem(f"is not JSON: {error.msg}", file=file, line=error.lineno)) from None
     except RecursionError:
         raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file)) from None
     except ValueError:
         raise InputError(Problem("holds a number too long to read", file=file)) from None
     if deeper_than(data, MAX_DEPTH):
         raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file))
-    return Document(data, file)
+    return data
 
 
 def deeper_than(data: Any, depth: int) -> bool:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from llmperf.errors import InputError, Problem, shown
-from llmperf.files.documents import MAX_DEPTH, MAX_NODES, Document, decoded, deeper_than
+from llmperf.files.documents import MAX_NODES, Document, bounded, decoded
 
 
 def parse(content: bytes, file: str) -> Document:
@@ -22,16 +22,14 @@ def parse(content: bytes, file: str) -> Document:
     else:
         import tomli as tomllib
     text = decoded(content, file)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(Problem(f"is not TOML: {shown(str(error))}", file=file)) from None
-    except RecursionError:
-        raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file)) from None
-    except ValueError:
-        raise InputError(Problem("holds a number too long to read", file=file)) from None
-    if deeper_than(data, MAX_DEPTH):
-        raise InputError(Problem(f"is nested deeper than {MAX_DEPTH} levels", file=file))
+
+    def parsed() -> Any:
+        try:
+            return tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(Problem(f"is not TOML: {shown(str(error))}", file=file)) from None
+
+    data = bounded(parsed, file)
     if _nodes(data) > MAX_NODES:
         raise InputError(Problem(f"holds more than {MAX_NODES} values", file=file))
     return Document(data, file, _lines(text, data))

@@ -111,20 +111,10 @@ def _fewest_hit(load: Load, hidden: Array, experts: Array, top_k: Array, ranks: 
     return np.where(limited, np.minimum(top_k / ranks, 1.0), chosen)
 
 
-def moe_time(
-    fit: Any,
-    _: Machine,
-    compute: Array,
-    memory: Array,
-    passes: Array,
-    foreign: Array,
-    k: Array,
-    rows: Array,
-    hit: Array,
-) -> Array:
-    """Both products of a layer: (2, rows) arrays in the rows' own order, summed."""
-    halves = [
-        moe.time(fit, compute[:, half], memory[:, half], passes[:, half], foreign[:, half], k[:, half], rows, hit)[0]
+def moe_time(fit: Any, _: Machine, rows: Array, hit: Array, **products: Array) -> Array:
+    """Both products of a layer: those columns have one entry for each, and their times are summed. [s]"""
+    first, second = (
+        moe.time(fit, **{name: column[:, half] for name, column in products.items()}, rows=rows, hit=hit)[0]
         for half in (0, 1)
-    ]
-    return np.asarray(halves[0] + halves[1])
+    )
+    return np.asarray(first + second)

@@ -27,6 +27,14 @@ def measurements(fields: Fields, extra: dict[str, str]) -> None:
             fields.skip(key, NO_PREDICTION)
 
 
+def read(fields: Fields, extra: dict[str, str]) -> OfferedLoad:
+    """The load of a run of which some requests completed, with its measurements."""
+    if fields.get("completed") == 0:
+        fields.fault("completed", "no request completed")
+    measurements(fields, extra)
+    return load(fields)
+
+
 def load(fields: Fields) -> OfferedLoad:
     """A rate that is finite makes an open loop, otherwise a limit of requests in flight a closed one."""
     requests = fields.some("completed")

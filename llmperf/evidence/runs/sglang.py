@@ -25,10 +25,7 @@ def recognizes(data: Mapping[str, Any]) -> bool:
 def run(fields: Fields) -> Run:
     """One line of ``bench_serving``."""
     fields.require("completed", "total_input_tokens", "total_output_tokens")
-    if fields.get("completed") == 0:
-        fields.fault("completed", "no request completed")
-    serving.measurements(fields, {"total_throughput": "total_tokens_per_s", "mean_e2e_latency_ms": "e2e_s"})
-    load = serving.load(fields)
+    load = serving.read(fields, {"total_throughput": "total_tokens_per_s", "mean_e2e_latency_ms": "e2e_s"})
     info = fields.get("server_info")
     server = Fields(info if isinstance(info, Mapping) else {}, fields.file, fields.line, fields.problems)
     return Run(

@@ -29,10 +29,7 @@ def is_latency(data: Mapping[str, Any]) -> bool:
 def serve(fields: Fields) -> Run:
     """One result of ``vllm bench serve``."""
     fields.require(*SERVE_KEYS)
-    if fields.get("completed") == 0:
-        fields.fault("completed", "no request completed")
-    serving.measurements(fields, {"total_token_throughput": "total_tokens_per_s", "mean_e2el_ms": "e2e_s"})
-    load = serving.load(fields)
+    load = serving.read(fields, {"total_token_throughput": "total_tokens_per_s", "mean_e2el_ms": "e2e_s"})
     return Run(
         SERVE,
         serving.label(fields, load),
