@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -11,46 +11,37 @@ import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.errors import InputError, Problem, nearest, shown
-from llmperf.outputs import TIMES
 from llmperf.resources import RESOURCES
 from llmperf.words.difference import explanation
-from llmperf.words.quantities import cell, gib, times
+from llmperf.words.quantities import NONE, cell, gib, times
 from llmperf.words.scenario import headline
+from llmperf.words.tables import outputs, tables
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
     from llmperf.answers.sweep import Sweep
 
-_ROWS = ("ttft_s", "tpot_s", "e2e_s", "output_tokens_per_s", "energy_per_output_token_j")
-_COMPARED = ("ttft_s", "tpot_s", "output_tokens_per_s", "energy_per_output_token_j")
-_OUTPUTS = {output.name: output for output in TIMES}
 _LEFT, _RIGHT = "style='text-align:left'", "style='text-align:right;font-variant-numeric:tabular-nums'"
 
 
 def estimate_html(result: Answer) -> str:
     """An estimate as a table: bound, roofline and projection, what limits it, and memory; of arrays their ranges."""
-    rows = []
-    for name in _ROWS:
-        values = [
-            cell(_OUTPUTS[name], getattr(part, name)) for part in (result.bound, result.roofline, result.projection)
-        ]
-        if any(value != "-" for value in values):
-            rows.append((_OUTPUTS[name].label, *values))
-    made = _table(("", "bound", "roofline", "projection"), rows)
+    made = "".join(_table(head, rows) for head, rows in tables(result, "notebook"))
     return f"<div>{_p(headline(result), bold=True)}{made}{''.join(map(_p, _limits(result)))}</div>"
 
 
 def comparison_html(found: Comparison) -> str:
     """A comparison as a table: a column a configuration, and what makes the difference to the first."""
     rows = []
-    for name in _COMPARED:
-        cells = [cell(_OUTPUTS[name], getattr(result.projection, name)) for result in found.results]
+    for output in outputs(found.results[0], "compare"):
+        cells = [cell(output, result.projection.of(output.name)) for result in found.results]
         for index in range(1, len(cells)):
-            ratio = found.speedup(index)[name]
+            ratio = found.speedup(index)[output.name]
             cells[index] += f" ({times(ratio)})" if np.isfinite(ratio) else ""
-        rows.append((_OUTPUTS[name].label, *cells))
-    held = [gib(result.memory.required) for result in found.results]
-    rows.append(("required memory, GiB a device", *held))
+        if set(cells) != {NONE}:
+            rows.append((output.label, *cells))
+    if all("memory" in result.parts for result in found.results):
+        rows.append(("required memory, GiB a device", *(gib(result.memory.required) for result in found.results)))
     said = [_p(f"{label}: {headline(one)}") for label, one in zip(found.labels, found.results, strict=True)]
     for index in range(1, len(found.labels)):
         items = "".join(f"<li>{escape(words)}</li>" for words in explanation(found, index))
@@ -65,6 +56,8 @@ def _limits(result: Answer) -> Iterator[str]:
         names = [one for one in dict.fromkeys(np.asarray(name, dtype=object).reshape(-1)) if one is not None]
         if names:
             yield f"{phase} is limited by " + "; ".join(f"{one} ({RESOURCES[one].label})" for one in names)
+    if "memory" not in result.parts:
+        return
     memory, count = result.memory, int(np.prod(result.shape)) if result.shape else 1
     fitting = int(np.sum(np.broadcast_to(memory.fits, result.shape)))
     if result.shape:
@@ -117,7 +110,7 @@ def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
         "roofline": roofline.roofline,
         "waits": operators.waits,
         "memory": memory.memory,
-        "frontier": frontier.throughput_latency,
+        "frontier": _along_batch,
     }
     return drawn[kind]({headline(result): result}).figure
 
@@ -125,7 +118,7 @@ def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
 def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
     """A figure of a comparison (`llmperf.answers.comparison.Comparison.plot`)."""
     _known(kind, COMPARED)
-    from llmperf.interfaces.figures import comparison, frontier, memory, operators, roofline
+    from llmperf.interfaces.figures import comparison, memory, operators, roofline
 
     if kind == "speedup":
         return comparison.speedups(found).figure
@@ -134,9 +127,18 @@ def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
         "roofline": roofline.roofline,
         "waits": operators.waits,
         "memory": memory.memory,
-        "frontier": frontier.throughput_latency,
+        "frontier": _along_batch,
     }
     return drawn[kind](results).figure
+
+
+def _along_batch(results: Mapping[str, Answer]) -> Any:
+    """Throughput against latency, along the batch of each result."""
+    from llmperf.answers.sweep import against, batches
+    from llmperf.interfaces.figures.frontier import throughput_latency
+
+    sweeps = {name: against(name, result, "batch", batches(result)) for name, result in results.items()}
+    return throughput_latency(results, sweeps)
 
 
 def _known(kind: str, allowed: tuple[str, ...]) -> None:

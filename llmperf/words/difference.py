@@ -1,6 +1,7 @@
 """What makes the difference between two configurations, in words with their numbers.
 
-Everything said is read from a `llmperf.answers.differences.Difference`: labels stand here, facts do not.
+Everything said is read from a `llmperf.answers.differences.Difference`; its names have their labels in
+`llmperf.words.labels`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from llmperf.answers.differences import (
     FLOPS,
-    OVERLAP,
     Change,
     Difference,
     Part,
@@ -20,9 +20,9 @@ from llmperf.answers.differences import (
     load,
     unit,
 )
-from llmperf.operators.kinds import KINDS
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, by_path
-from llmperf.resources import HOST, LATENCY, MAIN, MEMORIES, RESOURCES, kind_of
+from llmperf.resources import MAIN, MEMORIES, kind_of
+from llmperf.words.labels import CAPACITIES, WORKLOAD, part_label, quantity_label, resource_label, wait_label
 from llmperf.words.quantities import GIB, arrow, measured, times
 
 if TYPE_CHECKING:
@@ -40,27 +40,6 @@ RATE = 0.1
 """Smallest change of a rate, or of work that changes no time, that is said. [1]"""
 LARGE = 0.2
 """Share of a phase from which on a part is worth saying that its time did not change, though its work did. [1]"""
-
-PARTS = {
-    HOST: "the host",
-    MAIN: "copies that kernels of the engine make",
-    LATENCY: "ranks that wait for each other",
-    OVERLAP: "work at the same time, of engines or pipeline stages",
-}
-"""Labels of what a phase waits for beside its operators, whose kinds have their own (`llmperf.operators.kinds`)."""
-
-QUANTITIES = {
-    "weights_read": "weights",
-    "kv_read": "KV read",
-    "kv_written": "KV written",
-    "kv_fetched": "KV over the link to its tier",
-    "activations_moved": "activations",
-    "messages": "messages",
-    "vector_flops": "vector work",
-    "operators": "operator runs",
-}
-_CAPACITY = {"kv_pool_tokens": "KV pool", "max_batch": "largest batch", "max_context": "longest context"}
-_WORKLOAD = {"shared_prefix": "shared prefix", "routing_diversity": "routing diversity"}
 
 
 def explained(difference: Difference, rate: Change) -> list[str]:
@@ -83,7 +62,7 @@ def explained(difference: Difference, rate: Change) -> list[str]:
     found = [f"{output.label} {_arrow(rate, '1')}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"]
     if difference.workload:
         found[0] += "; " + ", ".join(
-            f"{_WORKLOAD.get(one.name, one.name)} {_arrow(one, '1')}" for one in difference.workload
+            f"{WORKLOAD.get(one.name, one.name)} {_arrow(one, '1')}" for one in difference.workload
         )
     for phase in difference.phases:
         found += _phase(phase)
@@ -101,35 +80,6 @@ def _differs(difference: Difference, rate: Change) -> bool:
 
 def _arrow(change: Change, unit: str = "") -> str:
     return arrow(change.before, change.after, unit or change.unit)
-
-
-def part_label(name: str) -> str:
-    """A part of a phase in words; an operator, or a kind that is not known here, by its own name."""
-    if name in KINDS:
-        return KINDS[name].label
-    return PARTS.get(name) or resource_label(name)
-
-
-def resource_label(name: str) -> str:
-    """What can limit, in words; one that is not known here by its own name."""
-    return RESOURCES[name].label if name in RESOURCES else name
-
-
-def quantity_label(name: str, part: str = "") -> str:
-    """A quantity of a part in words."""
-    label = QUANTITIES.get(name) or f"{name.removeprefix(FLOPS)} products"
-    return label.replace("KV", "states") if part == "recurrent" else label
-
-
-def wait_label(part: str, resource: str, quantity: str) -> str:
-    """What is waited for, in words: ``KV read of attention``."""
-    if part == resource:  # nothing of the operators
-        return part_label(part)
-    if quantity:
-        return f"{quantity_label(quantity, part)} of {part_label(part)}"
-    if resource == LATENCY:
-        return f"fixed time of {part_label(part)}"
-    return f"{resource_label(resource)} in {part_label(part)}"
 
 
 def _phase(phase: PhaseChange) -> Iterator[str]:
@@ -264,9 +214,9 @@ def _memory(difference: Difference) -> Iterator[str]:
     ]
     if classes:
         yield f"memory of one device: {', '.join(classes)}"
-    held = [change for change in difference.capacity if change.name in _CAPACITY and change.relative >= MENTIONED]
+    held = [change for change in difference.capacity if change.name in CAPACITIES and change.relative >= MENTIONED]
     pool = next((change for change in held if change.name == "kv_pool_tokens"), None)
-    words = [f"{_CAPACITY[change.name]} {_arrow(change, '1')}" for change in held if change is not pool]
+    words = [f"{CAPACITIES[change.name]} {_arrow(change, '1')}" for change in held if change is not pool]
     if pool and pool.before > 0 and pool.after > 0:
         words.insert(0, f"the pool holds {times(pool.after / pool.before)} the tokens ({_arrow(pool, '1')})")
     if words:

@@ -11,11 +11,15 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
+from llmperf.answers.questions import QUESTIONS
 from llmperf.answers.remedies import NOTHING_FITS, remedies
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.numeric import first
+from llmperf.outputs import PHASES
 from llmperf.resources import RESOURCES
-from llmperf.words.quantities import arrow, count, gib, quantity, times
+from llmperf.words.labels import noun
+from llmperf.words.quantities import arrow, count, gib, quantity, share, times
 
 TOPICS = {
     "limit": "What limits it",
@@ -28,11 +32,12 @@ MENTIONED = 0.1
 """Share of a phase from which on a wait is mentioned. [1]"""
 HELPS, TRADES, NOTES, REASONS = 3, 2, 3, 2
 """Changes, those that also cost something, notes and reasons that are told; the others are counted or left out."""
+RESULTS = ("ttft_s", "tpot_s", "output_tokens_per_s")
+"""Outputs that changes are weighed by (`llmperf.answers.changes.Effect`)."""
 NEAR = 1.05
 """Time over its bound up to which nothing is said to be left. [1]"""
 WIDE = 3.0
 """Upper over lower end of an error band from which on it is called wide. [1]"""
-_NOUNS = {"ttft_s": "TTFT", "tpot_s": "TPOT", "output_tokens_per_s": "tokens/s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,11 @@ def explain(result: Answer) -> Explanation:
         raise InputError(Problem("an explanation is of one configuration, not of arrays"))
     phases = [phase for phase, limit in result.bottleneck.items() if limit is not None]
     items = [_limit(result, phase) for phase in phases]
-    items += [_memory(result), *_help(result), *_confidence(result), *_assumptions(result)]
-    return Explanation(tuple(items))
+    if "memory" in result.parts:
+        items.append(_memory(result))
+    if set(RESULTS) <= set(result.paths):
+        items += [*_help(result), *_confidence(result)]
+    return Explanation((*items, *_assumptions(result)))
 
 
 def _listed(words: list[str]) -> str:
@@ -92,34 +100,43 @@ def _listed(words: list[str]) -> str:
 
 def _limit(result: Answer, phase: str) -> Item:
     """What one phase waits for, and how far it is from what physics allows."""
-    part, metric = result.evaluated[0].phases[phase], METRICS[phase]
+    part = result.evaluated[0].phases[phase]
     waits = {name: float(np.max(value)) for name, value in part.waits.items()}
     whole = sum(waits.values())
     shares = {name: value / whole for name, value in sorted(waits.items(), key=lambda item: -item[1])}
-    said = [(name, share) for name, share in shares.items() if share >= MENTIONED] or list(shares.items())[:1]
-    time, bound = float(getattr(result.projection, metric)), float(getattr(result.bound, metric))
-    work, generated = result.scenario.workload, float(result.scenario.workload.output)
-    if phase == "prefill":
-        of = "the batch" if work.batch > 1 else "the prompt"
-        head = f"Prefill of {of} takes {quantity(time, 'time')}"
-        share = time / float(result.e2e_s)
-    else:
-        head = f"Decode takes {quantity(time, 'time')} a token"
-        share = time * (generated - 1.0) / float(result.e2e_s)
-    waiting = "It waits for " + _listed([f"{RESOURCES[name].said} ({part:.0%})" for name, part in said])
+    said = [(name, each) for name, each in shares.items() if each >= MENTIONED] or list(shares.items())[:1]
+    head, takes = _takes(result, phase)
+    time, bound = list(takes.values())[:2]
+    waiting = "It waits for " + _listed([f"{RESOURCES[name].said} ({share(each, 0)})" for name, each in said])
     rows = operators(part)[:3]
-    largest = ", ".join(f"{row.name} {row.share:.0%}" for row in rows)
-    physics = _physics(time, bound)
-    text = ". ".join(filter(None, (f"{head}, {share:.0%} of it all", waiting, physics, f"Largest: {largest}"))) + "."
+    largest = f"Largest: {', '.join(f'{row.name} {share(row.share, 0)}' for row in rows)}" if rows else ""
+    text = ". ".join(filter(None, (head, waiting, _physics(time, bound), largest))) + "."
     values = {
         "phase": phase,
-        metric: time,
-        f"bound.{metric}": bound,
-        "share_of_e2e": share,
+        **takes,
         "waits": shares,
         "largest_operators": {row.name: row.share for row in rows},
     }
     return Item("limit", text, values)
+
+
+def _takes(result: Answer, phase: str) -> tuple[str, dict[str, float]]:
+    """How long a phase takes, in words; and that time, its bound and its share of the whole, where they are outputs."""
+    metric, work = METRICS.get(phase, ""), result.scenario.workload
+    if not {metric, f"bound.{metric}", "e2e_s"} <= set(result.paths):
+        part, kind = result.evaluated[0].phases[phase], PHASES[phase]
+        takes = {"projection_s": first(part.projection), "bound_s": first(part.bound)}
+        label = kind.label[:1].upper() + kind.label[1:]
+        return f"{label} takes {quantity(takes['projection_s'], 'time')} a {kind.per[0]}", takes
+    time, bound = float(result.value(metric)), float(result.value(f"bound.{metric}"))
+    if phase == "prefill":
+        of = "the batch" if work.batch > 1 else "the prompt"
+        head, part_of_all = f"Prefill of {of} takes {quantity(time, 'time')}", time / float(result.e2e_s)
+    else:
+        head = f"Decode takes {quantity(time, 'time')} a token"
+        part_of_all = time * (float(work.output) - 1.0) / float(result.e2e_s)
+    takes = {metric: time, f"bound.{metric}": bound, "share_of_e2e": part_of_all}
+    return f"{head}, {share(part_of_all, 0)} of it all", takes
 
 
 def _physics(time: float, bound: float) -> str:
@@ -167,7 +184,7 @@ def _help(result: Answer) -> Iterator[Item]:
         yield Item("help", f"Little or no gain: {', '.join(idle)}.", {"kind": "no_gain", "changes": idle})
     parts = faster_parts(result)
     said = [
-        f"{one.change} {_NOUNS[name]} {times(gain)}" if gain >= NOTICED else f"{one.change} no gain"
+        f"{one.change} {noun(name)} {times(gain)}" if gain >= NOTICED else f"{one.change} no gain"
         for one in parts
         for name, gain in [_largest_gain(one)]
     ]
@@ -202,7 +219,7 @@ def _told(one: Effect) -> str:
         before, after = getattr(one, name)
         each = " a device" if name == "output_tokens_per_s" and one.devices != 1.0 else ""
         words = arrow(before, after, "1" if name == "output_tokens_per_s" else "s")
-        parts.append(f"{_NOUNS[name]} {words} ({times(gain)}{each})")
+        parts.append(f"{noun(name)} {words} ({times(gain)}{each})")
     return f"{one.change}{_grown(one)}: {', '.join(parts)}"
 
 
@@ -217,15 +234,15 @@ def _grown(one: Effect) -> str:
 def _confidence(result: Answer) -> Iterator[Item]:
     """Error bands as times to expect, and why the evidence may not hold here."""
     bands = error_bands(result.scenario)
-    for phase in ("prefill", "decode"):
-        if phase not in bands or result.bottleneck[phase] is None:
+    for phase, limit in result.bottleneck.items():
+        if phase not in bands or limit is None:
             continue
         one, metric = bands[phase], METRICS[phase]
         time = float(getattr(result.projection, metric))
         low, high = (quantity(time * end, "time") for end in (one.low, one.high))
         wide = f" That is wide: a factor of {count(one.high / one.low, 2)}." if one.high / one.low > WIDE else ""
         text = (
-            f"{_NOUNS[metric]} {low} to {high}: 8 of 10 measured are "
+            f"{noun(metric)} {low} to {high}: 8 of 10 measured are "
             f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"
         )
         values = {"metric": metric, "low_s": time * one.low, "high_s": time * one.high, "rows": one.n}
@@ -245,10 +262,10 @@ def _assumptions(result: Answer) -> Iterator[Item]:
     graphs = "captured graphs" if engine.graphs else "no captured graphs"
     batch, length = float(scenario.workload.batch), float(scenario.workload.input)
     prompts = f"{batch:,.0f} prompts at once, each" if batch > 1 else "one prompt"
-    text = (
-        f"A static batch: {prompts} of {length:,.0f} tokens. "
-        f"Engine {engine.name}, {graphs}; {basis.basis} constants of {basis.name}."
-    )
+    asked = f"A static batch: {prompts} of {length:,.0f} tokens"
+    if result.question != next(iter(QUESTIONS)):
+        asked = f"{result.question}: {QUESTIONS[result.question].label}"
+    text = f"{asked}. Engine {engine.name}, {graphs}; {basis.basis} constants of {basis.name}."
     yield Item("assumption", text, {"engine": engine.name, "constants": basis.name, "basis": basis.basis})
     for note in result.warnings[:NOTES]:
         yield Item("assumption", f"{note[:1].upper()}{note[1:]}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,16 +10,10 @@ import typer
 from llmperf.errors import InputError
 from llmperf.interfaces.cli.compare import assignments
 from llmperf.interfaces.cli.options import FORCE, Request, scenario_command
+from llmperf.outputs import PHASES
 
 if TYPE_CHECKING:
     from llmperf.answers.rooflines import Roofline
-
-
-class PhaseKind(str, Enum):
-    """Phases whose operators can be shown alone."""
-
-    prefill = "prefill"
-    decode = "decode"
 
 
 WITH = typer.Option(
@@ -28,7 +21,7 @@ WITH = typer.Option(
     help="Lay another one over it, with these keys changed: --with hardware=a100-sxm-80gb, --with weights=fp8.",
     metavar="KEY=VALUE[,...]",
 )
-PHASE = typer.Option(help="Operators of one phase only.")
+PHASE = typer.Option(help="Operators of one phase only.", metavar="|".join(PHASES))
 
 HTML = typer.Option("--html", help="Write a self-contained page instead (needs the extra: report).", metavar="FILE")
 
@@ -37,7 +30,7 @@ HTML = typer.Option("--html", help="Write a self-contained page instead (needs t
 def roofline(
     request: Request,
     changes: Annotated[list[str] | None, WITH] = None,
-    phase: Annotated[PhaseKind | None, PHASE] = None,
+    phase: Annotated[str | None, PHASE] = None,
     html: Annotated[Path | None, HTML] = None,
     force: Annotated[bool, FORCE] = False,
 ) -> None:
@@ -60,7 +53,7 @@ def roofline(
         if problems := taken(html, force, "--html"):
             raise InputError(problems)
     variants = [dict(assignments(text)) for text in changes or ()]
-    phases = (phase.value,) if phase else ("prefill", "decode")
+    phases = (phase,) if phase else None
     with request.locating(*variants):
         found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
     if html is not None:

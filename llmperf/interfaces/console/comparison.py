@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from llmperf.answers.comparison import Comparison
-from llmperf.answers.questions import QUESTIONS
 from llmperf.interfaces.console.style import console, filled, table, text
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, Output
 from llmperf.words.difference import explanation
 from llmperf.words.quantities import cell, count, gib, times
 from llmperf.words.scenario import described, maximum
+from llmperf.words.tables import outputs
 
 _LABEL = 24
 _WIDEST = 23
@@ -83,7 +83,7 @@ def _rows(found: Comparison) -> list[Row]:
         for key in ("batch", "input", "output")
         if len({getattr(work, key) for work in works}) > 1
     ]
-    for output in _outputs(found, "projection"):
+    for output in outputs(results[0], "compare"):
         rows += _times(found, output)
     if all("memory" in result.parts for result in results):
         rows += _memory(found)
@@ -92,13 +92,6 @@ def _rows(found: Comparison) -> list[Row]:
         for phase in results[0].bottleneck
     ]
     return [row for row in rows if any(words not in ("", "-") for words in row[1])]
-
-
-def _outputs(found: Comparison, definition: str) -> list[Output]:
-    """Outputs of a definition that comparisons show; where a question marks none, all of them."""
-    parts = QUESTIONS[found.results[0].question].parts
-    every = [output for part in parts if part.definition == definition for output in part.outputs]
-    return [output for output in every if "compare" in output.shown] or every
 
 
 def _memory(found: Comparison) -> list[Row]:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
-from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.resources import RESOURCES
-from llmperf.words.quantities import cell, count, gib, share
+from llmperf.words.quantities import count, gib, share
 from llmperf.words.scenario import headline, maximum
+from llmperf.words.tables import tables
 
 _OPERATORS_SHOWN = 8
 _BAR = 8
@@ -29,7 +27,10 @@ def show(result: Answer) -> None:
     out.print(f"[bold]{text(headline(result))}[/bold]\n")
     if chosen := maximum(result.scenario):
         out.print(f"{text(chosen)}\n")
-    for made in _figures(result):
+    for head, rows in tables(result):
+        made = table(*head)
+        for row in rows:
+            made.add_row(*row)
         out.print(made)
     for phase, name in result.bottleneck.items():
         if name is None:
@@ -67,28 +68,6 @@ def _waits(result: Answer, phase: str) -> str:
     whole = sum(waits.values())
     shares = sorted(((value / whole, name) for name, value in waits.items()), reverse=True)
     return ", ".join(f"{share(part, 0)} {name}" for part, name in shares if part >= _MENTIONED)
-
-
-def _figures(result: Answer) -> Iterator[Any]:
-    """A table of the outputs that have definitions, side by side, and one of each other part but the memory."""
-    parts = QUESTIONS[result.question].parts
-    defined = [part for part in parts if part.definition]
-    if defined:
-        made = table("", *(part.name for part in defined))
-        for output in dict.fromkeys(output for part in defined for output in part.outputs):
-            if "aside" in output.shown:
-                continue
-            values = [getattr(result.parts[part.name], output.name, math.nan) for part in defined]
-            if not all(value != value for value in values):
-                made.add_row(output.label, *(cell(output, value) for value in values))
-        yield made
-    for part in parts:
-        if not part.definition and part.name != "memory":
-            made = table(part.name, "value")
-            for name, value in result.parts[part.name].items():
-                output = next(one for one in part.outputs if one.name == name)
-                made.add_row(output.label, cell(output, value))
-            yield made
 
 
 def _verdict(result: Answer) -> str:

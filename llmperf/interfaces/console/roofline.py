@@ -8,6 +8,7 @@ from typing import Any
 
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline
 from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, table, text
+from llmperf.outputs import PHASES
 from llmperf.resources import MAIN
 from llmperf.words.quantities import count, quantity, share
 
@@ -54,17 +55,20 @@ def _listed(one: Roofline) -> list[Point]:
 
 
 def _marks(listed: list[list[Point]]) -> dict[tuple[str, str], str]:
-    """A letter for each operator, a capital one in prefill, and the sign of the whole step."""
-    names = dict.fromkeys(point.name for points in listed for point in points if point.name != STEP)
-    letters = dict(zip(names, _LETTERS, strict=False))
+    """A letter for each operator, a capital one in the first of two phases, and the sign of the whole step.
+
+    Of more phases than two, each further pair has letters of its own.
+    """
+    order = list(PHASES)
+    points = [point for points in listed for point in points]
+    pairs = dict.fromkeys((point.name, order.index(point.phase) // 2) for point in points if point.name != STEP)
+    letters = dict(zip(pairs, _LETTERS, strict=False))
     marks = {}
-    for points in listed:
-        for point in points:
-            if point.name == STEP:
-                marks[point.name, point.phase] = "#" if point.phase == "prefill" else "*"
-            else:
-                letter = letters.get(point.name, "+")
-                marks[point.name, point.phase] = letter.upper() if point.phase == "prefill" else letter
+    for point in points:
+        place = order.index(point.phase)
+        letter = letters.get((point.name, place // 2), "+")
+        mark = PHASES[point.phase].mark if point.name == STEP else letter if place % 2 else letter.upper()
+        marks[point.name, point.phase] = mark
     return marks
 
 

@@ -6,22 +6,19 @@ import math
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.comparison import Comparison
-from llmperf.answers.questions import QUESTIONS
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, drawing, hover, label, new
 from llmperf.outputs import Output
 from llmperf.words.quantities import cell, times
+from llmperf.words.tables import outputs
 
 
 def compared(found: Comparison) -> list[Output]:
     """Outputs that the figure shows: of those that views of comparisons show, the ones that all results have."""
-    part = next(part for part in QUESTIONS[found.results[0].question].parts if part.definition == "projection")
-    return [
-        output
-        for output in part.outputs
-        if {"compare", "card"} & output.shown
-        and all(math.isfinite(found.speedup(index)[output.name]) for index in range(len(found.results)))
-    ]
+    first = found.results[0]
+    shown = dict.fromkeys((*outputs(first, "compare"), *outputs(first, "card")))
+    ratios = [found.speedup(index) for index in range(len(found.results))]
+    return [one for one in outputs(first) if one in shown and all(math.isfinite(each[one.name]) for each in ratios)]
 
 
 def speedups(found: Comparison) -> Drawing:

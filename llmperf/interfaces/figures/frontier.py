@@ -10,60 +10,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.sweep import Sweep, against, batches
+from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, knobs_said, label, new
 from llmperf.interfaces.figures.sweep import MOST_POINTS
 from llmperf.numeric import Array
+from llmperf.outputs import Output
 from llmperf.words.quantities import count, quantity, tokens
+from llmperf.words.tables import outputs
 
 
-def latency(result: Answer) -> str:
+def latency(result: Answer) -> Output:
     """The output that a reader waits for: the time of a token, or of the whole where only one is generated."""
-    return "tpot_s" if np.isfinite(result.projection.tpot_s).any() else "e2e_s"
+    shown = outputs(result, "frontier")
+    return next((one for one in shown if np.isfinite(result.projection.of(one.name)).any()), shown[-1])
 
 
 RATE = "output_tokens_per_s"
-AXES = {"tpot_s": "time of each output token, TPOT [s]", "e2e_s": "end to end [s]"}
-SHORT = {"tpot_s": "TPOT", "e2e_s": "end to end"}
 
 
-def throughput_latency(results: Results, sweeps: Mapping[str, Sweep] | None = None) -> Drawing:
+def throughput_latency(results: Results, sweeps: Mapping[str, Sweep]) -> Drawing:
     """Output tokens/s against the time of a token, along the batch.
 
     Parameters
     ----------
     results : mapping of str to Answer
         By label; each of one configuration, which is marked on its curve.
-    sweeps : mapping of str to Sweep, optional
-        The same along the batch, where they are known already.
+    sweeps : mapping of str to Sweep
+        The same along the batch (`llmperf.answers.sweep.against`).
     """
     figure = new(theme.HEIGHT + 40)
-    made = sweeps or {name: against(name, result, "batch", batches(result)) for name, result in results.items()}
     metric = latency(next(iter(results.values())))
     rows: list[tuple[str, ...]] = []
     for index, (name, result) in enumerate(results.items()):
-        _curve(figure, made[name], metric, index, len(results) > 1)
+        _curve(figure, sweeps[name], metric, index, len(results) > 1)
         _own(figure, result, metric, index)
-        rows += _rows(made[name], metric, f"{name}, " if len(results) > 1 else "")
-    figure.update_xaxes(title_text=AXES[metric], tickformat="~s", ticksuffix="s", rangemode="tozero")
+        rows += _rows(sweeps[name], metric, f"{name}, " if len(results) > 1 else "")
+    figure.update_xaxes(
+        title_text=f"{metric.label} [{metric.unit}]", tickformat="~s", ticksuffix=metric.unit, rangemode="tozero"
+    )
     figure.update_yaxes(title_text="output tokens/s of the whole system", tickformat="~s", rangemode="tozero")
     caption = (
         "Each point is a batch: larger ones serve more tokens and let each sequence wait longer. Dashed: the "
         "bound, which no system beats. The ring is the scenario itself; only batches that fit are drawn."
     )
-    head = ("batch", SHORT[metric], f"{SHORT[metric]}, bound", "output", "output, bound", "fits")
-    return drawing(
-        "throughput", f"Output tokens/s against {SHORT[metric]}, along the batch", caption, figure, head, rows
-    )
+    head = ("batch", metric.head, f"{metric.head}, bound", "output", "output, bound", "fits")
+    return drawing("throughput", f"Output tokens/s against {metric.head}, along the batch", caption, figure, head, rows)
 
 
-def _curve(figure: Any, sweep: Sweep, metric: str, index: int, several: bool) -> None:
+def _curve(figure: Any, sweep: Sweep, metric: Output, index: int, several: bool) -> None:
     result, look = sweep.result, theme.series(index)
     fits = np.flatnonzero(result.memory.fits)
     chosen = fits if fits.size else np.arange(len(sweep))  # where nothing fits, what would be
     for definition in ("bound", "projection"):
-        x, y = (sweep.of(name, definition)[chosen] for name in (metric, RATE))
+        x, y = (sweep.of(name, definition)[chosen] for name in (metric.name, RATE))
         projected = definition == "projection"
         name = label(sweep.label) if several else definition
         line = {
@@ -83,10 +83,10 @@ def _curve(figure: Any, sweep: Sweep, metric: str, index: int, several: bool) ->
         )
 
 
-def _own(figure: Any, result: Answer, metric: str, index: int) -> None:
+def _own(figure: Any, result: Answer, metric: Output, index: int) -> None:
     part = result.projection
     figure.add_scatter(
-        x=[getattr(part, metric)],
+        x=[part.of(metric.name)],
         y=[part.output_tokens_per_s],
         mode="markers",
         marker={"symbol": "circle-open", "size": 16, "color": theme.series(index)["color"], "line": {"width": 3}},
@@ -96,19 +96,19 @@ def _own(figure: Any, result: Answer, metric: str, index: int) -> None:
     )
 
 
-def _said(sweep: Sweep, index: Any, definition: str, metric: str) -> str:
-    time, first, output = (sweep.of(name, definition)[index] for name in (metric, "ttft_s", RATE))
+def _said(sweep: Sweep, index: Any, definition: str, metric: Output) -> str:
+    time, first, output = (sweep.of(name, definition)[index] for name in (metric.name, "ttft_s", RATE))
     return hover(
         f"<b>{label(knobs_said(sweep, index))}</b>",
         label(sweep.label),
-        f"{definition}: {SHORT[metric]} {quantity(time, 'time')}, TTFT {quantity(first, 'time')}",
+        f"{definition}: {metric.head} {quantity(time, 'time')}, TTFT {quantity(first, 'time')}",
         tokens(output),
         "" if sweep.result.memory.fits[index] else "does not fit",
     )
 
 
-def _rows(sweep: Sweep, metric: str, before: str) -> list[tuple[str, ...]]:
-    times, bounds = sweep.of(metric), sweep.of(metric, "bound")
+def _rows(sweep: Sweep, metric: Output, before: str) -> list[tuple[str, ...]]:
+    times, bounds = sweep.of(metric.name), sweep.of(metric.name, "bound")
     outputs, most = sweep.of(RATE), sweep.of(RATE, "bound")
     return [
         (
@@ -154,7 +154,9 @@ def pareto(sweeps: Sequence[Sweep]) -> Drawing:
     marker = {"color": theme.VERMILION, "size": 8, "symbol": "diamond-open", "line": {"width": 2}}
     line = {"color": theme.VERMILION, "width": 1.5}
     _scatter(figure, "no other beats them", shown, metric, mode="lines+markers", marker=marker, line=line)
-    figure.update_xaxes(title_text=AXES[metric], tickformat="~s", ticksuffix="s", rangemode="tozero")
+    figure.update_xaxes(
+        title_text=f"{metric.label} [{metric.unit}]", tickformat="~s", ticksuffix=metric.unit, rangemode="tozero"
+    )
     figure.update_yaxes(title_text="output tokens/s of the whole system", tickformat="~s", rangemode="tozero")
     left = "" if stride == 1 else f" One in {stride} of the others is drawn."
     caption = (
@@ -162,7 +164,7 @@ def pareto(sweeps: Sequence[Sweep]) -> Drawing:
         f"{sum(int(np.sum(sweep.result.memory.fits)) for sweep in sweeps):,} fit in memory.{left} "
         "The table lists the former."
     )
-    head = ("configuration", SHORT[metric], "TTFT", "output")
+    head = ("configuration", metric.head, "TTFT", "output")
     before = ["" if len(sweeps) == 1 else f"{found[i].sweep.label}: " for i in best]
     rows = [
         (name + knobs_said(found[i].sweep, found[i].index), quantity(found[i].time, "time"),
@@ -182,18 +184,18 @@ class Candidate:
     output: float
 
 
-def _candidates(sweeps: Sequence[Sweep], metric: str) -> list[Candidate]:
+def _candidates(sweeps: Sequence[Sweep], metric: Output) -> list[Candidate]:
     """Everything that fits; where nothing does, everything."""
     fitting = any(np.any(sweep.result.memory.fits) for sweep in sweeps)
     out = []
     for sweep in sweeps:
-        x, y = sweep.of(metric), sweep.of(RATE)
+        x, y = sweep.of(metric.name), sweep.of(RATE)
         good = np.isfinite(x) & np.isfinite(y) & (sweep.result.memory.fits if fitting else True)
         out += [Candidate(sweep, i, float(x[i]), float(y[i])) for i in np.flatnonzero(good).tolist()]
     return out
 
 
-def _scatter(figure: Any, name: str, found: list[Candidate], metric: str, **style: Any) -> None:
+def _scatter(figure: Any, name: str, found: list[Candidate], metric: Output, **style: Any) -> None:
     figure.add_scatter(
         x=np.array([one.time for one in found]),
         y=np.array([one.output for one in found]),

@@ -11,10 +11,10 @@ import numpy as np
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline, of_estimate
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, label, new
+from llmperf.outputs import PHASES
 from llmperf.resources import CACHE, MAIN, MEMORY, RESOURCES
 from llmperf.words.quantities import count, quantity, share
 
-PHASES = ("prefill", "decode")
 OWN = (MAIN, MEMORY["internal"])
 """Memories of the device, against which a step is drawn."""
 USUAL = (MAIN, CACHE, MEMORY["internal"])
@@ -176,12 +176,10 @@ def _line(
 
 def _draw_points(figure: Any, name: str, points: list[Point], index: int) -> None:
     """The operators of one roofline: a hollow and a filled marker each, joined by a line."""
-    for number, phase in enumerate(PHASES):
-        mine = [point for point in points if point.phase == phase]
-        if not mine:
-            continue
-        color = theme.series(index)["color"] if name else theme.PHASES[phase]
-        symbols = ["star" if point.name == STEP else theme.SYMBOLS[number] for point in mine]
+    for phase in sorted({point.phase for point in points}, key=list(PHASES).index):
+        mine, look = [point for point in points if point.phase == phase], theme.phase(phase)
+        color = theme.series(index)["color"] if name else look["color"]
+        symbols = ["star" if point.name == STEP else look["symbol"] for point in mine]
         common: dict[str, Any] = {"legendgroup": f"{index} {phase}", "x": [point.intensity for point in mine]}
         joined: dict[str, list[float | None]] = {"x": [], "y": []}
         for point in mine:

@@ -11,14 +11,12 @@ from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, drawing, label, new
 from llmperf.numeric import Array
-from llmperf.outputs import by_path
+from llmperf.outputs import Output
 from llmperf.words.quantities import cell, count
+from llmperf.words.tables import outputs
 
 MOST_POINTS = 2_000
 """Points of a figure; of more configurations, every so manieth is drawn, and the figure says so."""
-OUTPUTS = (("ttft_s", "TTFT"), ("tpot_s", "TPOT"), ("output_tokens_per_s", "output tokens/s"))
-SHOWN = {"ttft_s": "%{y:.4s}s", "tpot_s": "%{y:.4s}s", "output_tokens_per_s": "%{y:,.4g} tokens/s"}
-"""Outputs that are drawn against a knob, and their axes."""
 
 
 def curves(sweep: Sweep) -> Drawing:
@@ -33,12 +31,12 @@ def curves(sweep: Sweep) -> Drawing:
     order = np.argsort(values, kind="stable")
     stride = -(-len(order) // MOST_POINTS)
     order = order[::stride]
-    drawn = [(name, axis) for name, axis in OUTPUTS if np.isfinite(getattr(result.projection, name)).any()]
+    drawn = [one for one in outputs(result, "sweep") if np.isfinite(sweep.of(one.name)).any()]
     figure = new(200 * len(drawn) + 80)
-    for row, (name, axis) in enumerate(drawn):
+    for row, output in enumerate(drawn):
         number = str(row + 1) if row else ""
         for definition, color in theme.DEFINITIONS.items():
-            y = sweep.of(name, definition)[order]
+            y = sweep.of(output.name, definition)[order]
             figure.add_scatter(
                 x=values[order],
                 y=y,
@@ -48,14 +46,13 @@ def curves(sweep: Sweep) -> Drawing:
                 showlegend=row == 0,
                 line={"color": color, "dash": theme.DASHES[list(theme.DEFINITIONS).index(definition)], "width": 2},
                 marker={"size": 5},
-                hovertemplate=f"<b>{label(knob)} %{{x:,}}</b><br>{definition} {SHOWN[name]}<extra></extra>",
+                hovertemplate=f"<b>{label(knob)} %{{x:,}}</b><br>{definition} {_hovered(output)}<extra></extra>",
                 xaxis="x",
                 yaxis=f"y{number}",
             )
         height = 1.0 / len(drawn)
         domain = [1.0 - (row + 1) * height + 0.03, 1.0 - row * height - 0.03]
-        unit = {} if name.endswith("per_s") else {"ticksuffix": "s"}
-        shown = {"title": {"text": axis}, "domain": domain, "rangemode": "tozero", "tickformat": "~s", **unit}
+        shown = {"title": {"text": output.head}, "domain": domain, "rangemode": "tozero", **_ticks(output)}
         figure.update_layout({f"yaxis{number}": shown})
     spread = values.min() > 0 and values.max() / values.min() >= 20
     last = f"y{len(drawn)}" if len(drawn) > 1 else "y"
@@ -66,16 +63,26 @@ def curves(sweep: Sweep) -> Drawing:
         "reaches. Shaded: does not fit in memory." + ("" if stride == 1 else f" One in {stride} values is drawn.")
     )
     rows = [_row(sweep, i, drawn) for i in order]
-    head = (knob, *(f"{axis}, {definition}" for _, axis in drawn for definition in theme.DEFINITIONS), "fits")
+    head = (knob, *(f"{output.head}, {definition}" for output in drawn for definition in theme.DEFINITIONS), "fits")
     return drawing("sweep", f"{sweep.label}: along {knob}", caption, figure, head, rows)
 
 
-def _row(sweep: Sweep, index: int, drawn: list[tuple[str, str]]) -> tuple[str, ...]:
+def _ticks(output: Output) -> dict[str, str]:
+    """How an axis of an output is written: with its unit, which rates have in their label already."""
+    return {"tickformat": "~s", "ticksuffix": "" if output.unit in ("1", "1/s") else output.unit}
+
+
+def _hovered(output: Output) -> str:
+    """A value of an output in a hover label, as plotly writes it."""
+    if output.unit in ("1", "1/s"):
+        return f"%{{y:,.4g}} {output.head.rpartition(' ')[2]}"
+    return f"%{{y:.4s}}{output.unit}"
+
+
+def _row(sweep: Sweep, index: int, drawn: list[Output]) -> tuple[str, ...]:
     result = sweep.result
     cells = [
-        cell(by_path()[name], sweep.of(name, definition)[index])
-        for name, _ in drawn
-        for definition in theme.DEFINITIONS
+        cell(output, sweep.of(output.name, definition)[index]) for output in drawn for definition in theme.DEFINITIONS
     ]
     values = next(iter(sweep.knobs.values()))
     return (count(values[index]), *cells, "yes" if result.memory.fits[index] else "no")

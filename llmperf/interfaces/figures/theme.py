@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmperf.outputs import PHASES
 from llmperf.resources import CAPACITY, COMPUTE, HOST, LATENCY, LINKS, MEMORIES, RESOURCES
 
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -11,6 +12,17 @@ SKY, VERMILION, YELLOW, GREY = "#56B4E9", "#D55E00", "#F0E442", "#8A8A8A"
 PALETTE = (BLUE, ORANGE, GREEN, PURPLE, SKY, VERMILION, GREY, YELLOW)
 """Colours in the order that series take them: Okabe and Ito, "Color universal design", 2008, with a grey that shows on
 white and on black alike in place of black."""
+COLORS = {
+    "blue": BLUE,
+    "orange": ORANGE,
+    "green": GREEN,
+    "purple": PURPLE,
+    "sky": SKY,
+    "vermilion": VERMILION,
+    "yellow": YELLOW,
+    "grey": GREY,
+}
+"""The same by the names that phases have them by (`llmperf.outputs.PhaseKind`)."""
 SYMBOLS = ("circle", "diamond", "square", "triangle-up", "cross", "star", "hexagon", "x")
 """Markers in the same order: no series is known by its colour alone."""
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
@@ -18,7 +30,6 @@ PATTERNS = ("", "/", ".", "x", "\\", "-", "+", "|")
 """Fill patterns in the same order."""
 
 DEFINITIONS = {"bound": GREY, "roofline": SKY, "projection": BLUE}
-PHASES = {"prefill": ORANGE, "decode": BLUE}
 LIMITS = {
     COMPUTE: (VERMILION, ""),
     MEMORIES: (BLUE, "/"),
@@ -59,6 +70,12 @@ def filled(color: str, pattern: str) -> dict[str, Any]:
 def ink(color: object) -> str:
     """The colour of text on a fill: white on the one dark colour of the palette, else near black."""
     return "#FFFFFF" if color == BLUE else "#111111"
+
+
+def phase(name: str) -> dict[str, str]:
+    """Colour and symbol of a phase: what its row says, else by its place among the phases."""
+    look = series(list(PHASES).index(name))
+    return {"color": COLORS.get(PHASES[name].color, look["color"]), "symbol": look["symbol"]}
 
 
 def limited(name: str) -> dict[str, Any]:

@@ -9,18 +9,16 @@ import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.evidence.confidence import error_bands, extrapolated_of
 from llmperf.interfaces.report.html import Html, h, items, join, table
 from llmperf.interfaces.report.inputs import Inputs
-from llmperf.outputs import DIMENSIONS, Output
+from llmperf.outputs import TIMES, Output, by_path
 from llmperf.resources import RESOURCES
-from llmperf.words.quantities import count, gib, quantity, share
+from llmperf.words.quantities import cell, count, gib, quantity, share
 from llmperf.words.scenario import described, maximum
+from llmperf.words.tables import outputs
 
 TITLE = "Summary"
-LIMITS = {"ttft_s": "TTFT", "tpot_s": "TPOT"}
-TIMES = {"ttft_s": "Time to first token", "tpot_s": "Time per token", "e2e_s": "End to end"}
-PHASES = {metric: phase for phase, metric in METRICS.items()}
 
 
 def applies(inputs: Inputs) -> bool:
@@ -30,14 +28,15 @@ def applies(inputs: Inputs) -> bool:
 
 def _batches(inputs: Inputs) -> dict[str, Answer]:
     """Results of static batches; others are shown as what they have (`others`)."""
-    return inputs.having(*TIMES, "fits")
+    return inputs.having(*(output.name for output in TIMES.shown("card")), "fits")
 
 
 def render(inputs: Inputs) -> Iterator[Html | None]:
     """A verdict, the numbers and their limits, for each result; of several, all numbers in one table first."""
     several, batches = len(inputs.results) > 1, _batches(inputs)
     if several and batches:
-        head = ("configuration", "fits", "TTFT", "TPOT", "end to end", "tokens/s", "memory [GiB]", "limited by")
+        heads = (output.head for output in TIMES.shown("card"))
+        head = ("configuration", "fits", *heads, "memory [GiB]", "limited by")
         yield table(head, [_row(name, result) for name, result in batches.items()])
     said = set[str]()
     for name, result in inputs.results.items():
@@ -75,17 +74,10 @@ def others(result: Answer) -> Iterator[Html | None]:
     for part in QUESTIONS[result.question].parts:
         values = result.parts[part.name]
         rows = [
-            (one.label, value(values.of(one.name), one), one.description) for one in part.outputs if one.name in values
+            (one.label, cell(one, values.of(one.name)), one.description) for one in part.outputs if one.name in values
         ]
         yield table((part.name, "value", "meaning"), rows, text=1)
     yield items(_limits(result))
-
-
-def value(number: object, output: Output) -> str:
-    """An output as a person reads it."""
-    if isinstance(number, bool):
-        return "yes" if number else "no"
-    return quantity(number, DIMENSIONS[output.unit]) if output.unit in DIMENSIONS else count(number)
 
 
 Verdict = tuple[str, str, str]
@@ -109,13 +101,14 @@ def fits(result: Answer) -> Verdict:
 def served(result: Answer, metric: str, most: float) -> Verdict:
     """Whether a time is within a limit: for certain, by the projection, not even by the bound; never unless it fits."""
     value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
-    name, limit = LIMITS[metric], quantity(most, "time")
+    about, limit = by_path()[metric], quantity(most, "time")
+    name = about.head
     if not math.isfinite(value):
         return "unsure", f"{name}: no answer.", "No further token is generated."
     said = f"{quantity(value, 'time')} projected, limit {limit}"
     if not result.memory.fits:
         return "bad", f"{name}: not served, does not fit.", f"{said}, if it did."
-    band = error_bands(result.scenario).get(PHASES[metric])
+    band = error_bands(result.scenario).get(about.band)
     if bound > most:
         return "bad", f"{name} cannot be met.", f"{said}: even the bound is {quantity(bound, 'time')}."
     if value > most:
@@ -130,32 +123,35 @@ def served(result: Answer, metric: str, most: float) -> Verdict:
 
 def _row(name: str, result: Answer) -> tuple[str, ...]:
     part, memory = result.projection, result.memory
-    limit = result.bottleneck["decode"] or result.bottleneck["prefill"]
+    limits = [limit for limit in result.bottleneck.values() if limit is not None]
     return (
         name,
         "yes" if memory.fits else "no",
-        *(quantity(getattr(part, metric), "time") for metric in TIMES),
-        count(float(part.output_tokens_per_s)),
+        *(cell(output, part.of(output.name)) for output in TIMES.shown("card")),
         f"{gib(memory.required)} of {gib(memory.usable)}",
-        RESOURCES[limit].short,
+        RESOURCES[limits[-1]].short,
     )
 
 
 def _cards(result: Answer) -> Iterator[Html]:
-    bands = error_bands(result.scenario)
-    for metric, title in TIMES.items():
-        value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
+    for output in outputs(result, "card"):
+        value, bound = (float(part.of(output.name)) for part in (result.projection, result.bound))
         if math.isfinite(value):
-            band = bands.get(PHASES[metric])
-            low, high = (quantity(value * end, "time") for end in (band.low, band.high)) if band else ("", "")
-            ends = f"band {low} to {high}" if band else "no measured band"
-            yield _card(title, quantity(value, "time"), f"bound {quantity(bound, 'time')}", ends)
-    rates = [float(part.output_tokens_per_s) for part in (result.projection, result.bound)]
-    each = f"{count(rates[0] / float(np.max(result.scenario.parallelism.devices)))} a device"
-    yield _card("Output tokens/s", count(rates[0]), f"bound {count(rates[1])}", each)
+            title = output.label[:1].upper() + output.label[1:]
+            yield _card(title, cell(output, value), f"bound {cell(output, bound)}", _beside(result, output, value))
     memory = result.memory
     used = f"{share(memory.required / memory.capacity)} of {gib(memory.capacity)} GiB"
     yield _card("Memory of a device", f"{gib(memory.required)} GiB", used, "the fullest device")
+
+
+def _beside(result: Answer, output: Output, value: float) -> str:
+    """What a card says below: of a time where measured ones lie, of a rate what each device gives."""
+    if output.unit == "1/s":
+        return f"{cell(output, value / float(np.max(result.scenario.parallelism.devices)))} a device"
+    band = error_bands(result.scenario).get(output.band)
+    if band is None or output.unit != "s":
+        return "no measured band"
+    return f"band {cell(output, value * band.low)} to {cell(output, value * band.high)}"
 
 
 def _card(name: str, value: str, *small: str) -> Html:
