@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from llmperf.descriptors.scenario import Scenario
 from llmperf.outputs import Part, loaded
 from llmperf.phases.memory import Memory
@@ -62,6 +64,16 @@ class Figures:
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._values, *self.derived)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Figures):
+            return NotImplemented
+        mine, theirs = dict(self.items()), dict(other.items())
+        return mine.keys() == theirs.keys() and all(
+            np.array_equal(value, theirs[name], equal_nan=True) for name, value in mine.items()
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # values may be arrays
 
     def __repr__(self) -> str:
         said = (

@@ -234,6 +234,15 @@ def along(knob, values):
     return memory.memory_against(answers_along.against("<other>", estimate(), knob, values(estimate())), 8.0)
 
 
+def along_batch():
+    results = both()
+    sweeps = {
+        name: answers_along.against(name, result, "batch", answers_along.batches(result))
+        for name, result in results.items()
+    }
+    return frontier.throughput_latency(results, sweeps)
+
+
 def compared():
     return comparison.speedups(Comparison(tuple(both()), tuple(both().values())))
 
@@ -246,7 +255,7 @@ DRAWINGS = {
     "memory": lambda: memory.memory(both()),
     "memory along the batch": lambda: along("batch", answers_along.batches),
     "memory along the input": lambda: along("input", answers_along.inputs),
-    "throughput": lambda: frontier.throughput_latency(both()),
+    "throughput": along_batch,
     "comparison": compared,
 }
 
