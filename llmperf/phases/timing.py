@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from llmperf.phases.bounds import fastest, streamed
 from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, Transfer, transfers
 from llmperf.phases.setup import Setup
-from llmperf.resources import HOST, LATENCY, LINKS, MAIN, is_link
+from llmperf.resources import HOST, LATENCY, LINKS, MAIN, is_link, resource_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +122,16 @@ def _longest(parts: dict[str, Sum]) -> Sum:
     return out
 
 
-def _passing(transfer: Transfer, engines: Mapping[str, Sum]) -> Iterator[Sum]:
+def _passing(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence) -> Iterator[tuple[str, Sum]]:
     """Time at its peak of every resource on the way from a tier, with what engines read of that tier themselves. [s]"""
-    for resource in {**transfer.own, **transfer.shared}:
+    resources = dict.fromkeys((*transfer.own, *transfer.shared))
+    engines = streamed(setup, costs, residence) if resources else {}
+    for resource in resources:
         parts = [way[resource] for way in (transfer.own, transfer.shared, engines) if resource in way]
         whole = parts[0]
         for part in parts[1:]:
             whole = whole + part
-        yield whole
+        yield resource, whole
 
 
 def step_time(
@@ -179,11 +181,13 @@ def step_time(
         for resource, part in transfer.streamed.items():
             waits[resource] = choose(part.total >= moved.total, exposed, 0.0)
         device = longer
-    for whole in _passing(
-        transfer, streamed(setup, costs, placed.residence) if transfer.own or transfer.shared else {}
-    ):
+    for resource, whole in _passing(setup, costs, transfer, placed.residence):
         ideal = combine(most, ideal, whole)
-        device = combine(most, device, whole)
+        longer = combine(most, device, whole)
+        if anywhere(longer.total > device.total):  # an engine reads the same tier
+            name = resource_of(resource)
+            waits[name] = waits.get(name, 0.0) + longer.total - device.total
+        device = longer
     if not captured:
         launch = achieved.launch if engine.launch_time is None else engine.launch_time
         each = launch * engine.launches_per_operator
