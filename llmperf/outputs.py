@@ -227,7 +227,7 @@ TIMES = Group(
         "lower",
         "cost of 1M input tokens",
         "cost of the time until the last first token, over a million prompt tokens",
-        band="e2e",
+        band="prefill",
         formula="llmperf.costs.money:per_mtok_input",
     ),
     Output(
@@ -236,7 +236,7 @@ TIMES = Group(
         "lower",
         "cost of 1M output tokens",
         "cost of the time of decoding, over a million generated tokens",
-        band="e2e",
+        band="decode",
         formula="llmperf.costs.money:per_mtok_output",
     ),
 )

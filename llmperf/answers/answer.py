@@ -67,6 +67,10 @@ class Answer:
             return parts[part.name].of(name)
         raise AttributeError(f"an answer to {self.question} has no {name!r}")
 
+    def __dir__(self) -> list[str]:
+        bare = [path for path in self.paths if "." not in path]
+        return sorted({*object.__dir__(self), *self.parts, *bare})
+
     def value(self, path: str) -> Any:
         """An output by its path (`llmperf.outputs.by_path`): a number, a truth value, a resource's name, or an array.
 

@@ -90,6 +90,11 @@ class Diff:
             return None
         return Comparison((self.sides[0].label, self.sides[1].label), (first, second))
 
+    def compares(self, output: str) -> bool:
+        """Whether the change of an output says anything: not of costs, where prices do not compare."""
+        comparison = self.comparison
+        return by_path()[output].unit != "USD" or comparison is None or not comparison.apart(1)
+
     @property
     def explanation(self) -> list[str]:
         """What makes the difference, in words with their numbers; empty where it cannot be said."""
@@ -110,7 +115,10 @@ class Diff:
         """Plain data as ``llmperf diff --json`` prints it."""
         comparison = self.comparison
         units = {path: output.unit for path, output in by_path().items()}
-        outputs = [{**asdict(one), "relative": one.relative, "unit": units[one.output]} for one in self.outputs]
+        outputs = [
+            {**asdict(one), "relative": one.relative if self.compares(one.output) else None, "unit": units[one.output]}
+            for one in self.outputs
+        ]
         plain: dict[str, Any] = finite(
             {
                 "schema_version": SCHEMA_VERSION,

@@ -209,7 +209,7 @@ def _limits(
         yield Problem(f"{shown(said)} is not allowed", f"{where}.confidence", allowed=("projection", "pessimistic"))
         return
     if said == "pessimistic" and "confidence" in written and not banded(path):
-        text = "has no error band: only projected times, rates and energies have one"
+        text = "has no error band: only projected times, rates, energies and costs have one"
         yield Problem(text, f"{where}.confidence")
         return
     sides = [side for side in SIDES if side in written]
@@ -253,10 +253,16 @@ def _value(output: Output, side: str, written: Any) -> Any:
     if output.unit == "1" and isinstance(written, str) and "%" in written:
         return Problem(f"{shown(written)} is no count")
     try:
-        value = units.parse(written, dimension)
+        value = _hours(written) if output.unit == "h" else units.parse(written, dimension)
     except units.UnitError as error:
         return Problem(str(error), allowed=error.allowed, suggestion=error.suggestion)
     return _vacuous(output, written, value) or value
+
+
+def _hours(written: Any) -> float:
+    """A written time, or a number of hours. [h]"""
+    in_seconds = isinstance(written, str) and any(letter.isalpha() for letter in written)
+    return units.parse(written, "time") / (3600.0 if in_seconds else 1.0)
 
 
 def _vacuous(output: Output, written: Any, value: float) -> Problem | None:

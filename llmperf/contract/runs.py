@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llmperf.contract.answers import SCHEMA_VERSION
+from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.runs import ComparedMetric, MeasuredRun
 from llmperf.files.documents import finite
 
@@ -28,11 +29,18 @@ def _run(item: MeasuredRun) -> dict[str, Any]:
     return {
         "label": item.run.label,
         "load": asdict(item.run.load),
-        "scenario": None if item.scenario is None else asdict(item.scenario),
+        "scenario": None if item.scenario is None else _scenario(item.scenario),
         "rows": [_row(row) for row in item.rows],
         "not_compared": [{"metric": name, "why": why} for name, why in item.not_compared],
         "notes": list(item.notes),
     }
+
+
+def _scenario(scenario: Scenario) -> dict[str, Any]:
+    data = asdict(scenario)
+    if not scenario.asks:
+        del data["asks"]
+    return data
 
 
 def _row(row: ComparedMetric) -> dict[str, Any]:

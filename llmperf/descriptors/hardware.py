@@ -26,7 +26,7 @@ from llmperf.descriptors.fields import (
     Watts,
     Whole,
 )
-from llmperf.descriptors.prices import PriceKind
+from llmperf.descriptors.prices import PriceKind, is_date
 from llmperf.descriptors.weights import Sparsity
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
@@ -203,9 +203,20 @@ def _names(parts: Mapping[str, object]) -> str:
     return ", ".join(parts) or "none"
 
 
+MOST_RENT = 200.0
+"""Largest rent of a device that is believed: a bare number in a file is in USD a second. [USD/h]"""
+
+
 def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
     """What in a hardware's fields contradicts itself: (path, message) pairs."""
     found = missing(hardware)
+    if hardware.rent is not None and hardware.rent * 3600.0 > MOST_RENT:
+        text = f"{hardware.rent:g} USD/s is {hardware.rent * 3600.0:,.0f} USD an hour: write the unit, as in 3.9 USD/h"
+        found.append(("rent", text))
+    if hardware.rent_kind == "purchase":
+        found.append(("rent_kind", "purchase is no kind of a rent"))
+    if hardware.rent_date is not None and not is_date(hardware.rent_date):
+        found.append(("rent_date", f"{hardware.rent_date} is no date such as 2026-11"))
     found += [(f"achieved.{path}", text) for path, text in achieved_module.contradictions(hardware.achieved)]
     for name, engine in hardware.engines.items():
         if engine.reads is not None and (

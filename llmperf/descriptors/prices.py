@@ -24,7 +24,11 @@ class Hourly(Marker):
 
     def check(self, value: Any) -> float:
         """The rent. [USD/h]"""
-        number = units.parse(value, "money_rate") * (3600.0 if isinstance(value, str) and _has_unit(value) else 1.0)
+        try:
+            number = units.parse(value, "money_rate")
+        except units.UnitError as error:
+            raise units.UnitError(f"{shown(value)} is no rent", error.allowed, error.suggestion) from None
+        number *= 3600.0 if isinstance(value, str) and _has_unit(value) else 1.0
         if not 0.0 <= number <= LARGEST:
             raise ValueError(f"{shown(value)} must lie between 0 and {LARGEST:g} USD/h")
         return number
@@ -63,6 +67,11 @@ class Prices:
 _DATE = re.compile(r"20\d\d(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?")
 
 
+def is_date(written: str) -> bool:
+    """Whether a text is a year, a month of one, or a day."""
+    return _DATE.fullmatch(written) is not None
+
+
 def contradictions(prices: Prices) -> list[tuple[str, str]]:
     """What in prices contradicts itself: (path, message) pairs."""
     found = []
@@ -76,6 +85,8 @@ def contradictions(prices: Prices) -> list[tuple[str, str]]:
         found.append(("kind", f"{prices.kind} is no kind of a purchase"))
     if prices.rent is not None and prices.kind == "purchase":
         found.append(("kind", "purchase is no kind of a rent"))
-    if prices.date is not None and not _DATE.fullmatch(prices.date):
+    if prices.rent is None and prices.purchase is None and (prices.kind is not None or prices.date is not None):
+        found.append(("rent", "is missing: a kind and a date are of a price"))
+    if prices.date is not None and not is_date(prices.date):
         found.append(("date", f"{shown(prices.date)} is no date such as 2026-11"))
     return found

@@ -75,6 +75,12 @@ class Figures:
 
     __hash__ = None  # type: ignore[assignment]  # values may be arrays
 
+    def __dir__(self) -> list[str]:
+        return sorted({*object.__dir__(self), *self})
+
+    def __reduce__(self) -> tuple[type[Figures], tuple[dict[str, Any]]]:
+        return Figures, (dict(self.items()),)  # what goes to another process has been computed
+
     def __repr__(self) -> str:
         said = (
             f"{name}={value:.4g}" if isinstance(value, float) else f"{name}={value!r}" for name, value in self.items()

@@ -53,6 +53,11 @@ def add_section(name: str, cls: type[Any]) -> None:
 
 def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     """A scenario with another on top; the name of a component and values of it, one in each, come together."""
+    above = top.get("prices")
+    if isinstance(above, Mapping) and {"rent", "purchase"} & set(above) and isinstance(base.get("prices"), Mapping):
+        # another price takes the place of the one below, with its kind and date
+        kept = {key: value for key, value in base["prices"].items() if key == "utilization"}
+        base = {**base, "prices": kept}
     out = catalog.merge(base, top)
     for name in COMPONENTS:
         below, above = base.get(name), top.get(name)

@@ -20,7 +20,12 @@ def show(found: Diff) -> None:
         made = table("output", *labels, "change")
         for one in changed:
             output = by_path()[one.output]
-            made.add_row(one.output, text(said(output, one.before)), text(said(output, one.after)), change(one))
+            made.add_row(
+                one.output,
+                text(said(output, one.before)),
+                text(said(output, one.after)),
+                change(one) if found.compares(one.output) else "",
+            )
         out.print(made)
         out.print(f"\nof {len(found.outputs)} outputs, {len(changed)} differ: {text('; '.join(found.causes))}")
     else:
