@@ -15,6 +15,8 @@ from calling import SECONDS, called
 
 ROOT = Path(__file__).resolve().parents[1]
 
+collect_ignore = ["data"]  # its check files are read by tests, and are none
+
 settings.register_profile(
     "llmperf", deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
