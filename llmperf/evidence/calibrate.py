@@ -16,7 +16,7 @@ from llmperf.costs.collectives import at
 from llmperf.costs.machine import Machine, pick
 from llmperf.descriptors.achieved import CONSTANTS, Achieved, CacheAchieved
 from llmperf.descriptors.fields import TIME
-from llmperf.evidence.fit import START, Fit, UnfitError, robust
+from llmperf.evidence.fit import START, Fit, NoFitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip, stack
 from llmperf.evidence.kernels.formats import predict
 from llmperf.evidence.rows import EXPLAINED
@@ -126,7 +126,7 @@ def calibrate(
             if job.launched and job.selector == job.pooled and "bf16" in known:
                 found = {name: _captured(fit, known["bf16"]) for name, fit in found.items()}
             known.update(found)
-        except UnfitError as error:
+        except NoFitError as error:
             out.refused.append((f"{job.section}.{job.selector}", str(error)))
     if progress:
         progress(len(jobs), len(jobs))
@@ -160,7 +160,7 @@ def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> 
         try:
             start_apart = replace(whole.constants, share=1.0) if name == "wide" else whole.constants
             fit = _fit(apart, machines, start_apart, samples)
-        except UnfitError:
+        except NoFitError:
             continue
         together = np.concatenate([predict(p, whole.constants, machines[p.device]) / p.measured for p in parts])
         errors = np.abs(together - 1.0)
@@ -168,7 +168,7 @@ def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> 
             own[apart.selector] = fit
             rest = [part for part in rest if part not in parts]
     if rest and (own or variants):
-        with suppress(UnfitError):  # too few rows without the variants: the common fit stays
+        with suppress(NoFitError):  # too few rows without the variants: the common fit stays
             whole = _fit(_Job(job.section, job.selector, tuple(rest)), machines, start, samples)
     return {job.selector: whole, **own}
 
@@ -262,7 +262,7 @@ def _cache(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
                 error = _fit(job, {device: _machine(device, trial)}, _start(job, base), 0).median
                 if error < best:
                     best, found = error, trial
-    except UnfitError:
+    except NoFitError:
         return None
     return found
 
@@ -280,11 +280,11 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
 
     Raises
     ------
-    UnfitError
+    NoFitError
         If nothing was fitted.
     """
     if not any(calibration.fits.values()):
-        raise UnfitError("no fit had enough rows: nothing is written")
+        raise NoFitError("no fit had enough rows: nothing is written")
     out: dict[str, Any] = {"extends": base, "name": name, "basis": "calibrated"}
     fitted: dict[str, str] = {}
     if calibration.cache is not None:

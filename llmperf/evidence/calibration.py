@@ -14,7 +14,7 @@ from llmperf.descriptors.hardware import Hardware
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.calibrate import Calibration, calibrate, document, written
 from llmperf.evidence.datasets import of_devices, read_kernels, shipped
-from llmperf.evidence.fit import UnfitError
+from llmperf.evidence.fit import NoFitError
 from llmperf.evidence.kernels.base import Readings, chip
 from llmperf.evidence.kernels.formats import FORMATS
 from llmperf.scenarios.components import component
@@ -76,7 +76,7 @@ def run(
     result = calibrate(chosen, class_constants, implementations=len(hardware) == 1, samples=samples, progress=progress)
     try:
         content = document(result, label, base)
-    except UnfitError as error:
+    except NoFitError as error:
         lines = "; ".join(f"{what}: {why}" for what, why in result.refused[:5])
         raise InputError(Problem(f"{error} ({lines})", "data")) from None
     if file:

@@ -36,7 +36,7 @@ RE_READ = 8.0
 """Most that a re-read from the last-level cache may be faster than the main memory. [1]"""
 
 
-class UnfitError(Exception):
+class NoFitError(Exception):
     """A fit that must not be used: too few rows, or no convergence."""
 
 
@@ -106,7 +106,7 @@ def robust(
 
     Raises
     ------
-    UnfitError
+    NoFitError
         With fewer than `ROWS_PER_CONSTANT` rows for each of `FEWEST` constants, or if the optimizer does not converge.
 
     Notes
@@ -116,7 +116,7 @@ def robust(
     """
     names = tuple(names or START[section])[: len(measured) // ROWS_PER_CONSTANT]
     if len(names) < FEWEST:
-        raise UnfitError(f"{len(measured)} rows, {ROWS_PER_CONSTANT * FEWEST} are needed")
+        raise NoFitError(f"{len(measured)} rows, {ROWS_PER_CONSTANT * FEWEST} are needed")
     problem = _Problem(section, base, names, predict, np.log(measured), np.sqrt(weights / weights.mean()))
     everything = np.arange(len(measured))
     theta = problem.solve(everything, None)
@@ -186,7 +186,7 @@ class _Problem:
             xtol=1e-6,
         )
         if solution.status < 0 or not np.isfinite(solution.cost):
-            raise UnfitError(f"the fit did not converge: {solution.message}")
+            raise NoFitError(f"the fit did not converge: {solution.message}")
         return np.asarray(solution.x)
 
 

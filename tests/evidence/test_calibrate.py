@@ -16,7 +16,7 @@ from llmperf.costs.machine import Machine
 from llmperf.descriptors.achieved import GemmAchieved
 from llmperf.evidence import calibration
 from llmperf.evidence.calibrate import calibrate
-from llmperf.evidence.fit import UnfitError, robust
+from llmperf.evidence.fit import NoFitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip
 from llmperf.evidence.kernels.formats import FORMATS, predict
 from llmperf.evidence.tables import parse
@@ -111,7 +111,7 @@ def test_the_same_data_give_the_same_constants() -> None:
 def test_rows_too_few_are_refused_by_the_fit_and_by_the_command(tmp_path: Path, run: Run) -> None:
     lines = products().splitlines()[:4]
     part = group("\n".join(lines) + "\n")
-    with pytest.raises(UnfitError, match="3 rows"):
+    with pytest.raises(NoFitError, match="3 rows"):
         robust(
             "gemm",
             lambda constants: predict(part, constants, machine(part)),
