@@ -11,7 +11,7 @@ import numpy as np
 from llmperf.answers.answer import Answer, with_maximum
 from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
-from llmperf.errors import InputError, Problem, nearest
+from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.evidence import confidence
 from llmperf.files.documents import finite
 from llmperf.numeric import first
@@ -155,13 +155,15 @@ def operators_dict(resolved: Resolved, step: str | None = None) -> dict[str, Any
         if step not in phases:
             allowed = (*phases, MIXED)
             raise InputError(
-                Problem("is no step of this scenario", "--phase", None, None, allowed, nearest(step, allowed))
+                Problem(
+                    f"{shown(step)} is no step of this scenario", "--phase", None, None, allowed, nearest(step, allowed)
+                )
             )
         phases = {step: phases[step]}
-    shown = []
+    listed = []
     for name, phase in phases.items():
         rows = operators(phase)
-        shown.append(
+        listed.append(
             {
                 "step": name,
                 "steps": first(phase.steps),
@@ -172,7 +174,7 @@ def operators_dict(resolved: Resolved, step: str | None = None) -> dict[str, Any
         )
     data = {
         "schema_version": SCHEMA_VERSION,
-        "steps": shown,
+        "steps": listed,
         "warnings": [*resolved.warnings, *notes(resolved.scenario)],
         "scenario": scenario_dict(resolved.scenario),
     }

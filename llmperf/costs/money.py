@@ -91,9 +91,17 @@ def basis(scenario: Scenario) -> Basis | None:
 
 
 def apart(one: Basis | None, other: Basis | None) -> str:
-    """Why two prices do not compare, in words; empty where they do, or where one of both is missing.
+    """Why two prices do not compare: of different kinds, or `APART` months or more from each other.
 
-    What is not known of a price is no reason: a rent that a user types is his own, and compares with any.
+    Parameters
+    ----------
+    one, other : Basis or None
+        What is not known of a price is no reason: a rent that a user types is his own, and compares with any.
+
+    Returns
+    -------
+    str
+        The reason in words; empty where they compare, or where one of both is missing.
     """
     if one is None or other is None:
         return ""
