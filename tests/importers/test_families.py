@@ -13,7 +13,7 @@ from llmperf.scenarios.components import component
 
 def rows(step: str, **scenario: Any) -> dict[str, dict[str, Any]]:
     scenario.setdefault("hardware", "b200-sxm")
-    data = operators_dict(llmperf.load(None, scenario), [step])
+    data = operators_dict(llmperf.load(None, scenario), step)
     return {row["name"]: row for row in data["steps"][0]["operators"]}
 
 

@@ -401,5 +401,6 @@ def test_a_real_config_is_estimated_by_path(path: Path) -> None:
     lengths = {"input": 16, "output": 4} if shape.model.generates else {}
     result = llmperf.estimate(model=str(path), hardware="b200-sxm", weights="bf16", batch=2, **lengths)
     assert 0 < result.bound.e2e_s <= result.e2e_s
-    stored = prepared(result.scenario).table(prepared(result.scenario).prefill_step).total("resident_bytes")[0]
+    table = prepared(result.scenario).table(prepared(result.scenario).prefill_step)
+    stored = (table.total("resident_bytes") + table.total("resident_experts"))[0]
     assert stored == pytest.approx(2 * parameters(result.scenario.model), rel=1e-9)
