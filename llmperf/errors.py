@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any, Literal
+
+from llmperf.records import dataclass
 
 MAX_SHOWN = 60
 """Characters of a user's value that a message repeats; the rest is cut."""

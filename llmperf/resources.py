@@ -6,7 +6,7 @@ each matrix engine, and of each direction of a link (`matrix`, `outwards`); `res
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from llmperf.errors import shown
+from llmperf.records import dataclass
 
 PREFIXES = {
     "": 1.0,

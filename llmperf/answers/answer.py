@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from llmperf.numeric import choose
 from llmperf.outputs import BOUND_BY, Part, canonical
 from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
+from llmperf.records import dataclass
 from llmperf.resources import CAPACITY, RESOURCES
 from llmperf.scenarios.binding import Joined, Resolved
 

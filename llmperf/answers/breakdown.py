@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, get_args
 
 import numpy as np
@@ -14,6 +14,7 @@ from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.numeric import Array
 from llmperf.operators.kinds import Collective, kind
 from llmperf.phases.phase import Phase
+from llmperf.records import dataclass
 from llmperf.resources import CACHE
 
 ROUNDING = 1e-9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from llmperf.answers.differences import Difference, difference
 from llmperf.answers.questions import QUESTIONS
 from llmperf.costs.money import apart, basis
 from llmperf.errors import InputError, Problem
+from llmperf.records import dataclass
 from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
 from llmperf.scenarios.resolve import resolve
 

@@ -7,7 +7,7 @@ only one of them has stands by itself) and what else a phase waits for; quantiti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from llmperf.numeric import Array, first
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, PHASES, Output
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
+from llmperf.records import dataclass
 from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
 
 COLUMNS = {

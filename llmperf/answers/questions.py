@@ -7,11 +7,11 @@ question: they read its answer by the paths of its outputs. `register` takes one
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.outputs import PARTS, PHASES, Output, Part, PhaseKind, add_parts, add_phase, loaded, paths
+from llmperf.records import dataclass
 from llmperf.scenarios.keys import add_section
 
 if TYPE_CHECKING:

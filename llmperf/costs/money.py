@@ -7,7 +7,6 @@ them. At a given rent a bound on time is a bound on cost.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from llmperf.descriptors.prices import HOURS_A_YEAR
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose
+from llmperf.records import dataclass
 
 APART = 12
 """Months between two prices from which on they are not compared without saying so."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmperf.numeric import Real
 from llmperf.operators.tensors import Tensor
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,11 @@ whose KV heads serve one query head, or more than 32, where libraries change to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, NonNegative, Positive, Seconds, Share, Text
+from llmperf.records import dataclass
 
 US, NS = 1e-6, 1e-9
 

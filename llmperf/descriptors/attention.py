@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, NonNegative, Positive, Share, Switch, Text
+from llmperf.records import dataclass
 
 Split = Literal["fitted", "none", "waves", "even"]
 """How a decode kernel gives cores their work: `llmperf.costs.attention.occupancy`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
@@ -14,6 +14,7 @@ from llmperf.descriptors.fields import (
     Text,
     Whole,
 )
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

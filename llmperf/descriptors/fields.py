@@ -7,7 +7,6 @@ pydantic only when a document is validated, so that a cached document loads with
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from llmperf import units
 from llmperf.errors import shown
 from llmperf.numeric import Real as Real
+from llmperf.records import dataclass
 
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler

@@ -7,7 +7,7 @@ devices. Both are read into `Hardware`; peaks are dense, links count one directi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llmperf.descriptors import achieved as achieved_module
@@ -28,6 +28,7 @@ from llmperf.descriptors.fields import (
 )
 from llmperf.descriptors.prices import PriceKind, is_date
 from llmperf.descriptors.weights import Sparsity
+from llmperf.records import dataclass
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
 Dtype = Literal["fp64", "fp32", "tf32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4", "int1", "lookup", "add"]

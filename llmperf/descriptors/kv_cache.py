@@ -8,7 +8,7 @@ merging over layers, a memory tier, and passes over the prompt. What needs anoth
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llmperf.descriptors.fields import (
@@ -22,6 +22,7 @@ from llmperf.descriptors.fields import (
     Whole,
     WholeOrZero,
 )
+from llmperf.records import dataclass
 
 Stage = Literal["generation", "compression", "retrieval", "loading"]
 """Stages in the life of a KV cache (SCBench, arXiv:2412.10319, sec. 2): computing it over the prompt, storing it

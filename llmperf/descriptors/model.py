@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Switch, Text, Whole, WholeOrZero
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

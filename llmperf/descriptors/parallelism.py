@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Real, Whole
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Any, Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Marker, Name, Number, Text
 from llmperf.errors import shown
+from llmperf.records import dataclass
 
 TensorClass = Literal["weights", "experts", "kv_cache", "states", "activations", "gradients", "optimizer"]
 """What a step moves and a tier can hold; weights are those of all layers but experts."""

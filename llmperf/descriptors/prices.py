@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from llmperf import units
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Dollars, Marker, Positive, Share, Text
 from llmperf.errors import shown
+from llmperf.records import dataclass
 
 PriceKind = Literal["on_demand", "reserved", "marketplace", "purchase"]
 """Kinds of prices, of which none compares with another: rent by the hour, for a term, of a market; a device bought."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from llmperf.descriptors.attention import AttentionKernel
@@ -17,6 +17,7 @@ from llmperf.descriptors.placement import Placement
 from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.weights import Compute, WeightFormat
 from llmperf.descriptors.workload import Workload
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ A format is data over a closed set of mechanisms, each a few numbers that are ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from llmperf.descriptors.fields import (
@@ -22,6 +22,7 @@ from llmperf.descriptors.fields import (
     WholeOrZero,
 )
 from llmperf.numeric import anywhere
+from llmperf.records import dataclass
 
 Compute = Literal["fp32", "bf16", "fp16", "fp8", "fp6", "fp4", "int8", "int4"]
 """Compute dtypes that activations may have."""

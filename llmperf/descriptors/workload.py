@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Whole, WholeOrZero
+from llmperf.records import dataclass
 
 Maximize = Literal["batch", "context", "throughput"]
 """What of a workload is to be as large as memory allows (`llmperf.answers.maximize`)."""

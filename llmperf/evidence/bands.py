@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import numpy as np
 from llmperf.evidence.rows import Rows
 from llmperf.files.store import packaged
 from llmperf.numeric import Array
+from llmperf.records import dataclass
 
 FEWEST_ROWS, FEWEST_SOURCES = 30, 3
 """Rows and sources that a class needs for a band of its own; else its parent's holds."""

@@ -6,13 +6,14 @@ Facts meet words and pictures here and nowhere else; all below is imported when 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.comparison import Comparison as Compared
 from llmperf.answers.comparison import compare as compared
+from llmperf.records import dataclass
 from llmperf.scenarios.resolve import resolve
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards
+from llmperf.records import dataclass
 
 FAR = 1e15
 """Tokens that stand for no limit: more than any sequence has. [1]"""

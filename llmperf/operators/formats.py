@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.numeric import Real, anywhere, everywhere
 from llmperf.operators.matrix import DTYPE_BYTES, Matrix, kept_matrix, matrix
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

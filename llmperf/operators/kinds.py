@@ -7,11 +7,12 @@ kernels are found. `register` adds one at run time; its operators are then price
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.operators.tensors import AWAY, MOVES, Move
+from llmperf.records import dataclass
 
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
 

@@ -6,11 +6,10 @@ replicated where there are more devices than heads, as serving engines do; `note
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.weights import Product, WeightFormat, element_bytes
 from llmperf.numeric import Real, anywhere, everywhere, least
+from llmperf.records import dataclass
 
 DTYPE_BYTES = {
     "fp32": 4.0,

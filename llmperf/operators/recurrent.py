@@ -5,12 +5,11 @@ One row of products before the recurrence, one after; between them a scan, whose
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.descriptors.model import Ssm
 from llmperf.numeric import Real, anywhere, least
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.table import Row
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from llmperf.numeric import Array, Real, least, log, most, root
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from llmperf.numeric import Real, choose, least, most
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from copy import copy
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 
 from llmperf.numeric import Array, Real, stack, weighted_sum
 from llmperf.operators.kinds import Collective, kind
+from llmperf.records import dataclass
 
 UNUSED = np.zeros((1, 1))
 """A column that no operator of a block fills."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from llmperf.phases.memory import Memory
 from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
+from llmperf.records import dataclass
 
 
 class Figures:

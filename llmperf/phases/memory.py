@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
 from llmperf.phases.kernels import held_scores
 from llmperf.phases.setup import Setup
+from llmperf.records import dataclass
 
 TINY = 1e-6
 """Bytes that stand for none where something is divided by them. [B]"""

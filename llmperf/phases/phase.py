@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llmperf.costs.step import StepCosts
 from llmperf.numeric import Real
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ processor) is read directly.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import Real, anywhere, least, most
 from llmperf.operators.tensors import KEPT, READ_ONLY, Tensor
 from llmperf.phases.memory import TINY, Memory, sharers, tier_of_cache
+from llmperf.records import dataclass
 from llmperf.resources import HOST_LINK, MAIN, MEMORY, outwards
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +20,7 @@ from llmperf.operators.step import Step
 from llmperf.operators.table import Table
 from llmperf.operators.transformer import operators
 from llmperf.phases.engines import engines
+from llmperf.records import dataclass
 
 
 @dataclass(frozen=True)

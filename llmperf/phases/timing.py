@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from llmperf.phases.bounds import fastest, streamed
 from llmperf.phases.kernels import prompt_copies
 from llmperf.phases.placement import Placed, Transfer, transfers
 from llmperf.phases.setup import Setup
+from llmperf.records import dataclass
 from llmperf.resources import HOST, LATENCY, LINKS, MAIN, is_link, resource_of
 
 

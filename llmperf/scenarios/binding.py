@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, is_dataclass, replace
+from dataclasses import field, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, shown
 from llmperf.numeric import Array, Real
+from llmperf.records import dataclass
 
 MAX_CONFIGURATIONS = 20_000_000
 """Configurations of one call: with some 390 bytes of results and arrays each, 8 GB."""
