@@ -16,6 +16,7 @@ from llmperf.descriptors.attention import USUAL, AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
+from llmperf.kept import MadeOfObjects
 from llmperf.numeric import Array, Real, everywhere, most, stack
 from llmperf.operators.kinds import kind
 from llmperf.records import dataclass
@@ -365,17 +366,9 @@ def _nearest(known: Mapping[str, Any], base: str, width: str) -> Any:
     return known.get(base)
 
 
-_machines: dict[Any, Machine] = {}
-_MOST_MACHINES = 64
+_machines: MadeOfObjects[Machine] = MadeOfObjects(64)
 
 
 def machine_of(hardware: Hardware, engine: ServingEngine | None = None, attention: AttentionKernel = USUAL) -> Machine:
     """The machine of a hardware, an engine and its attention kernel; the same object for the same ones."""
-    key = (id(hardware), id(engine), id(attention))
-    found = _machines.get(key)
-    same = found is not None and found.hardware is hardware and found.engine is engine and found.attention is attention
-    if found is None or not same:
-        if len(_machines) >= _MOST_MACHINES:
-            _machines.clear()
-        found = _machines[key] = Machine(hardware, engine, attention)
-    return found
+    return _machines.get((hardware, engine, attention), lambda: Machine(hardware, engine, attention))

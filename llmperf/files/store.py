@@ -82,7 +82,7 @@ def touch(path: str | Path) -> None:
         _touched.append(str(path))
 
 
-class Kept:
+class MadeOfFiles:
     """What was made of files, in memory, while none of those outside the package that went into it has changed.
 
     Parameters

@@ -7,28 +7,28 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import anywhere
 from llmperf.operators import layout
 from llmperf.operators.matrix import ENGINES
-from llmperf.phases.setup import setup, skips
+from llmperf.phases.setup import planned, skips
 
 
 def notes(scenario: Scenario) -> list[str]:
     """What the estimate assumes that a user should know: layout, dtypes, missing evidence; one line each."""
     found = layout.notes(scenario.model, scenario.parallelism)
-    prepared = setup(scenario)
+    plan = planned(scenario)
     hardware, weights = scenario.hardware, scenario.weights
     asked = scenario.activations != weights.activations
     products = scenario.activations if asked else ENGINES.get(weights.product, scenario.activations)
     for use, wanted, got in (
-        ("linear layers are", products, prepared.formats.linear),
-        ("attention is", "bf16", prepared.formats.attention),
+        ("linear layers are", products, plan.formats.linear),
+        ("attention is", "bf16", plan.formats.attention),
     ):
         if got != wanted and {got, wanted} != {"bf16", "fp16"}:
             found.append(
                 f"{hardware.name} has no {wanted} engine (it has {', '.join(dtypes(hardware))}): "
                 f"{use} computed in {got}"
             )
-    if weights.sparsity is not None and not skips(hardware, weights, prepared.formats.linear):
+    if weights.sparsity is not None and not skips(hardware, weights, plan.formats.linear):
         found.append(
-            f"no engine of {hardware.name} skips {weights.sparsity} zeros in {prepared.formats.linear}: "
+            f"no engine of {hardware.name} skips {weights.sparsity} zeros in {plan.formats.linear}: "
             "fewer bytes are read, but products are computed in full"
         )
     shares = scenario.attention.peak_share
@@ -37,7 +37,7 @@ def notes(scenario: Scenario) -> list[str]:
             f"what {scenario.attention.name} reaches is told for {', '.join(shares)}, not for {hardware.name}: "
             "the fitted constants of the chip stand in"
         )
-    if prepared.machine.vector_peak is None:
+    if plan.machine.vector_peak is None:
         found.append(f"{hardware.name}: no vector rate is known; elementwise work is bounded by memory alone")
     if scenario.placement.tiers is None and hardware.memory_order:
         order = ", ".join(hardware.memory_order)

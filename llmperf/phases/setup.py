@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from llmperf.costs.machine import Machine, compute_dtype, dtypes, machine_of
 from llmperf.descriptors.hardware import Hardware
 from llmperf.descriptors.scenario import Scenario
-from llmperf.descriptors.weights import WeightFormat
+from llmperf.descriptors.weights import Compute, WeightFormat
 from llmperf.errors import InputError, Problem
+from llmperf.kept import MadeOfObjects
 from llmperf.numeric import Real, ceil_div, choose, everywhere, least, most
 from llmperf.operators.formats import Formats, formats
 from llmperf.operators.layout import Shards, Stages, shards, stages
@@ -23,25 +24,54 @@ from llmperf.phases.engines import engines
 from llmperf.records import dataclass
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an evaluation needs that no number of the layout or the workload changes.
+
+    Attributes
+    ----------
+    machine : Machine
+    weights : WeightFormat
+        As the hardware runs them (`dequantized`).
+    activations : str
+        Dtype of the inputs of linear layers, as the hardware runs them.
+    formats : Formats
+    shared : dict of str to dict of str to number or array
+        Kinds of operators that several engines share (`llmperf.phases.engines`). [1]
+    """
+
+    machine: Machine
+    weights: WeightFormat
+    activations: Compute
+    formats: Formats
+    shared: Mapping[str, Mapping[str, Real]]
+
+
 @dataclass(frozen=True)
 class Setup:
-    """A scenario with its layout, formats and machine.
+    """A scenario with its layout, and the plan of its formats and machine.
 
     Attributes
     ----------
     sequences : number or array
         Sequences of the most loaded data-parallel rank. [1]
-    shared : dict of str to dict of str to number or array
-        Kinds of operators that several engines share (`llmperf.phases.engines`). [1]
     """
 
     scenario: Scenario
-    machine: Machine
+    plan: Plan
     shards: Shards
     stages: Stages
-    formats: Formats
     sequences: Real
-    shared: Mapping[str, Mapping[str, Real]] = field(default_factory=dict)
+
+    @property
+    def machine(self) -> Machine:
+        """The machine of the plan."""
+        return self.plan.machine
+
+    @property
+    def formats(self) -> Formats:
+        """The formats of the plan."""
+        return self.plan.formats
 
     def table(self, step: Step) -> Table:
         """The operators of a step."""
@@ -188,13 +218,43 @@ def setup(scenario: Scenario) -> Setup:
     Raises
     ------
     InputError
+        As `planned`.
+    """
+    plan = planned(scenario)
+    if plan.weights is not scenario.weights:
+        scenario = replace(scenario, weights=plan.weights, activations=plan.activations)
+    model, layout = scenario.model, scenario.parallelism
+    return Setup(
+        scenario,
+        plan,
+        shards(model, layout),
+        stages(model.layers, layout.pp),
+        ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
+    )
+
+
+_plans: MadeOfObjects[Plan] = MadeOfObjects(256)
+
+
+def planned(scenario: Scenario) -> Plan:
+    """The plan of a scenario: one for all blocks of arrays, and for every scenario of the same parts.
+
+    Raises
+    ------
+    InputError
         If the hardware has no engine for the formats, and none that could compute with dequantized weights.
     """
+    placement = scenario.placement if scenario.placement.operators else None  # what lies where is no part of it
+    parts = (scenario.model, scenario.hardware, scenario.weights, scenario.kv_cache, scenario.engine)
+    objects = (*parts, scenario.attention, placement)
+    return _plans.get(objects, lambda: _plan(scenario), key=scenario.activations)
+
+
+def _plan(scenario: Scenario) -> Plan:
     usual = machine_of(scenario.hardware, scenario.engine, scenario.attention)
     machine, shared = engines(scenario, usual)
-    hardware = machine.hardware
+    hardware, model, kernel = machine.hardware, scenario.model, scenario.attention
     scenario = dequantized(scenario, hardware)
-    model, layout = scenario.model, scenario.parallelism
     weights = scenario.weights
     wanted = ENGINES.get(weights.product, scenario.activations)
     linear = compute_dtype(hardware, wanted)
@@ -207,27 +267,19 @@ def setup(scenario: Scenario) -> Setup:
                 suggestion="a format that computes in one of these",
             )
         )
-    kernel = scenario.attention
     if kernel.decode_products == "vector" and machine.vector_peak is None:
         text = f"{kernel.name} computes on vector units, whose rate {hardware.name} does not say"
         raise InputError(Problem(text, "attention", suggestion="a kernel of matrix products, such as fused"))
     attention = compute_dtype(hardware, "bf16", "attention.prefill") or linear
     index = compute_dtype(hardware, model.indexer.dtype, "attention.prefill") if model.indexer else None
-    return Setup(
-        scenario,
-        machine,
-        shards(model, layout),
-        stages(model.layers, layout.pp),
-        formats(
-            weights,
-            scenario.kv_cache,
-            linear,
-            attention,
-            index or attention,
-            wide=(weights.wide and compute_dtype(hardware, weights.wide)) or "",
-            skips=skips(hardware, weights, linear),
-            scored=everywhere(scenario.attention.score_bytes > 0.0),
-        ),
-        ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
-        shared,
+    made = formats(
+        weights,
+        scenario.kv_cache,
+        linear,
+        attention,
+        index or attention,
+        wide=(weights.wide and compute_dtype(hardware, weights.wide)) or "",
+        skips=skips(hardware, weights, linear),
+        scored=everywhere(kernel.score_bytes > 0.0),
     )
+    return Plan(machine, weights, scenario.activations, made, shared)

@@ -75,7 +75,7 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         a captured graph where the engine has them.
     """
     scenario = setup.scenario
-    costs = price(table, setup.machine, placed.residence, setup.shared)
+    costs = price(table, setup.machine, placed.residence, setup.plan.shared)
     moved = transfers(scenario, placed, costs)
     time = step_time(
         setup,

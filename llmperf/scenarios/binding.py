@@ -17,7 +17,7 @@ from llmperf.numeric import Array, Real
 from llmperf.records import dataclass
 
 MAX_CONFIGURATIONS = 20_000_000
-"""Configurations of one call: with some 390 bytes of results and arrays each, 8 GB."""
+"""Configurations of one call: with some 350 bytes of results and arrays each, 7 GB."""
 
 BLOCK = 4096
 """Configurations that are evaluated together: their arrays stay in the processor's cache."""

@@ -79,7 +79,7 @@ def _thawed(value: Any) -> Any:
 Built = tuple[Any, list[str], dict[str, Any]]
 """A descriptor, what its importer warned of, and the formats that a model's config implies."""
 
-_built = store.Kept(512)
+_built = store.MadeOfFiles(512)
 
 
 def built(name: str, key: Any, extra: tuple[str, ...]) -> Built:

@@ -14,6 +14,7 @@ import numpy as np
 from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.scenario import Scenario
 from llmperf.files.store import is_path
+from llmperf.kept import MadeOfObjects
 
 _ANYWHERE = ("sources", "aliases", "notes", "year", "official", "rent_kind", "rent_date")
 """Fields of descriptors that change no output."""
@@ -57,19 +58,13 @@ def _label(scenario: Mapping[str, Any], key: str, name: str) -> str:
     return Path(reference).name if isinstance(reference, str) and is_path(reference) else name
 
 
-_digests: dict[tuple[Any, ...], tuple[tuple[Any, ...], str]] = {}
+_digests: MadeOfObjects[str] = MadeOfObjects(4096)
 
 
 def _digest(name: str, found: tuple[Any, ...]) -> str:
     """A hash of descriptors; those of one run are the same objects, so that each is hashed once."""
-    key = (name, *(id(one) for one in found))
-    if key not in _digests:
-        if len(_digests) > 4096:
-            _digests.clear()
-        without = (*_ANYWHERE, "achieved", *_PRICE) if name == "hardware" else (*_ANYWHERE, "fitted")
-        plain = [_said(one, without) for one in found]
-        _digests[key] = (found, hashed(plain))
-    return _digests[key][1]
+    without = (*_ANYWHERE, "achieved", *_PRICE) if name == "hardware" else (*_ANYWHERE, "fitted")
+    return _digests.get(found, lambda: hashed([_said(one, without) for one in found]), key=name)
 
 
 def _said(value: Any, without: Sequence[str]) -> Any:

@@ -76,7 +76,7 @@ def _device(facts: Facts) -> dict[str, Any]:
 
 
 @dataclass(slots=True)
-class Plan:
+class Intended:
     """What would be measured."""
 
     facts: Facts
@@ -96,12 +96,12 @@ def _case(case: Trial) -> dict[str, Any]:
     return {"table": case.table, "row": case.row, "flop": case.flops, "bytes": case.bytes}
 
 
-def plan(device: Choice = "auto", seconds: float = 120.0, memory: float = 0.25, only: Sequence[str] = ()) -> Plan:
+def plan(device: Choice = "auto", seconds: float = 120.0, memory: float = 0.25, only: Sequence[str] = ()) -> Intended:
     """What `bench` would measure with the same arguments; measures nothing."""
     _check(seconds, memory)
     opened = _open(device, memory, seconds)
     try:
-        return Plan(opened.facts, chosen(opened.cases(), only), opened.notes)
+        return Intended(opened.facts, chosen(opened.cases(), only), opened.notes)
     finally:
         opened.close()
 
@@ -210,4 +210,4 @@ def _open(device: Choice, memory: float, seconds: float) -> Device:
     return cpu
 
 
-__all__ = ["Choice", "Figure", "Measurement", "Plan", "Timing", "bench", "plan"]
+__all__ = ["Choice", "Figure", "Measurement", "Intended", "Timing", "bench", "plan"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llmperf.evidence.bench import Measurement, Plan
+from llmperf.evidence.bench import Intended, Measurement
 from llmperf.evidence.bench.plan import Facts, Trial
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.words.quantities import gib, quantity
@@ -76,7 +76,7 @@ def _reasons(found: Measurement) -> dict[str, int]:
     return counts
 
 
-def show_plan(plan: Plan) -> None:
+def show_plan(plan: Intended) -> None:
     """Print what would be measured."""
     out = console()
     out.print(f"[bold]{text(_headline(plan.facts))}[/bold]\n")
