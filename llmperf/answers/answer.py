@@ -10,7 +10,7 @@ import numpy as np
 from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.numeric import choose
+from llmperf.numeric import choose, codes
 from llmperf.outputs import BOUND_BY, Part, canonical
 from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
@@ -165,4 +165,4 @@ def _limiting(part: Evaluated, name: str) -> Any:
         best, index = choose(longer, value, best), choose(longer, order.index(resource), index)
     if "memory" in part.parts:
         index = choose(part.parts["memory"].fits, index, order.index(CAPACITY))
-    return np.uint8(choose(phase.runs, index, len(order)))
+    return codes(choose(phase.runs, index, len(order)))

@@ -74,12 +74,12 @@ def all_scores(scores: Array, query: Array, keys: Array, waves: Array) -> Array:
     ndarray
         Queries times the mean of the keys at the ends of their chunks; never less than `scores`. [1]
     """
-    return np.asarray(np.maximum(scores, waves * np.minimum(query, QUERY_BLOCK) * 0.5 * (keys + query)))
+    return np.maximum(scores, waves * np.minimum(query, QUERY_BLOCK) * 0.5 * (keys + query))
 
 
 def padded_share(group: Array, tile: Any) -> Array:
     """How many more query rows a decode kernel computes than there are: a group fills whole tiles. At least 1. [1]"""
-    return np.asarray(np.ceil(group / tile) * tile / group)
+    return np.ceil(group / tile) * tile / group
 
 
 def decode_time(
@@ -159,14 +159,14 @@ def occupancy(split: Split, blocks: Array, context: Array, cores: Any) -> Array 
     if split in ("fitted", "even") or not np.any(known):
         return 1.0
     if split == "none":
-        return np.asarray(np.where(known, np.minimum(blocks / cores, 1.0), 1.0))
+        return np.where(known, np.minimum(blocks / cores, 1.0), 1.0)
     parts = np.minimum(np.arange(1.0, MOST_SPLITS + 1.0)[:, None, None], np.ceil(context / QUERY_BLOCK))
     filled = blocks * parts / cores
     share = filled / np.ceil(filled)
     good = np.argmax(share >= GOOD_SHARE * share.max(axis=0), axis=0)  # the first that is
     picked = np.where(blocks >= FULL_SHARE * cores, 0, good)
     found = np.take_along_axis(share, picked[None], axis=0)[0]
-    return np.asarray(np.where(known, found, 1.0))
+    return np.where(known, found, 1.0)
 
 
 def shared_prefix(repeated: Array, read: Array, sequences: Array) -> Array:
@@ -180,12 +180,12 @@ def shared_prefix(repeated: Array, read: Array, sequences: Array) -> Array:
         Sequences. [1]
     """
     several = sequences > 1.0
-    return np.asarray(np.where(several, repeated / read * sequences / np.where(several, sequences - 1.0, 1.0), 0.0))
+    return np.where(several, repeated / read * sequences / np.where(several, sequences - 1.0, 1.0), 0.0)
 
 
 def cached_share(before: Array, length: Array) -> Array:
     """Share of the scores of prompts that belong to a cached prefix of `before` of their `length` tokens. [1]"""
-    return np.asarray(np.minimum(before / (before + 0.5 * (length - before + 1.0)), 0.999999))
+    return np.minimum(before / (before + 0.5 * (length - before + 1.0)), 0.999999)
 
 
 def io_complexity(pairs: Any, width: Any, fast: Any) -> Any:

@@ -43,15 +43,13 @@ def wire_bytes(
     factor = np.array([2.0 if operation == "all_reduce" else 1.0 for operation in operations])[:, None] * message
     up = factor * (ranks_up - 1.0) / ranks_up
     out = factor * (ranks_out - 1.0) / (ranks_out * ranks_up)
-    for row, operation in enumerate(operations):
-        sent, inside, domains = (column[row if len(column) > 1 else 0] for column in (message, ranks_up, ranks_out))
-        if operation == "p2p":
-            up[row] = np.where(domains > 1.0, 0.0, sent)
-            out[row] = sent - up[row]
-        elif operation == "all_to_all":
-            once = message_out[row if len(message_out) > 1 else 0]
-            up[row] = sent * (inside - 1.0) / inside
-            out[row] = once * (domains - 1.0) / domains
+    p2p, all_to_all = (np.array([one == name for one in operations])[:, None] for name in ("p2p", "all_to_all"))
+    if p2p.any():
+        inside = np.where(ranks_out > 1.0, 0.0, message)
+        up, out = np.where(p2p, inside, up), np.where(p2p, message - inside, out)
+    if all_to_all.any():
+        up = np.where(all_to_all, message * (ranks_up - 1.0) / ranks_up, up)
+        out = np.where(all_to_all, message_out * (ranks_out - 1.0) / ranks_out, out)
     return up, out
 
 
@@ -68,7 +66,7 @@ def reachable(ranks: Array, domain: Real) -> Array:
     ndarray
         ``(ranks - 1) / (domain - 1)``; 1 for a device that is alone. [1]
     """
-    return np.asarray(np.where(ranks > 1.0, (ranks - 1.0) / most(domain - 1.0, 1.0), 1.0))
+    return np.where(ranks > 1.0, (ranks - 1.0) / most(domain - 1.0, 1.0), 1.0)
 
 
 def time(fit: CollectiveAchieved, wire: Array, bandwidth: Real | Array) -> Array:
@@ -89,7 +87,7 @@ def time(fit: CollectiveAchieved, wire: Array, bandwidth: Real | Array) -> Array
         ``latency + root sqrt(wire / 1 MB) + wire / (share of bandwidth)``. [s]
     """
     spent = fit.latency + fit.root * np.sqrt(wire / MEGABYTE) + wire / (bandwidth * fit.bandwidth)
-    return np.asarray(np.where(wire > 0.0, spent, 0.0))
+    return np.where(wire > 0.0, spent, 0.0)
 
 
 def at(points: Mapping[str, CollectiveAchieved], ranks: Array) -> CollectiveAchieved:

@@ -33,7 +33,7 @@ def serial_k(k: Array, k_latency: Any, k_half: Any) -> Array:
     ndarray
         ``k_latency (k / 4096) / (1 + k / k_half)``. [s]
     """
-    return np.asarray((k_latency / K_UNIT) * k / (1.0 + k / k_half))
+    return (k_latency / K_UNIT) * k / (1.0 + k / k_half)
 
 
 def sustained(compute: Array, sustained: Any) -> Array:
@@ -49,9 +49,9 @@ def sustained(compute: Array, sustained: Any) -> Array:
     Returns
     -------
     ndarray
-        ``compute (1 + (sustained - 1) compute / (compute + 2 ms))``. [s]
+        ``compute (1 + (sustained - 1) compute / (compute + 2 ms))``, over one denominator. [s]
     """
-    return np.asarray(compute * (1.0 + (sustained - 1.0) * compute / (compute + POWER_TIME)))
+    return compute * (sustained * compute + POWER_TIME) / (compute + POWER_TIME)
 
 
 def time(

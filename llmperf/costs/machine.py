@@ -17,7 +17,7 @@ from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.kept import MadeOfObjects
-from llmperf.numeric import Array, Real, everywhere, most, stack
+from llmperf.numeric import Array, Real, bytes_of, everywhere, most, stack
 from llmperf.operators.kinds import kind
 from llmperf.records import dataclass
 from llmperf.resources import MAIN, MEMORY, VECTOR, matrix
@@ -174,7 +174,7 @@ class Machine:
         found = self._columns.get(("peaks", kind, dtypes))
         if found is None:
             found = self._columns["peaks", kind, dtypes] = stack([self._peak(kind, dtype) for dtype in dtypes])
-        return np.asarray(found)
+        return found
 
     def _peak(self, kind: str, wanted: str) -> Real:
         runs = self.runs(kind)
@@ -238,14 +238,15 @@ class Machine:
         ranks : ndarray
             Ranks on this level. [1]
         """
-        key = (level, operations, ranks.shape[1], ranks.tobytes()) if ranks.size <= FEW else None
+        few = bytes_of(ranks, FEW)
+        key = None if few is None else (level, operations, ranks.shape[1], few)
         if key in self._columns:
             found: CollectiveAchieved = self._columns[key]
             return found
         known = getattr(self.hardware.achieved, level)
         every = np.broadcast_to(ranks, (len(operations), ranks.shape[1]))
         rows = [at(pick(known, name, self.kernels), row) for name, row in zip(operations, every, strict=True)]
-        columns: list[Any] = [np.array([getattr(row, item) for row in rows]) for item in _POINT]
+        columns: list[Any] = [np.stack([getattr(row, item) for row in rows]) for item in _POINT]
         if self.engine is not None:
             columns[0] = columns[0] / self.engine.collective_slowdown
         found = CollectiveAchieved(*columns)
@@ -269,14 +270,14 @@ class Machine:
         fit = self.hardware.achieved.cache
         if fit is None:
             return operands
-        return np.asarray(operands * resident(self.fill(operands) / fit.share, fit.speedup))
+        return operands * resident(self.fill(operands) / fit.share, fit.speedup)
 
     def fill(self, operands: Array) -> Array:
         """Operands over the capacity of the last-level cache; infinite where none is known. [1]"""
         cache = self.hardware.cache
         if cache is None or cache.capacity is None:
             return np.full_like(operands, np.inf)
-        return np.asarray(operands / cache.capacity)
+        return operands / cache.capacity
 
 
 FEW, MOST_COLUMNS = 64, 4096

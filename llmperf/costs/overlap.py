@@ -23,7 +23,7 @@ def smooth_max(a: Array, b: Array, blend: Real) -> Array:
         ``sqrt(a^2 + blend a b + b^2)``, never less than either; a rational family with the same two limits as a
         p-norm, at a fifth of its price on arrays. [s]
     """
-    return np.asarray(np.sqrt(a * a + b * (blend * a + b)))
+    return np.sqrt(a * a + b * (blend * a + b))
 
 
 def hidden(time: Real, beside: Real, fraction: Real) -> Real:

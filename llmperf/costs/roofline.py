@@ -44,8 +44,9 @@ def resident(fill: Array, speedup: Real | Array) -> Array:
         a fill of 1. [1]
     """
     with np.errstate(over="ignore", invalid="ignore"):
-        cubed = np.minimum(fill, 1e6) ** 3
-    return np.asarray((cubed + 1.0 / speedup) / (cubed + 1.0))
+        filled = np.minimum(fill, 1e6)
+        cubed = filled * filled * filled
+    return (cubed + 1.0 / speedup) / (cubed + 1.0)
 
 
 def bound(demands: Iterable[Real]) -> Real:

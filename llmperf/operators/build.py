@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmperf.descriptors.model import Model
-from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
 from llmperf.operators.cache import Cache, cache_of
 from llmperf.operators.formats import Formats
 from llmperf.operators.kinds import Collective
@@ -209,7 +209,7 @@ class Build:
 
     def inside(self, ranks: Real, stride: Real = 1.0) -> Real:
         """How many of `ranks` devices, `stride` apart, a scale-up domain holds. [1]"""
-        return most(least(ranks, self.domain // stride), 1.0)
+        return most(least(ranks, floor_div(self.domain, stride)), 1.0)
 
     def collective(
         self,

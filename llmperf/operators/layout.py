@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
-from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
 from llmperf.records import dataclass
 
 
@@ -48,8 +48,8 @@ def shards(model: Model, parallelism: Parallelism) -> Shards:
     """
     tp = parallelism.tp
     attention, moe, ssm = model.attention, model.moe, model.ssm
-    moe_tp = parallelism.expert_group // parallelism.ep
-    ssm_heads = (ssm.value_heads or ssm.expand * model.hidden // ssm.head_dim) if ssm else 0.0
+    moe_tp = floor_div(parallelism.expert_group, parallelism.ep)
+    ssm_heads = (ssm.value_heads or floor_div(ssm.expand * model.hidden, ssm.head_dim)) if ssm else 0.0
     return Shards(
         tp=tp,
         pp=parallelism.pp,
@@ -138,7 +138,7 @@ def stages(layers: Real, pp: Real) -> Stages:
     """Cut `layers` into `pp` stages, the longer ones first, so that the output head sits on a shorter one."""
     if not anywhere(pp > 1):
         return Stages(layers, pp, ((0.0, layers),))
-    short = layers // pp
+    short = floor_div(layers, pp)
     longer = layers - short * pp
     first = short + choose(longer > 0, 1.0, 0.0)
     second = choose(pp > 2, short + choose(longer > 1, 1.0, 0.0), 0.0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llmperf.numeric import Real, choose, least, most
+from llmperf.numeric import Real, choose, floor_div, least, most
 from llmperf.records import dataclass
 
 
@@ -27,7 +27,7 @@ def attended(tokens: Real, window: Window | None) -> Real:
         return full
     size = window.size
     if window.chunked:
-        whole = tokens // size
+        whole = floor_div(tokens, size)
         rest = tokens - whole * size
         return whole * 0.5 * size * (size + 1) + 0.5 * rest * (rest + 1)
     return choose(tokens > size, 0.5 * size * (size + 1) + (tokens - size) * size, full)

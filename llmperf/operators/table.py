@@ -267,13 +267,11 @@ class Table:
 
     def total(self, column: str) -> Array:
         """A column summed over all operators of the whole model on one device of each stage: (configurations,)."""
-        parts = [weighted_sum(b.repeat, b.column(column)) for b in self.blocks]
-        return np.asarray(sum(parts), dtype=float)
+        return sum((weighted_sum(b.repeat, b.column(column)) for b in self.blocks), UNUSED[0])
 
     def by_stage(self, column: str) -> Array:
         """A column summed over the operators of each stage: (stages, configurations)."""
-        parts = [weighted_sum(b.stages, b.column(column)) for b in self.blocks if b.fills(column)]
-        return np.asarray(sum(parts), dtype=float)
+        return sum((weighted_sum(b.stages, b.column(column)) for b in self.blocks if b.fills(column)), UNUSED)
 
 
 def table(rows: Mapping[str, list[Row]]) -> Table:

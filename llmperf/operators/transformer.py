@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmperf.descriptors.model import Encoder, Model
-from llmperf.numeric import Real, anywhere, ceil_div, choose, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, most
 from llmperf.operators import attention, moe, recurrent, vision
 from llmperf.operators.build import Build, Layers, join, only
 from llmperf.operators.formats import Formats
@@ -181,7 +181,7 @@ def _hand_overs(build: Build, message: Real) -> None:
     """What a pipeline stage hands to the next; as many stages as fit stand in a scale-up domain."""
     shards, boundaries = build.shards, build.stages.boundaries()
     group = shards.tp * shards.cp * shards.dp
-    together = most(build.domain // group, 1.0)
+    together = most(floor_div(build.domain, group), 1.0)
     leaving = ceil_div(shards.pp, together) - 1.0
     # the middle stage stands for all of them, and the slowest of them counts
     across = (together < 2.0, leaving > 0.0, False)

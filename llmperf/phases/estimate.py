@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, anywhere, choose, least, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
 from llmperf.operators.table import Table
 from llmperf.outputs import PARTS
 from llmperf.phases.answered import Evaluated, figures
@@ -74,16 +74,25 @@ def _times(scenario: Scenario, ttft: Real, mean: Real, step: Real) -> dict[str, 
     }
 
 
+def _fullest(need: Memory) -> tuple[Real, Real]:
+    """Weights, and KV cache and states, of the stage that has most of both together. [B]"""
+    weights, kv = need.weights[0], need.kv_cache[0]
+    most_of_both = weights + kv
+    for own, kept in zip(need.weights[1:], need.kv_cache[1:], strict=True):
+        both = own + kept
+        fuller = both > most_of_both
+        weights, kv = choose(fuller, own, weights), choose(fuller, kept, kv)
+        most_of_both = most(most_of_both, both)
+    return weights, kv
+
+
 def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
     """Classes of memory of the fullest stage, and the results of `llmperf.outputs.CAPACITY`."""
     scenario = prepared.scenario
     work, layout_ = scenario.workload, scenario.parallelism
     copies = layout_.dp * layout_.replicas
     tokens = prepared.decoder_input + work.output
-    stage = (need.weights + need.kv_cache).argmax(axis=0)
-    columns = np.arange(stage.size)
-    weights = need.weights[stage % len(need.weights), columns % need.weights.shape[1]]
-    kv = need.kv_cache[stage % len(need.kv_cache), columns % need.kv_cache.shape[1]]
+    weights, kv = _fullest(need)
     room = most(placed.room, 0.0)
     token = bytes_per_token(need, tokens)
     pool = room / most(token, TINY)
@@ -91,7 +100,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
         pool = least(pool, need.elsewhere / most(need.away, TINY) * prepared.sequences * tokens)
     block = scenario.engine.kv_block
     cached = prepared.cached_tokens
-    padded = -(-(tokens - cached) // block) * block + cached
+    padded = ceil_div(tokens - cached, block) * block + cached
     longest = scenario.model.max_context
     return {
         "weights": weights,
@@ -104,8 +113,8 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
         "required": weights + kv + need.fixed,
         "missing": placed.missing,
         "fits": placed.missing <= 0.0,
-        "kv_headroom": choose(np.asarray(room > 0.0), 1.0 - kv / most(room, TINY), np.nan),
-        "kv_pool_tokens": choose(np.asarray(token > 0.0), pool // 1.0 * copies, np.nan),
+        "kv_headroom": choose(room > 0.0, 1.0 - kv / most(room, TINY), np.nan),
+        "kv_pool_tokens": choose(token > 0.0, floor_div(pool, 1.0) * copies, np.nan),
         "max_batch": most_sequences(prepared, need, room, padded) * copies,
         "max_context": longest_context(prepared, need, room),
         "max_concurrency_at_max_context": most_sequences(prepared, need, room, longest) * copies,

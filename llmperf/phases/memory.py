@@ -10,7 +10,7 @@ import numpy as np
 
 from llmperf.descriptors.hardware import Tier
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, least, most
+from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, floor_div, least, most, stack
 from llmperf.operators.build import Build
 from llmperf.operators.cache import Cache
 from llmperf.operators.recurrent import state_bytes
@@ -238,11 +238,10 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     step = setup.prefill_step
     filled = step.prompts * (step.query + step.encoded)
     assert main.capacity is not None
-    width = max((np.size(part) for part in kv), default=1)
-    states = [np.broadcast_to(setup.sequences * own, (width,)) for own in per_sequence.recurrent]
+    states = [setup.sequences * own for own in per_sequence.recurrent]
     return Memory(
         weights + experts,
-        np.array([np.broadcast_to(part, (width,)) for part in kv], dtype=float),
+        stack(kv),
         most(filling + beside, stepping),
         most(stepping, filling * most(engine.token_budget / filled, 1.0) + beside),
         stepping / setup.sequences,
@@ -254,7 +253,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         setup.sequences * _largest(per_sequence.away(tokens, cached)),
         _elsewhere(scenario),
         experts,
-        np.array(states, dtype=float),
+        stack(states),
     )
 
 
@@ -291,7 +290,7 @@ def peak_activations(setup: Setup, table: Table) -> Array:
     out = held[0]
     for part in held[1:]:
         out = np.maximum(out, part)
-    return np.asarray(out + residual)
+    return out + residual
 
 
 def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
@@ -300,7 +299,7 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     left = room - _largest(need.per_sequence.prefix(cached, cached))
     longest, kept, n = setup.scenario.model.max_context, need.per_sequence, setup.sequences
     private = kept.longest(most(left, 0.0) / n, need.elsewhere / n, lambda tokens: _further(setup, need, tokens) / n)
-    return least(least(private, longest) // block * block + cached, longest)
+    return least(floor_div(least(private, longest), block) * block + cached, longest)
 
 
 def _further(setup: Setup, need: Memory, tokens: Real) -> Real:
@@ -321,10 +320,10 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
         left = room - once - _further(setup, need, tokens)
         # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
         decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
-        out = least(out, least(left / most(own, TINY), decoding) // 1.0)
+        out = least(out, floor_div(least(left / most(own, TINY), decoding), 1.0))
     away = _largest(kept.away(tokens, cached))
     if anywhere(away > 0.0):
-        out = least(out, need.elsewhere / most(away, TINY) // 1.0)
+        out = least(out, floor_div(need.elsewhere, most(away, TINY)))
     return most(out, 0.0)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmperf.numeric import Real, least, most
+from llmperf.numeric import Real, floor_div, least, most
 from llmperf.phases.phase import Phase
 from llmperf.phases.placement import Placed
 from llmperf.phases.setup import Setup
@@ -27,7 +27,7 @@ def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
     left = most(scenario.engine.token_budget - decoding.sequences, 1.0)
     new = setup.new_tokens
     query = least(new, left)
-    most_prompts = most(left // query, 1.0)
+    most_prompts = most(floor_div(left, query), 1.0)
     beside = most_prompts if prompts is None else least(prompts, most_prompts)
     step = replace(
         decoding,

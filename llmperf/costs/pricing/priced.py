@@ -89,10 +89,10 @@ def limit_parts(
     vector = demands.get(VECTOR)
     if vector is None:
         return {MATRIX: compute, memory_name: memory, LATENCY: latency}
-    slower = vector > compute
+    waited = vector * (vector > compute)
     return {
-        MATRIX: np.where(slower, 0.0, compute),
-        VECTOR: np.where(slower, vector, 0.0),
+        MATRIX: np.maximum(compute, vector) - waited,
+        VECTOR: waited,
         memory_name: memory,
         LATENCY: latency,
     }

@@ -48,8 +48,8 @@ def price(
     for part in parts:
         for key, need in part.demands.items():
             demands[key] = demands[key] + need if key in demands else need
-        cold[part.memory] = np.asarray(cold.get(part.memory, 0.0) + part.cold)
-        streamed[part.memory] = np.asarray(streamed.get(part.memory, 0.0) + part.limits.get(part.memory, 0.0))
+        cold[part.memory] = cold.get(part.memory, 0.0) + part.cold
+        streamed[part.memory] = streamed.get(part.memory, 0.0) + part.limits.get(part.memory, 0.0)
     ideal = parts[0].roofline
     for need in (*(part.roofline for part in parts[1:]), *demands.values(), *cold.values()):
         ideal = np.maximum(ideal, need)

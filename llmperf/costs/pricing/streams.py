@@ -11,7 +11,7 @@ from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import roofline
 from llmperf.numeric import Array
 from llmperf.operators.table import Block
-from llmperf.resources import VECTOR, resource_of
+from llmperf.resources import LATENCY, MATRIX, VECTOR, resource_of
 
 
 def price(block: Block, machine: Machine, residence: Residence) -> Priced:
@@ -20,7 +20,7 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     compute = _vector_time(block, machine, cold)
     fit = machine.fit("elementwise", block.schemes)
     time, slowed = elementwise.time(fit, compute, cold, machine.fill(block.activation_bytes))
-    return _streamed(block, machine, time, compute, slowed, cold, np.broadcast_to(fit.latency, cold.shape))
+    return _streamed(block, machine, time, compute, slowed, cold, fit.latency)
 
 
 def price_convert(block: Block, machine: Machine, residence: Residence) -> Priced:
@@ -30,7 +30,7 @@ def price_convert(block: Block, machine: Machine, residence: Residence) -> Price
     cold = memory_time(block, machine, residence)[1]
     compute = _vector_time(block, machine, cold)
     fit = machine.fit("elementwise", block.schemes)
-    slowed, fixed = cold / fit.memory, np.broadcast_to(fit.latency, cold.shape)
+    slowed, fixed = cold / fit.memory, fit.latency
     demands = {} if rate is None else {resource: compute}
     limits = limit_parts(runs.memory, np.zeros_like(slowed), slowed, fixed, {VECTOR: compute})
     time = fixed + np.maximum(slowed, compute)
@@ -52,11 +52,10 @@ def _streamed(
     """An operator of the vector engine, priced."""
     resource, rate = machine.vector(block.kind)
     name = machine.runs(block.kind).memory
-    longer = np.where(compute > slowed, compute, 0.0)
-    waits = {} if rate is None else {VECTOR: longer}
-    limits = limit_parts(name, np.zeros_like(slowed), slowed, fixed, waits)
-    if rate is not None and resource != VECTOR:
-        limits[resource_of(resource)] = limits.pop(VECTOR)
+    limits: dict[str, Array] = {MATRIX: np.zeros_like(slowed)}
+    if rate is not None:
+        limits[resource_of(resource)] = compute * (compute > slowed)
+    limits |= {name: slowed, LATENCY: fixed}
     demands = {} if rate is None else {resource: compute}
     return Priced(block, time, roofline(compute, cold), limits, demands, name, cold)
 
@@ -64,4 +63,4 @@ def _streamed(
 def _vector_time(block: Block, machine: Machine, like: Array) -> Array:
     """Time of the vector work at its peak; none where its rate is not known. [s]"""
     rate = machine.vector(block.kind)[1]
-    return np.zeros_like(like) if rate is None else np.asarray(block.vector_flops / rate)
+    return np.zeros_like(like) if rate is None else block.vector_flops / rate
