@@ -13,20 +13,20 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from llmperf.recorder import Guard, Tape
+from llmperf.recorder import Guard, Name, Tape
 
 EXACT = frozenset((np.floor, np.ceil, np.rint, np.floor_divide, np.remainder, np.equal, np.not_equal))
 """Functions that jump where their argument changes in the last place."""
 
 
-def condensed(tape: Tape, results: Mapping[str, int]) -> tuple[Tape, dict[str, int]]:
+def condensed(tape: Tape, results: Mapping[Name, int]) -> tuple[Tape, dict[Name, int]]:
     """A tape of fewer operations, and the nodes of its results.
 
     Parameters
     ----------
     tape : Tape
-    results : mapping of str to int
-        Nodes by name.
+    results : mapping of (str, str) to int
+        Nodes by group and name.
     """
     deciding = {node for guard in tape.guards for node in guard.nodes}
     jumping = {node for node, (function, _) in enumerate(tape.operations) if function in EXACT}
@@ -64,7 +64,7 @@ class _Condensed:
             if node not in self.inside:
                 self.places[node] = self._written(node)
 
-    def of(self, results: Mapping[str, int]) -> tuple[Tape, dict[str, int]]:
+    def of(self, results: Mapping[Name, int]) -> tuple[Tape, dict[Name, int]]:
         for guard in self.old.guards:
             self.new.guards.append(Guard(guard.kind, tuple(self.places[node] for node in guard.nodes), guard.found))
         return self.new, {name: self.places[node] for name, node in results.items()}

@@ -7,7 +7,7 @@ here. What is added to a group, a part or the phases at run time (`Group.add`, `
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any, Literal
@@ -398,6 +398,11 @@ class Part:
         """All its outputs."""
         return tuple(output for group, _ in self.groups for output in group)
 
+    @property
+    def formulas(self) -> Mapping[str, str | Callable[..., Any]]:
+        """Formulas of its outputs that have one, by name."""
+        return _formulas(self)
+
 
 PARTS: dict[str, Part] = {
     "bound": Part("bound", "bound", ((TIMES, "bound."),), "bound"),
@@ -540,7 +545,12 @@ def loaded(home: Any) -> Any:
     return getattr(import_module(module), name)
 
 
+@cache
+def _formulas(part: Part) -> dict[str, str | Callable[..., Any]]:
+    return {output.name: output.formula for output in part.outputs if output.formula}
+
+
 def _forget() -> None:
     """Derive anew what is derived from the tables."""
-    for derived in (paths, by_path, metrics, metric):
+    for derived in (paths, by_path, metrics, metric, _formulas):
         derived.cache_clear()

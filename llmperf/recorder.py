@@ -18,6 +18,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from llmperf.records import dataclass
 
+Name = tuple[str, str]
+"""Group and name of a result."""
+
 Nodes = Any
 """Numbers of nodes, of the shape of the values but for the last axis, which is 1."""
 
@@ -131,21 +134,23 @@ def _simpler(
     return None
 
 
-def record(function: Callable[[dict[str, Any]], dict[str, Any]], sample: dict[str, Any]) -> tuple[Tape, dict[str, int]]:
-    """Record a function of arrays by name.
+def record(
+    function: Callable[[dict[str, Any]], dict[Name, Any]], sample: dict[str, Any]
+) -> tuple[Tape, dict[Name, int]]:
+    """Record a function of arrays.
 
     Parameters
     ----------
     function : callable
-        Takes arrays of one value a configuration, and gives arrays of such, or numbers.
+        Takes arrays of one value a configuration by path, and gives arrays of such, or numbers, by group and name.
     sample : dict of str to ndarray, (configurations,)
         Two configurations or more, whose decisions are those of the tape.
 
     Returns
     -------
     tape : Tape
-    results : dict of str to int
-        Nodes of the results by name.
+    results : dict of (str, str) to int
+        Nodes of the results by group and name.
 
     Raises
     ------
@@ -159,7 +164,7 @@ def record(function: Callable[[dict[str, Any]], dict[str, Any]], sample: dict[st
     for name, value in found.items():
         nodes = value.nodes if isinstance(value, Recorded) else _constants(tape, value)
         if nodes.size != 1:
-            raise NotRecordedError(f"{name} is not one number a configuration")
+            raise NotRecordedError(f"{'.'.join(name)} is not one number a configuration")
         results[name] = int(nodes.reshape(-1)[0])
     return tape, results
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.condensing import behind, condensed
-from llmperf.recorder import Guard, Tape
+from llmperf.recorder import Guard, Name, Tape
 
 CHUNK = 16384
 """Configurations of one block: enough that calls cost little, few enough that some tens of buffers stay in a cache."""
@@ -38,8 +38,8 @@ class Program:
     Parameters
     ----------
     tape : Tape
-    results : mapping of str to int
-        Nodes by name.
+    results : mapping of (str, str) to int
+        Nodes by group and name.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Program:
         How many of them are of the guards.
     """
 
-    def __init__(self, tape: Tape, results: Mapping[str, int]) -> None:
+    def __init__(self, tape: Tape, results: Mapping[Name, int]) -> None:
         self.tape, self.results = condensed(tape, results)
         tape = self.tape
         operations = {node for node, (function, _) in enumerate(tape.operations) if function is not None}
@@ -89,7 +89,7 @@ class Program:
         """Inputs, and their paths."""
         return [(n, entry[1]) for n, entry in enumerate(self.tape.operations) if self.is_input(n)]
 
-    def arrays(self, inputs: Mapping[str, Any]) -> tuple[dict[str, Any], list[Block]]:
+    def arrays(self, inputs: Mapping[str, Any]) -> tuple[dict[Name, Any], list[Block]]:
         """Results of arrays.
 
         Parameters
@@ -99,8 +99,8 @@ class Program:
 
         Returns
         -------
-        results : dict of str to ndarray or number
-            By name, each of the axes that it depends on; numbers where on none.
+        results : dict of (str, str) to ndarray or number
+            By group and name, each of the axes that it depends on; numbers where on none.
         missed : list of tuple of slice
             Blocks of the grid whose decisions are other than those of the tape: their results are not set.
         """
@@ -116,7 +116,7 @@ class Program:
 
     @cached_property
     def scalar(self) -> Any:
-        """The tape as a function of one number for each of `paths`: a tuple of results, or None where it misses."""
+        """The tape as a function of one number for each of `paths`: results by group and name; None where it misses."""
         names: dict[str, Any] = {"isfinite": math.isfinite, "isnan": math.isnan, "sqrt": math.sqrt, "log": math.log}
         names |= {"int": int, "inf": math.inf, "nan": math.nan, "floor": _floor, "ceil": _ceil}
         lines = [f"def replayed({', '.join(f'v{self._input(path)}' for path in self.paths)}):"]
@@ -126,7 +126,10 @@ class Program:
             lines.append(f"    v{node} = {self._written(node, names)}")
         if self.deciding == len(self.order):
             lines += [f"    if {self._missed(guard)}: return None" for guard in self.tape.guards]
-        lines.append(f"    return ({''.join(f'{self._said(node)}, ' for node in self.results.values())})")
+        groups = dict.fromkeys(group for group, _ in self.results)
+        said = {group: [(name, node) for (of, name), node in self.results.items() if of == group] for group in groups}
+        written = (f"{group!r}: {{{', '.join(f'{n!r}: {self._said(v)}' for n, v in own)}}}" for group, own in said.items())
+        lines.append(f"    return {{{', '.join(written)}}}")
         exec("\n".join(lines), names)
         return names["replayed"]
 
@@ -270,7 +273,7 @@ class Schedule:
         picked = itemgetter(*operands) if len(operands) > 1 else itemgetter(slice(operands[0], operands[0] + 1))
         return function if isinstance(function, np.ufunc) else Into(function), picked, self.place[node]
 
-    def run(self, inputs: list[Any]) -> tuple[dict[str, Any], list[Block]]:
+    def run(self, inputs: list[Any]) -> tuple[dict[Name, Any], list[Block]]:
         """Results of inputs, as `Program.arrays`."""
         tape, program, missed = self.program.tape, self.program, []
         sizes = [(tuple(n if varies else 1 for n, varies in zip(self.block, axes, strict=True)), kind) for axes, kind in self.buffers]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import field
+from functools import cached_property
+from typing import Any, TypeVar
 
 import numpy as np
 
-from llmperf.answers.questions import QUESTIONS, asked
+from llmperf.answers.questions import QUESTIONS, Question, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.numeric import choose, codes
-from llmperf.outputs import BOUND_BY, Part, canonical
+from llmperf.outputs import BOUND_BY, canonical
 from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
 from llmperf.records import dataclass
@@ -31,31 +33,69 @@ class Answer:
         By name (`llmperf.outputs.PARTS`): what no system beats (``bound``), the sum of every operator's own
         ``roofline``, what a good implementation reaches (``projection``), ``memory`` of one device. Each is an
         attribute, too.
-    bottleneck : dict of str to str or ndarray
-        What limits each phase: a key of `llmperf.resources.RESOURCES`; None where it does not take place.
-    warnings : tuple of str
-        What the answer assumes.
-    evaluated : tuple of Evaluated
-        The priced steps behind the numbers; only the first block of configurations is kept of an array.
-    resolved : Resolved
-        What was asked, before anything was maximized.
-    answered : Resolved
-        The same with what was maximized.
+    limits : dict of str to int or ndarray
+        Codes of what limits each phase (`bottleneck`).
+    shape : tuple of int
+        The shape that the inputs broadcast to; empty where all are numbers.
+    source : Source
+        What was asked.
+    kept : dict
+        What was computed when it was asked for.
     """
 
     question: str
     parts: dict[str, Figures]
-    bottleneck: dict[str, Any]
-    warnings: tuple[str, ...]
+    limits: dict[str, Any]
     shape: tuple[int, ...]
-    evaluated: tuple[Evaluated, ...]
-    resolved: Resolved
-    answered: Resolved
+    source: Source
+    kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def resolved(self) -> Resolved:
+        """What was asked, before anything was maximized."""
+        return self.source.both[0]
+
+    @property
+    def answered(self) -> Resolved:
+        """The same with what was maximized."""
+        return self.source.both[1]
 
     @property
     def scenario(self) -> Scenario:
         """What was evaluated, with its arrays."""
         return self.answered.scenario
+
+    @property
+    def bottleneck(self) -> dict[str, Any]:
+        """What limits each phase: a key of `llmperf.resources.RESOURCES`; None where it does not take place."""
+        found: dict[str, Any] = self._once("bottleneck", self._named)
+        return found
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the answer assumes."""
+        found: tuple[str, ...] = self._once(
+            "warnings", lambda: (*self.answered.warnings, *notes(self.answered.on_axes))
+        )
+        return found
+
+    @property
+    def evaluated(self) -> tuple[Evaluated, ...]:
+        """The priced steps behind the numbers; of an array those of the first block of configurations."""
+        question = QUESTIONS[self.question]
+        found: tuple[Evaluated, ...] = self._once(
+            "evaluated", lambda: (question.evaluation(next(self.answered.blocks())),)
+        )
+        return found
+
+    def _named(self) -> dict[str, Any]:
+        found = {phase: _named(codes) for phase, codes in self.limits.items()}
+        return {phase: np.broadcast_to(one, self.shape) for phase, one in found.items()} if self.shape else found
+
+    def _once(self, name: str, compute: Callable[[], Any]) -> Any:
+        if name not in self.kept:
+            self.kept[name] = compute()
+        return self.kept[name]
 
     def __getattr__(self, name: str) -> Any:
         """A part, or an output that needs no prefix: ``result.bound``, ``result.tpot_s``, ``result.fits``."""
@@ -98,27 +138,102 @@ class Answer:
         return list(QUESTIONS[self.question].paths)
 
 
+class Source:
+    """What an answer was given to; resolved when somebody looks.
+
+    Parameters
+    ----------
+    resolve : callable
+        Gives `both`.
+
+    Attributes
+    ----------
+    both : tuple of Resolved
+        As it was asked, and with what was maximized.
+    """
+
+    def __init__(self, resolve: Callable[[], tuple[Resolved, Resolved]]) -> None:
+        self._resolve = resolve
+
+    @cached_property
+    def both(self) -> tuple[Resolved, Resolved]:
+        return self._resolve()
+
+    def scenario(self) -> Scenario:
+        """The scenario that was evaluated, its arrays as they were given."""
+        return self.both[1].on_axes
+
+    def __reduce__(self) -> Any:
+        return _source, self.both
+
+
+def _source(resolved: Resolved, answered: Resolved) -> Source:
+    return Source(lambda: (resolved, answered))
+
+
 def answer(resolved: Resolved) -> Answer:
-    """Answer the question that a resolved scenario asks, block by block."""
+    """Answer the question that a resolved scenario asks."""
     answered = with_maximum(resolved)
     question = asked(answered.template)
-    evaluate, joined = question.evaluation, Joined(answered)
-    first: Evaluated | None = None
+    kept: dict[str, Any] = {}
+    columns = _replayed(question, answered)
+    if columns is None:
+        columns = _evaluated(question, answered, kept)
+    return answered_by(Answer, question, columns, answered.shape, _source(resolved, answered), kept)
+
+
+Kind = TypeVar("Kind", bound="Answer")
+
+
+def answered_by(
+    kind: type[Kind],
+    question: Question,
+    columns: Mapping[str, Mapping[str, Any]],
+    shape: tuple[int, ...],
+    source: Source,
+    kept: dict[str, Any],
+) -> Kind:
+    """An answer made of its columns by part; of no part (`LIMITS`) are codes of what limits phases."""
+    parts = {}
+    for part in question.parts:
+        if part.name in columns:
+            found = figures(part, columns[part.name], source.scenario)
+            parts[part.name] = found.map(lambda values: np.broadcast_to(values, shape)) if shape else found
+    return kind(question.name, parts, dict(columns[LIMITS]), shape, source, kept)
+
+
+MANY = 20_000
+"""Configurations of one call from which on a recording pays."""
+LIMITS = ""
+"""Group of columns that are codes of what limits each phase."""
+
+
+def _replayed(question: Question, answered: Resolved) -> dict[str, dict[str, Any]] | None:
+    """Columns from a recording, where that pays."""
+    if answered.size < MANY or not answered.shape:
+        return None
+    from llmperf.answers.recordings import recording
+
+    known = recording(question, answered.template, tuple(answered.axes))
+    return known.arrays(answered.axes, answered.shape)
+
+
+def _evaluated(question: Question, answered: Resolved, kept: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Columns, evaluated block by block."""
+    joined = Joined(answered)
     for scenario in answered.blocks():
-        part = evaluate(scenario)
-        first = first or part
-        joined.add(_columns(part))
-    assert first is not None
-    return Answer(
-        question.name,
-        {name: _collected(question.part(name), joined.columns, answered) for name in first.parts},
-        {phase: _named(joined.columns[phase]) for phase in first.phases},
-        (*answered.warnings, *notes(answered.scenario)),
-        answered.shape,
-        (first,),
-        resolved,
-        answered,
-    )
+        part = question.evaluation(scenario)
+        kept.setdefault("evaluated", (part,))
+        joined.add(columns_of(part))
+    return grouped(joined.columns)
+
+
+def grouped(columns: Mapping[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
+    """Columns by group, and then by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for (group, name), values in columns.items():
+        found.setdefault(group, {})[name] = values
+    return found
 
 
 def with_maximum(resolved: Resolved) -> Resolved:
@@ -130,22 +245,12 @@ def with_maximum(resolved: Resolved) -> Resolved:
     return maximized(resolved)
 
 
-def _columns(part: Evaluated) -> dict[str, Any]:
-    """All that the evaluation of a block gave, and what limits its phases."""
-    found = {phase: _limiting(part, phase) for phase in part.phases}
+def columns_of(part: Evaluated) -> dict[tuple[str, str], Any]:
+    """All that the evaluation of a block gave, by part and name, and what limits its phases."""
+    found = {(LIMITS, phase): _limiting(part, phase) for phase in part.phases}
     for name, one in part.parts.items():
-        found.update({f"{name}.{output}": value for output, value in one.given.items()})
+        found.update({(name, output): value for output, value in one.given.items()})
     return found
-
-
-def _collected(part: Part, columns: Mapping[str, Any], answered: Resolved) -> Figures:
-    """A part of all blocks together; what has a formula is computed of the whole, when it is read."""
-    prefix = f"{part.name}."
-    given = {key.removeprefix(prefix): value for key, value in columns.items() if key.startswith(prefix)}
-    if not answered.shape:
-        return figures(part, given, answered.template)
-    flat = figures(part, {name: value.reshape(-1) for name, value in given.items()}, answered.scenario)
-    return flat.map(lambda values: np.broadcast_to(values, (answered.size,)).reshape(answered.shape))
 
 
 def _named(codes: Any) -> Any:

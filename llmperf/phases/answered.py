@@ -105,7 +105,7 @@ class Figures:
         )
 
 
-def figures(part: Part, values: Mapping[str, Any], scenario: Scenario) -> Figures:
+def figures(part: Part, values: Mapping[str, Any], scenario: Callable[[], Scenario]) -> Figures:
     """Figures of a part: what an evaluation gave, and what the formulas of its outputs make of it.
 
     Parameters
@@ -113,13 +113,15 @@ def figures(part: Part, values: Mapping[str, Any], scenario: Scenario) -> Figure
     part : Part
         A row of `llmperf.outputs.PARTS`.
     values : mapping of str to number or array
-    scenario : Scenario
-        Evaluated; its arrays broadcast against the values.
+    scenario : callable
+        Gives the scenario, when a formula asks for it; its arrays broadcast against the values.
     """
-    formulas = {output.name: output.formula for output in part.outputs if output.formula and output.name not in values}
+    formulas = part.formulas
+    if not formulas.keys().isdisjoint(values):
+        formulas = {name: formula for name, formula in formulas.items() if name not in values}
 
     def derive(name: str) -> Any:
-        return loaded(formulas[name])(scenario, part.definition, found)
+        return loaded(formulas[name])(scenario(), part.definition, found)
 
     found = Figures(values, derive if formulas else None, tuple(formulas))
     return found

@@ -45,7 +45,7 @@ def evaluate(scenario: Scenario) -> Evaluated:
         need,
         placed,
         {"prefill": filling, "decode": stepping},
-        {name: figures(PARTS[name], values, scenario) for name, values in given.items()},
+        {name: figures(PARTS[name], values, lambda: scenario) for name, values in given.items()},
     )
 
 

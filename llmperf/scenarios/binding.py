@@ -35,8 +35,9 @@ class Resolved:
         The broadcast shape of the arrays; empty where all are plain numbers.
     warnings : tuple of str
         What an importer assumed.
-    arrays : mapping of str to ndarray, (configurations,)
-        What varies, by its path in the scenario; ``devices`` among them where the layout does.
+    axes : mapping of str to ndarray
+        What varies, by its path in the scenario, as it was given: arrays that broadcast to `shape`, of as many axes;
+        ``devices`` among them where the layout varies.
     asked : mapping
         What was written, as nested data with overrides on top; of arrays the first element.
     catalog : tuple of str
@@ -46,7 +47,7 @@ class Resolved:
     template: Scenario
     shape: tuple[int, ...]
     warnings: tuple[str, ...]
-    arrays: Mapping[str, Array] = field(default_factory=dict)
+    axes: Mapping[str, Array] = field(default_factory=dict)
     asked: Mapping[str, Any] = field(default_factory=dict)
     catalog: tuple[str, ...] = ()
 
@@ -56,9 +57,20 @@ class Resolved:
         return math.prod(self.shape)
 
     @cached_property
+    def arrays(self) -> dict[str, Array]:
+        """What varies by its path, one value for each configuration: (configurations,)."""
+        return {path: np.broadcast_to(array, self.shape).reshape(-1) for path, array in self.axes.items()}
+
+    @cached_property
     def scenario(self) -> Scenario:
-        """The scenario with its arrays, whole."""
+        """The scenario with its arrays, whole: of one axis."""
         scenario: Scenario = bound(self.template, self.arrays)
+        return scenario
+
+    @cached_property
+    def on_axes(self) -> Scenario:
+        """The scenario with its arrays as they were given, which broadcast against each other."""
+        scenario: Scenario = bound(self.template, self.axes)
         return scenario
 
     def cut(self, rows: slice | NDArray[np.intp]) -> Scenario:
@@ -75,11 +87,12 @@ class Resolved:
             yield self.cut(slice(begin, begin + BLOCK))
 
     def having(self, path: str, value: Real) -> Resolved:
-        """The same with another number, or an array of one a configuration, at a path."""
-        arrays = {other: array for other, array in self.arrays.items() if other != path}
+        """The same with another number, or an array that broadcasts to its shape, or of one a configuration."""
+        axes = {other: array for other, array in self.axes.items() if other != path}
         if isinstance(value, np.ndarray):
-            arrays[path], value = value, value[0].item()
-        return replace(self, template=bound(self.template, {path: value}), arrays=arrays)
+            axes[path] = value if value.ndim == len(self.shape) else value.reshape(self.shape)
+            value = value.reshape(-1)[0].item()
+        return replace(self, template=bound(self.template, {path: value}), axes=axes)
 
 
 def without_arrays(data: Mapping[str, Any], prefix: str, arrays: dict[str, Any]) -> dict[str, Any]:
@@ -157,8 +170,8 @@ class Joined:
 
     Attributes
     ----------
-    columns : dict of str to number or ndarray
-        By name, of the shape of what is evaluated; plain numbers where nothing varies.
+    columns : dict of number or ndarray
+        By key, of the shape of what is evaluated; plain numbers where nothing varies.
     rows : slice
         Where the next block goes.
     """
@@ -166,9 +179,9 @@ class Joined:
     def __init__(self, resolved: Resolved) -> None:
         self.shape, self.size = resolved.shape, resolved.size
         self.rows = slice(0, BLOCK)
-        self.columns: dict[str, Any] = {}
+        self.columns: dict[Any, Any] = {}
 
-    def add(self, values: Mapping[str, Any]) -> None:
+    def add(self, values: Mapping[Any, Any]) -> None:
         """The values of the next block, each a number for all of its configurations or an array of one each."""
         if not self.shape:
             self.columns = {name: plain(value) for name, value in values.items()}

@@ -115,14 +115,14 @@ def resolve(
     scenario, warnings = _validated(plain, document, extra)
     for path, array in arrays.items():
         _check_extremes(plain, document, extra, path, array)
-    flat = {
-        path: np.ascontiguousarray(np.broadcast_to(np.asarray(array, dtype=float), shape)).reshape(-1)
+    axes = {
+        path: np.asarray(array, dtype=float).reshape((1,) * (len(shape) - array.ndim) + array.shape)
         for path, array in arrays.items()
     }
-    found = Resolved(scenario, shape, warnings, flat, plain, tuple(extra))
+    found = Resolved(scenario, shape, warnings, axes, plain, tuple(extra))
     if "devices" not in data:
-        found = found.having("devices", found.scenario.parallelism.devices)
-    check_together(found.scenario, document)
+        found = found.having("devices", found.on_axes.parallelism.devices)
+    check_together(found.on_axes, document)
     return found
 
 
