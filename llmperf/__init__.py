@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from llmperf.checks import Checks, check
     from llmperf.checks.diff import diff
     from llmperf.errors import InputError, Problem
-    from llmperf.interfaces.api import Comparison, Estimate, compare, estimate
+    from llmperf.interfaces.api import Comparison, Estimate, compare, estimate, prepare
     from llmperf.scenarios.resolve import resolve as load
 
-__all__ = ["Checks", "Comparison", "Estimate", "InputError", "Problem", "check", "compare", "diff", "estimate", "load"]
+__all__ = [
+    "Checks",
+    "Comparison",
+    "Estimate",
+    "InputError",
+    "Problem",
+    "check",
+    "compare",
+    "diff",
+    "estimate",
+    "load",
+    "prepare",
+]
 
 _HOMES = {
     "Checks": ("llmperf.checks", "Checks"),
@@ -29,6 +41,7 @@ _HOMES = {
     "diff": ("llmperf.checks.diff", "diff"),
     "Estimate": ("llmperf.interfaces.api", "Estimate"),
     "estimate": ("llmperf.interfaces.api", "estimate"),
+    "prepare": ("llmperf.interfaces.api", "prepare"),
     "load": ("llmperf.scenarios.resolve", "resolve"),
     "InputError": ("llmperf.errors", "InputError"),
     "Problem": ("llmperf.errors", "Problem"),

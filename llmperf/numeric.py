@@ -116,4 +116,5 @@ def weighted_sum(weights: Array, values: Array) -> Array:
     """
     if weights.shape[-1] == 1 and values.shape[0] == weights.shape[-2]:
         return weights[..., 0] @ values
-    return np.add.reduce(weights * values, axis=-2)
+    total: Array = np.add.reduce(weights * values, axis=-2)
+    return total

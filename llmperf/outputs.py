@@ -392,6 +392,7 @@ class Part:
     key: str
     groups: tuple[tuple[Group, str], ...]
     definition: str = ""
+    __eq__, __hash__ = object.__eq__, object.__hash__  # one part is one row of a table
 
     @property
     def outputs(self) -> tuple[Output, ...]:

@@ -27,6 +27,17 @@ Nodes = Any
 COMMUTATIVE = frozenset((np.add, np.multiply, np.maximum, np.minimum, np.logical_and, np.logical_or))
 
 
+EQUAL = {
+    np.greater: False,
+    np.less: False,
+    np.not_equal: False,
+    np.greater_equal: True,
+    np.less_equal: True,
+    np.equal: True,
+}
+"""What comparisons say of a number and itself."""
+
+
 class NotRecordedError(ValueError):
     """A formula does what cannot be recorded; says what, and what to write in its place."""
 
@@ -129,8 +140,11 @@ def _simpler(
         return first
     if function is np.true_divide and finite and one == 0:
         return (0.0,)
-    if function in (np.maximum, np.minimum, np.logical_and, np.logical_or) and first == rest[0]:
-        return first
+    if first == rest[0]:
+        if function in (np.maximum, np.minimum, np.logical_and, np.logical_or):
+            return first
+        if function in EQUAL:
+            return (EQUAL[function],)
     return None
 
 
@@ -201,26 +215,29 @@ class Recorded(NDArrayOperatorsMixin):
         if data.shape[:-1] != nodes.shape[:-1] or nodes.shape[-1:] != (1,):
             raise NotRecordedError("the last axis are the configurations: it can be neither indexed nor reduced")
 
-    @property
+    @property  # type: ignore[misc]
     def __class__(self) -> Any:
         """What `isinstance` sees."""
         return np.ndarray
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """As of an ndarray; so are all that follow."""
+        """As of an ndarray."""
         return tuple(self.data.shape)
 
     @property
     def ndim(self) -> int:
+        """As of an ndarray."""
         return int(self.data.ndim)
 
     @property
     def size(self) -> int:
+        """As of an ndarray."""
         return int(self.data.size)
 
     @property
     def dtype(self) -> Any:
+        """As of an ndarray."""
         return self.data.dtype
 
     def __len__(self) -> int:
@@ -246,29 +263,35 @@ class Recorded(NDArrayOperatorsMixin):
         raise NotRecordedError(f".{name} of an array cannot be recorded (see docs/recording.md)")
 
     def astype(self, kind: Any) -> Recorded:
+        """As of an ndarray; to codes of 8 bit only."""
         if kind is not np.uint8:
             raise NotRecordedError("values stay numbers, or become codes of 8 bit")
         return self._each(np.uint8, self)
 
     def any(self, axis: int | None = None) -> Any:
+        """Over rows; without an axis a decision."""
         if axis is not None:
             return np.logical_or.reduce(self, axis=axis)
         return self.tape.decide("any", self.nodes, bool(self.data.any()))
 
     def all(self, axis: int | None = None) -> Any:
+        """Over rows; without an axis a decision."""
         if axis is not None:
             return np.logical_and.reduce(self, axis=axis)
         return self.tape.decide("all", self.nodes, bool(self.data.all()))
 
     def max(self, axis: int | None = None) -> Any:
+        """Over rows; without an axis a decision."""
         if axis is None:
             return self.tape.decide("max", self.nodes, self.data.max().item())
         return np.maximum.reduce(self, axis=axis)
 
     def min(self, axis: int) -> Any:
+        """Over rows."""
         return np.minimum.reduce(self, axis=axis)
 
     def sum(self, axis: int) -> Any:
+        """Over rows."""
         return np.add.reduce(self, axis=axis)
 
     def __array_ufunc__(self, function: Any, method: str, *inputs: Any, **options: Any) -> Any:
@@ -326,7 +349,7 @@ class Recorded(NDArrayOperatorsMixin):
         return known(self.tape, *inputs, **options)
 
 
-def _where(tape: Tape, condition: Any, a: Any, b: Any) -> Any:
+def _where(_: Tape, condition: Any, a: Any, b: Any) -> Any:
     one = next(value for value in (condition, a, b) if type(value) is Recorded)
     return one._each(np.where, condition, a, b)
 
@@ -379,6 +402,7 @@ class Interpolation:
     values: tuple[float, ...]
 
     def __call__(self, at: Any) -> Any:
+        """Values at some places."""
         return np.interp(at, self.places, self.values)
 
 
@@ -400,5 +424,3 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.all: lambda _, array, **options: array.all(**options),
 }
 """Functions of NumPy, beside its elementwise ones, that formulas may use."""
-
-

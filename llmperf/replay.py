@@ -8,6 +8,7 @@ operation that depends on some axes of a grid alone is done on those. For number
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from itertools import accumulate, product
@@ -24,8 +25,7 @@ CHUNK = 16384
 
 TRUTHS = frozenset(
     (np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.isfinite, np.isnan)
-    + (np.logical_and, np.logical_or, np.logical_not)
-)
+) | {np.logical_and, np.logical_or, np.logical_not}
 """Functions that give truth values."""
 
 Block = tuple[slice, ...]
@@ -117,47 +117,82 @@ class Program:
     @cached_property
     def scalar(self) -> Any:
         """The tape as a function of one number for each of `paths`: results by group and name; None where it misses."""
-        names: dict[str, Any] = {"isfinite": math.isfinite, "isnan": math.isnan, "sqrt": math.sqrt, "log": math.log}
-        names |= {"int": int, "inf": math.inf, "nan": math.nan, "floor": _floor, "ceil": _ceil}
-        lines = [f"def replayed({', '.join(f'v{self._input(path)}' for path in self.paths)}):"]
-        for place, node in enumerate(self.order):
-            if place == self.deciding:
-                lines += [f"    if {self._missed(guard)}: return None" for guard in self.tape.guards]
-            lines.append(f"    v{node} = {self._written(node, names)}")
-        if self.deciding == len(self.order):
-            lines += [f"    if {self._missed(guard)}: return None" for guard in self.tape.guards]
-        groups = dict.fromkeys(group for group, _ in self.results)
-        said = {group: [(name, node) for (of, name), node in self.results.items() if of == group] for group in groups}
-        written = (f"{group!r}: {{{', '.join(f'{n!r}: {self._said(v)}' for n, v in own)}}}" for group, own in said.items())
-        lines.append(f"    return {{{', '.join(written)}}}")
-        exec("\n".join(lines), names)
-        return names["replayed"]
+        return _Source(self).compiled()
 
-    def _input(self, path: str) -> int:
-        return next(n for n, entry in enumerate(self.tape.operations) if self.is_input(n) and entry[1][0] == path)
 
-    def _said(self, node: int) -> str:
+class _Source:
+    """A program as the source of a Python function; what is used once is written where it is used."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.tape = program, program.tape
+        self.names = dict(_NAMES)
+        self.used = Counter(one for node in program.order for one in self.tape.operations[node][1])
+        self.kept = {*program.results.values(), *(node for guard in self.tape.guards for node in guard.nodes)}
+        self.said: dict[int, str] = {}
+        self.lines: list[str] = []
+
+    def compiled(self) -> Any:
+        """The function."""
+        program, missed = self.program, [self._missed(guard) for guard in self.tape.guards]
+        self.said |= {node: f"v{node}" for node, _ in program.inputs}
+        for place, node in enumerate(program.order):
+            if place == program.deciding:
+                self.lines += [f"    if {one}: return None" for one in missed]
+            self._add(node)
+        if program.deciding == len(program.order):
+            self.lines += [f"    if {one}: return None" for one in missed]
+        head = f"def replayed({', '.join(f'v{node}' for node, _ in program.inputs)}):"
+        exec("\n".join((head, *self.lines, f"    return {self._results()}")), self.names)
+        return self.names["replayed"]
+
+    def _add(self, node: int) -> None:
+        function, arguments = self.tape.operations[node]
+        form = PYTHON.get(function)
+        if form is None:
+            self.names[f"f{node}"] = function
+            form = f"f{node}({', '.join(f'{{{place}}}' for place in range(len(arguments)))}).item()"
+        written = form.format(*(self._value(one) for one in arguments))
+        if self.used[node] == 1 and node not in self.kept and len(written) < LONGEST:
+            self.said[node] = f"({written})"
+            if not self._twice(node):
+                return
+        self.said[node] = f"v{node}"
+        self.lines.append(f"    v{node} = {written}")
+
+    @cached_property
+    def _repeating(self) -> set[int]:
+        """Nodes that the Python of their user mentions more than once."""
+        found: set[int] = set()
+        for node in self.program.order:
+            function, arguments = self.tape.operations[node]
+            form = PYTHON.get(function, "")
+            found.update(one for place, one in enumerate(arguments) if form.count(f"{{{place}}}") > 1)
+        return found
+
+    def _twice(self, node: int) -> bool:
+        return node in self._repeating
+
+    def _value(self, node: int) -> str:
         value = self.tape.value(node)
-        return f"v{node}" if value is None else f"({value!r})"
+        return self.said[node] if value is None else f"({value!r})"
 
     def _missed(self, guard: Guard) -> str:
-        """Whether a guard does not hold, as Python."""
-        found = [self._said(node) for node in guard.nodes]
+        """Whether a guard does not hold."""
+        found = [f"v{node}" for node in guard.nodes]
         if guard.kind == "max":
             return f"max({', '.join(found)}, -inf) != {guard.found!r}"
         joined = (" or " if guard.kind == "any" else " and ").join(found)
         return f"not ({joined})" if guard.found else f"({joined})"
 
-    def _written(self, node: int, names: dict[str, Any]) -> str:
-        """An operation as Python."""
-        function, arguments = self.tape.operations[node]
-        form = PYTHON.get(function)
-        said = [self._said(argument) for argument in arguments]
-        if form is None:
-            names[f"f{node}"] = function
-            return f"f{node}({', '.join(said)}).item()"
-        return form.format(*said)
+    def _results(self) -> str:
+        groups: dict[str, list[str]] = {}
+        for (group, name), node in self.program.results.items():
+            groups.setdefault(group, []).append(f"{name!r}: {self._value(node)}")
+        return f"{{{', '.join(f'{group!r}: {{{chr(44).join(own)}}}' for group, own in groups.items())}}}"
 
+
+LONGEST = 300
+"""Characters of an expression that is still written where it is used."""
 
 SCHEDULES = 16
 """Schedules of a program that are kept, one for each shape."""
@@ -202,6 +237,14 @@ def _floor(value: float) -> float:
 
 def _ceil(value: float) -> float:
     return -(-value // 1.0) if -math.inf < value < math.inf else value
+
+
+_NAMES = {
+    **{name: getattr(math, name) for name in ("isfinite", "isnan", "sqrt", "log", "inf", "nan")},
+    "floor": _floor,
+    "ceil": _ceil,
+}
+"""What the Python of a program may call."""
 
 
 class Schedule:
@@ -276,7 +319,7 @@ class Schedule:
     def run(self, inputs: list[Any]) -> tuple[dict[Name, Any], list[Block]]:
         """Results of inputs, as `Program.arrays`."""
         tape, program, missed = self.program.tape, self.program, []
-        sizes = [(tuple(n if varies else 1 for n, varies in zip(self.block, axes, strict=True)), kind) for axes, kind in self.buffers]
+        sizes = [(self._shape(self.block, axes), kind) for axes, kind in self.buffers]
         arena = _arena(_places_in(sizes)[-1])
         whole: list[Any] = [program.constants.get(node) for node in range(len(tape.operations))]
         whole += _carved(sizes, arena)
@@ -312,19 +355,20 @@ class Schedule:
 
     def _fresh(self) -> list[Any]:
         """Arrays of the results, in one piece of memory: a large one is had in large pages, at a fifth of the time."""
-        shapes = [
-            tuple(n if varies else 1 for n, varies in zip(self.shape, self.axes[node], strict=True))
-            for node in self.own
-        ]
-        return _carved([(shape, self.program.kinds[node]) for shape, node in zip(shapes, self.own, strict=True)])
+        return _carved([(self._shape(self.shape, self.axes[node]), self.program.kinds[node]) for node in self.own])
+
+    @staticmethod
+    def _shape(lengths: tuple[int, ...], axes: tuple[bool, ...]) -> tuple[int, ...]:
+        """Of what varies along some axes of a grid or block."""
+        return tuple(n if varies else 1 for n, varies in zip(lengths, axes, strict=True))
 
     def _holds(self, guard: Guard, registers: list[Any]) -> bool:
         values = [registers[self.place[node]] for node in guard.nodes]
         if guard.kind == "max":
             return bool(max(value.max() for value in values) == guard.found)
         if guard.kind == "any":
-            return any(value.any() for value in values) == guard.found
-        return all(value.all() for value in values) == guard.found
+            return bool(any(value.any() for value in values) == guard.found)
+        return bool(all(value.all() for value in values) == guard.found)
 
     def _blocks(self) -> Iterator[Block]:
         """Parts of the grid, of equal size but for the last ones of an axis."""
@@ -370,6 +414,7 @@ class Into:
         self.function = function
 
     def __call__(self, *operands: Any, out: Any) -> None:
+        """As a ufunc is called."""
         out[...] = self.function(*operands)
 
 

@@ -9,15 +9,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from llmperf.answers.columns import LIMITS, columns_of, grouped
 from llmperf.answers.questions import QUESTIONS, Question, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.numeric import choose, codes
+from llmperf.numeric import choose
 from llmperf.outputs import BOUND_BY, canonical
 from llmperf.phases.answered import Evaluated, Figures, figures
 from llmperf.phases.notes import notes
 from llmperf.records import dataclass
-from llmperf.resources import CAPACITY, RESOURCES
+from llmperf.resources import RESOURCES
 from llmperf.scenarios.binding import Joined, Resolved
 
 
@@ -145,11 +146,6 @@ class Source:
     ----------
     resolve : callable
         Gives `both`.
-
-    Attributes
-    ----------
-    both : tuple of Resolved
-        As it was asked, and with what was maximized.
     """
 
     def __init__(self, resolve: Callable[[], tuple[Resolved, Resolved]]) -> None:
@@ -157,6 +153,7 @@ class Source:
 
     @cached_property
     def both(self) -> tuple[Resolved, Resolved]:
+        """As it was asked, and with what was maximized."""
         return self._resolve()
 
     def scenario(self) -> Scenario:
@@ -204,8 +201,6 @@ def answered_by(
 
 MANY = 20_000
 """Configurations of one call from which on a recording pays."""
-LIMITS = ""
-"""Group of columns that are codes of what limits each phase."""
 
 
 def _replayed(question: Question, answered: Resolved) -> dict[str, dict[str, Any]] | None:
@@ -228,14 +223,6 @@ def _evaluated(question: Question, answered: Resolved, kept: dict[str, Any]) -> 
     return grouped(joined.columns)
 
 
-def grouped(columns: Mapping[tuple[str, str], Any]) -> dict[str, dict[str, Any]]:
-    """Columns by group, and then by name."""
-    found: dict[str, dict[str, Any]] = {}
-    for (group, name), values in columns.items():
-        found.setdefault(group, {})[name] = values
-    return found
-
-
 def with_maximum(resolved: Resolved) -> Resolved:
     """A scenario with the batch or input that the workload wants as large as possible."""
     if resolved.template.workload.maximize is None:
@@ -245,29 +232,7 @@ def with_maximum(resolved: Resolved) -> Resolved:
     return maximized(resolved)
 
 
-def columns_of(part: Evaluated) -> dict[tuple[str, str], Any]:
-    """All that the evaluation of a block gave, by part and name, and what limits its phases."""
-    found = {(LIMITS, phase): _limiting(part, phase) for phase in part.phases}
-    for name, one in part.parts.items():
-        found.update({(name, output): value for output, value in one.given.items()})
-    return found
-
-
 def _named(codes: Any) -> Any:
     """Names of resources from their codes."""
     names = np.array([*RESOURCES, None], dtype=object)
     return names[codes]
-
-
-def _limiting(part: Evaluated, name: str) -> Any:
-    """Index into `RESOURCES` (8 bit) of what a phase waits for most; one beyond where it does not take place."""
-    phase = part.phases[name]
-    order = list(RESOURCES)
-    best: Any = -1.0
-    index: Any = 0
-    for resource, value in phase.waits.items():
-        longer = value > best
-        best, index = choose(longer, value, best), choose(longer, order.index(resource), index)
-    if "memory" in part.parts:
-        index = choose(part.parts["memory"].fits, index, order.index(CAPACITY))
-    return codes(choose(phase.runs, index, len(order)))

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.answers.answer import columns_of, grouped
+from llmperf.answers.columns import columns_of, grouped
 from llmperf.answers.questions import Question
 from llmperf.descriptors.scenario import Scenario
 from llmperf.recorder import Name, NotRecordedError, record
@@ -38,15 +38,12 @@ class Recording:
     ----------
     columns : callable
         What is recorded.
-    template : Scenario
-        Any of them.
     paths : tuple of str
         Where numbers vary.
     """
 
-    def __init__(self, columns: Columns, template: Scenario, paths: tuple[str, ...]) -> None:
-        self.columns, self.template, self.paths = columns, template, paths
-        self.rest = _rest(template, paths)
+    def __init__(self, columns: Columns, paths: tuple[str, ...]) -> None:
+        self.columns, self.paths = columns, paths
         self.programs: list[Program] = []
         self.fits = True
         self._places: list[int] | None = None
@@ -78,7 +75,9 @@ class Recording:
 
     def number(self, values: Sequence[float]) -> dict[str, dict[str, Any]] | None:
         """Columns of one configuration with `values` at `paths`; None where it is not recorded."""
-        if not self.programs and not self._record({path: np.full(2, one) for path, one in zip(self.paths, values, strict=True)}):
+        if not self.programs and not self._record(
+            {path: np.full(2, one) for path, one in zip(self.paths, values, strict=True)}
+        ):
             return None
         program = self.programs[0]
         if self._places is None:
@@ -121,7 +120,7 @@ class Recording:
         return {name: np.concatenate([part[name] for part in parts]).reshape(shape) for name in parts[0]}
 
 
-_known: OrderedDict[Any, list[Recording]] = OrderedDict()
+_known: OrderedDict[Any, list[tuple[Any, Recording]]] = OrderedDict()
 
 
 def recording(question: Question, template: Scenario, paths: tuple[str, ...]) -> Recording:
@@ -129,10 +128,10 @@ def recording(question: Question, template: Scenario, paths: tuple[str, ...]) ->
     objects = (template.model, template.hardware, template.weights, template.kv_cache, template.engine)
     key = (question.name, question.evaluate, paths, *map(id, objects), id(template.attention))
     alike, rest = _known.setdefault(key, []), _rest(template, paths)
-    found = next((one for one in alike if one.rest == rest), None)
+    found = next((one for own, one in alike if own == rest), None)
     if found is None:
-        found = Recording(lambda given: columns_of(question.evaluation(bound(template, given))), template, paths)
-        alike.append(found)
+        found = Recording(lambda given: columns_of(question.evaluation(bound(template, given))), paths)
+        alike.append((rest, found))
         if len(alike) > KINDS:
             del alike[0]
     _known.move_to_end(key)

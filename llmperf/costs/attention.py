@@ -79,7 +79,8 @@ def all_scores(scores: Array, query: Array, keys: Array, waves: Array) -> Array:
 
 def padded_share(group: Array, tile: Any) -> Array:
     """How many more query rows a decode kernel computes than there are: a group fills whole tiles. At least 1. [1]"""
-    return np.ceil(group / tile) * tile / group
+    share: Array = np.ceil(group / tile) * tile / group
+    return share
 
 
 def decode_time(

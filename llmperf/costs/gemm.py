@@ -33,7 +33,8 @@ def serial_k(k: Array, k_latency: Any, k_half: Any) -> Array:
     ndarray
         ``k_latency (k / 4096) / (1 + k / k_half)``. [s]
     """
-    return (k_latency / K_UNIT) * k / (1.0 + k / k_half)
+    time: Array = (k_latency / K_UNIT) * k / (1.0 + k / k_half)
+    return time
 
 
 def sustained(compute: Array, sustained: Any) -> Array:
@@ -49,9 +50,10 @@ def sustained(compute: Array, sustained: Any) -> Array:
     Returns
     -------
     ndarray
-        ``compute (1 + (sustained - 1) compute / (compute + 2 ms))``, over one denominator. [s]
+        ``compute (1 + (sustained - 1) compute / (compute + 2 ms))``. [s]
     """
-    return compute * (sustained * compute + POWER_TIME) / (compute + POWER_TIME)
+    time: Array = compute * (1.0 + (sustained - 1.0) * compute / (compute + POWER_TIME))
+    return time
 
 
 def time(

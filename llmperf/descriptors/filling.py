@@ -48,6 +48,11 @@ def fill(cls: type[T], data: Any) -> T:
     return filled
 
 
+def filler(cls: Any, name: str) -> Filler | None:
+    """What fills one field of a class, ValueError where a value does not fit; None where it has no such field."""
+    return _fillers(cls)[0].get(name)
+
+
 @cache
 def _fillers(cls: Any) -> tuple[Mapping[str, Filler], frozenset[str]]:
     """What fills each field, and the fields without a default."""

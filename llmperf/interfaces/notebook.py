@@ -167,5 +167,5 @@ def _flat(result: Answer, size: int) -> Answer:
         return np.broadcast_to(value, result.shape).reshape(-1) if isinstance(value, np.ndarray) else value
 
     parts = {name: part.map(flat) for name, part in result.parts.items()}
-    bottleneck = {phase: flat(limit) for phase, limit in result.bottleneck.items()}
-    return replace(result, parts=parts, bottleneck=bottleneck, shape=(size,))
+    limits = {phase: flat(codes) for phase, codes in result.limits.items()}
+    return replace(result, parts=parts, limits=limits, shape=(size,), kept={})

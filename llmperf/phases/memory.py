@@ -290,7 +290,8 @@ def peak_activations(setup: Setup, table: Table) -> Array:
     out = held[0]
     for part in held[1:]:
         out = np.maximum(out, part)
-    return out + residual
+    peak: Array = out + residual
+    return peak
 
 
 def longest_context(setup: Setup, need: Memory, room: Real) -> Real:

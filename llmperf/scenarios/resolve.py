@@ -15,6 +15,7 @@ from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
+from llmperf.numeric import anywhere
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
@@ -191,7 +192,7 @@ def _validated(
     problems += _scalars(given, parts, document)
     if problems:
         raise InputError(problems)
-    parts["workload"] = _default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
+    parts["workload"] = default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
     layout = parts["parallelism"]
     if "devices" in given and given.get("parallelism") is None:
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
@@ -206,7 +207,7 @@ def _kernel(given: Any, usual: str) -> Any:
     return usual if given is None else given
 
 
-def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
+def default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
     """The workload with lengths that suit the model, where none are given.
 
     A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.
@@ -214,7 +215,7 @@ def _default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> 
     if not model.generates:
         defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
         return replace(work, **{key: value for key, value in defaults.items() if key not in given})
-    if "input" not in given and work.input + work.output > model.max_context:
+    if "input" not in given and anywhere(work.input + work.output > model.max_context):
         return replace(work, input=max(model.max_context - work.output, 1))
     return work
 

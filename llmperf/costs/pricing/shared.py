@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -43,8 +44,8 @@ def price(
         one(block.part(share), machine.placing({block.kind: engine}), residence) for engine, share in shares.items()
     ]
     demands: dict[str, Array] = {}
-    cold: dict[str, Array] = {}
-    streamed: dict[str, Array] = {}
+    cold: dict[str, Any] = {}
+    streamed: dict[str, Any] = {}
     for part in parts:
         for key, need in part.demands.items():
             demands[key] = demands[key] + need if key in demands else need
