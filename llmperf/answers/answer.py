@@ -38,7 +38,7 @@ class Answer:
         Codes of what limits each phase (`bottleneck`).
     shape : tuple of int
         The shape that the inputs broadcast to; empty where all are numbers.
-    source : Source
+    origin : Origin
         What was asked.
     kept : dict
         What was computed when it was asked for.
@@ -48,18 +48,18 @@ class Answer:
     parts: dict[str, Figures]
     limits: dict[str, Any]
     shape: tuple[int, ...]
-    source: Source
+    origin: Origin
     kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def resolved(self) -> Resolved:
         """What was asked, before anything was maximized."""
-        return self.source.both[0]
+        return self.origin.both[0]
 
     @property
     def answered(self) -> Resolved:
         """The same with what was maximized."""
-        return self.source.both[1]
+        return self.origin.both[1]
 
     @property
     def scenario(self) -> Scenario:
@@ -139,7 +139,7 @@ class Answer:
         return list(QUESTIONS[self.question].paths)
 
 
-class Source:
+class Origin:
     """What an answer was given to; resolved when somebody looks.
 
     Parameters
@@ -161,11 +161,11 @@ class Source:
         return self.both[1].on_axes
 
     def __reduce__(self) -> Any:
-        return _source, self.both
+        return _origin, self.both
 
 
-def _source(resolved: Resolved, answered: Resolved) -> Source:
-    return Source(lambda: (resolved, answered))
+def _origin(resolved: Resolved, answered: Resolved) -> Origin:
+    return Origin(lambda: (resolved, answered))
 
 
 def answer(resolved: Resolved) -> Answer:
@@ -176,7 +176,7 @@ def answer(resolved: Resolved) -> Answer:
     columns = _replayed(question, answered)
     if columns is None:
         columns = _evaluated(question, answered, kept)
-    return answered_by(Answer, question, columns, answered.shape, _source(resolved, answered), kept)
+    return answered_by(Answer, question, columns, answered.shape, _origin(resolved, answered), kept)
 
 
 Kind = TypeVar("Kind", bound="Answer")
@@ -187,16 +187,16 @@ def answered_by(
     question: Question,
     columns: Mapping[str, Mapping[str, Any]],
     shape: tuple[int, ...],
-    source: Source,
+    origin: Origin,
     kept: dict[str, Any],
 ) -> Kind:
     """An answer made of its columns by part; of no part (`LIMITS`) are codes of what limits phases."""
     parts = {}
     for part in question.parts:
         if part.name in columns:
-            found = figures(part, columns[part.name], source.scenario)
+            found = figures(part, columns[part.name], origin.scenario)
             parts[part.name] = found.map(lambda values: np.broadcast_to(values, shape)) if shape else found
-    return kind(question.name, parts, dict(columns[LIMITS]), shape, source, kept)
+    return kind(question.name, parts, dict(columns[LIMITS]), shape, origin, kept)
 
 
 MANY = 20_000

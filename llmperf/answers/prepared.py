@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from llmperf.answers.answer import Answer, Source, answer, answered_by
+from llmperf.answers.answer import Answer, Origin, answer, answered_by
 from llmperf.answers.columns import columns_of
 from llmperf.answers.questions import asked
 from llmperf.answers.recordings import Recording
 from llmperf.descriptors.filling import filler
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
-from llmperf.recorder import Name
+from llmperf.recording.recorder import Name
 from llmperf.scenarios.binding import Resolved, bound
 from llmperf.scenarios.consistency import check_together
 from llmperf.scenarios.keys import FLAT, SECTIONS
@@ -75,7 +75,7 @@ class Prepared(Generic[Kind]):
             except (ValueError, InputError):  # what is wrong, says the long way
                 columns = None
             if columns is not None:
-                return answered_by(self.kind, loop.question, columns, (), Source(lambda: self._asked(numbers)), {})
+                return answered_by(self.kind, loop.question, columns, (), Origin(lambda: self._asked(numbers)), {})
         return self.kind(*_fields(answer(changed(self.resolved, numbers))))
 
     def _asked(self, numbers: Mapping[str, Any]) -> tuple[Resolved, Resolved]:
@@ -88,7 +88,7 @@ class Prepared(Generic[Kind]):
 
 
 def _fields(found: Answer) -> tuple[Any, ...]:
-    return found.question, found.parts, found.limits, found.shape, found.source, found.kept
+    return found.question, found.parts, found.limits, found.shape, found.origin, found.kept
 
 
 class _Loop:

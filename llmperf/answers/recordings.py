@@ -17,8 +17,8 @@ import numpy as np
 from llmperf.answers.columns import columns_of, grouped
 from llmperf.answers.questions import Question
 from llmperf.descriptors.scenario import Scenario
-from llmperf.recorder import Name, NotRecordedError, record
-from llmperf.replay import Block, Program
+from llmperf.recording.recorder import Name, NotRecordedError, record
+from llmperf.recording.replay import Block, Program
 from llmperf.scenarios.binding import BLOCK, bound
 from llmperf.scenarios.components import COMPONENTS
 

@@ -161,12 +161,12 @@ def occupancy(split: Split, blocks: Array, context: Array, cores: Any) -> Array 
         return 1.0
     if split == "none":
         return np.where(known, np.minimum(blocks / cores, 1.0), 1.0)
-    parts = np.minimum(np.arange(1.0, MOST_SPLITS + 1.0)[:, None, None], np.ceil(context / QUERY_BLOCK))
-    filled = blocks * parts / cores
+    splits = np.arange(1.0, MOST_SPLITS + 1.0)[:, None, None]
+    filled = blocks * np.minimum(splits, np.ceil(context / QUERY_BLOCK)) / cores
     share = filled / np.ceil(filled)
-    good = np.argmax(share >= GOOD_SHARE * share.max(axis=0), axis=0)  # the first that is
-    picked = np.where(blocks >= FULL_SHARE * cores, 0, good)
-    found = np.take_along_axis(share, picked[None], axis=0)[0]
+    fewest = np.where(share >= GOOD_SHARE * share.max(axis=0), splits, MOST_SPLITS).min(axis=0)
+    picked = np.where(blocks >= FULL_SHARE * cores, 1.0, fewest)
+    found = np.where(splits == picked, share, 0.0).max(axis=0)
     return np.where(known, found, 1.0)
 
 

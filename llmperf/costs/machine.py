@@ -214,10 +214,13 @@ class Machine:
             return replace(fit, compute=np.minimum(fit.compute, self.attention.peak_share[hardware.generation]))
         if engine is None:
             return fit
-        if section == "gemm" and engine.bytes_per_clock is not None and hardware.cores and hardware.clock:
-            assert hardware.main.bandwidth is not None
-            most_bytes = hardware.cores * hardware.clock * engine.bytes_per_clock
-            return replace(fit, memory=np.minimum(fit.memory, most_bytes / hardware.main.bandwidth))
+        if section == "gemm" and engine.bytes_per_clock is not None:
+            cores, clock, bandwidth = hardware.cores, hardware.clock, hardware.main.bandwidth
+            if cores is None or clock is None:
+                return fit
+            assert bandwidth is not None
+            most_bytes = cores * clock * engine.bytes_per_clock
+            return replace(fit, memory=np.minimum(fit.memory, most_bytes / bandwidth))
         if section == "elementwise":
             return replace(fit, memory=fit.memory / engine.elementwise_slowdown)
         return fit

@@ -2,7 +2,7 @@
 
 Formulas are plain functions on arrays. Called with `Recorded` arrays in place of some, they leave a `Tape`: every
 operation that leads from these to the results, with constants folded, equal operations merged, and the rows of a table
-taken apart, so that each operation is on one number a configuration. `llmperf.replay` runs a tape.
+taken apart, so that each operation is on one number a configuration. `llmperf.recording.replay` runs a tape.
 
 What a formula decides by looking at its numbers (`llmperf.numeric.anywhere` and the like) is written down with what
 was found, as a guard: a tape holds where all of its guards come out alike.
@@ -74,7 +74,7 @@ class Tape:
 
     def constant(self, value: Any) -> int:
         """The node of a number or truth value."""
-        value = value.item() if isinstance(value, np.generic) else value
+        value = value.item() if isinstance(value, np.generic | np.ndarray) else value
         return self._node(None, (value,), (type(value), repr(value)))
 
     def value(self, node: int) -> Any:
@@ -195,7 +195,7 @@ def _constants(tape: Tape, value: Any) -> Nodes:
     if array.ndim and array.shape[-1] != 1:
         raise NotRecordedError(
             f"an array of the shape {array.shape} was computed outside of what is recorded: its last axis must be 1, "
-            "or it must come from arrays that are recorded by functions that llmperf.recorder knows"
+            "or it must come from arrays that are recorded by functions that llmperf.recording.recorder knows"
         )
     flat = [tape.constant(one) for one in array.ravel().tolist()]
     return np.array(flat).reshape(array.shape or (1,))

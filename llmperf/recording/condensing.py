@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from llmperf.recorder import Guard, Name, Tape
+from llmperf.recording.recorder import Guard, Name, Tape
 
 EXACT = frozenset((np.floor, np.ceil, np.rint, np.floor_divide, np.remainder, np.equal, np.not_equal))
 """Functions that jump where their argument changes in the last place."""

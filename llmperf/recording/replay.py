@@ -1,6 +1,6 @@
 """Replay: a recorded evaluation run again, by NumPy for arrays, as Python for one configuration.
 
-A tape (`llmperf.recorder`) is brought into an order that decides first and computes what remains afterwards. For arrays
+A tape (`llmperf.recording.recorder`) is brought into an order that decides first and computes what remains afterwards. For arrays
 each operation is one call of NumPy on a block that stays in the processor's cache, into buffers that are used again; an
 operation that depends on some axes of a grid alone is done on those. For numbers the tape becomes one Python function.
 """
@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.condensing import behind, condensed
-from llmperf.recorder import Guard, Name, Tape
+from llmperf.recording.condensing import behind, condensed
+from llmperf.recording.recorder import Guard, Name, Tape
 
 CHUNK = 16384
 """Configurations of one block: enough that calls cost little, few enough that some tens of buffers stay in a cache."""

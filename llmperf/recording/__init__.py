@@ -1,0 +1,1 @@
+"""Formulas recorded once as operations on numbers, and run again without them."""
