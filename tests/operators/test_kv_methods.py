@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import llmperf
 from llmperf.descriptors.kv_cache import element_bytes
 from llmperf.errors import InputError
+from llmperf.operators.lines import END, reached
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import component
 
@@ -223,6 +224,8 @@ def test_every_number_of_a_method_may_be_an_array(path: str) -> None:
         for part in ("bound", "roofline", "projection"):
             many, one = (np.ravel(getattr(found, part).e2e_s) for found in (together, alone))
             assert many[index if many.size > 1 else 0] == pytest.approx(one[0]), (part, value)
+        many, one = (np.ravel(found.memory.max_context) for found in (together, alone))
+        assert many[index if many.size > 1 else 0] == one[0]
 
 
 def test_what_every_step_of_a_choice_shares_costs_its_part() -> None:
@@ -302,13 +305,13 @@ LAYERS: list[dict[str, Any]] = [
 
 
 def bisected(fits: Callable[[Any], Any], count: int) -> Any:
-    """The longest sequence that fits of each of some configurations, by halving what lies between."""
-    low, high = np.zeros(count), np.full(count, 2.0**40)
+    """The longest sequence that fits, up to `END`, of each of some configurations: by halving what lies between."""
+    low, high = np.zeros(count), np.full(count, END)
     for _ in range(80):
         middle = 0.5 * (low + high)
         good = fits(middle)
         low, high = np.where(good, middle, low), np.where(good, high, middle)
-    return np.where(low > 0.99 * 2.0**40, np.inf, low)
+    return low
 
 
 @settings(max_examples=100, deadline=None)
@@ -335,12 +338,19 @@ def test_the_longest_sequence_is_that_of_a_bisection_and_one_more_block_does_not
         away = np.max([np.broadcast_to(stage, count) for stage in sequence.away(tokens)], axis=0)
         return (here <= room) & (away <= elsewhere)
 
-    found = sequence.longest(room, elsewhere, budget, others)
-    assert found == pytest.approx(bisected(fits, count), rel=1e-9, abs=1e-9)
-    limited = np.isfinite(found)
-    whole = np.where(limited, found, 0.0) // 16 * 16
+    found, sought = np.minimum(sequence.longest(room, elsewhere, budget, others), END), bisected(fits, count)
+    error = 1e-9 * (1.0 + found)
+    # a longer prompt may need less beside what stays of it: then it is the shortest that does not fit
+    assert np.all((np.abs(found - sought) <= error) | (found < sought) & ~fits(found + error))
+    whole = found // 16 * 16
     assert np.all(fits(whole) | (whole == 0.0))
-    assert not np.any(fits(whole + 16) & limited)
+    assert not np.any(fits(whole + 16) & (found < END))
+
+
+def test_the_first_place_counts_where_a_size_falls_again() -> None:
+    places, sizes = [0.0, 10.0, 20.0, END], [0.0, 10.0, 2.0, 2.0 + END - 20.0]
+    levels = np.array([5.0, 10.0, 12.0])
+    assert reached(places, sizes, levels) == pytest.approx([5.0, 28.0, 30.0])
 
 
 @settings(max_examples=30, deadline=None)
