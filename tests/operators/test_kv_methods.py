@@ -349,8 +349,8 @@ def test_the_longest_sequence_is_that_of_a_bisection_and_one_more_block_does_not
 
 def test_the_first_place_counts_where_a_size_falls_again() -> None:
     places, sizes = [0.0, 10.0, 20.0, END], [0.0, 10.0, 2.0, 2.0 + END - 20.0]
-    levels = np.array([5.0, 10.0, 12.0])
-    assert reached(places, sizes, levels) == pytest.approx([5.0, 28.0, 30.0])
+    levels = np.array([5.0, 11.0, 12.0])
+    assert reached(places, sizes, levels) == pytest.approx([5.0, 29.0, 30.0])
 
 
 @settings(max_examples=30, deadline=None)
