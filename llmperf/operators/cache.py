@@ -9,13 +9,13 @@ from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards
-from llmperf.operators.lines import TOKENS, Limit, Line, meetings
+from llmperf.operators.lines import TOKENS, AtMost, Line, meetings
 from llmperf.records import dataclass
 
 FAR = 1e15
 """Tokens that stand for no limit: more than any sequence has. [1]"""
 
-UNLIMITED = Limit(FAR)
+UNLIMITED = AtMost(FAR)
 
 Mean = Callable[[Real], Real]
 """Tokens of which at most so many count, as a function of that limit."""
@@ -115,22 +115,22 @@ class Cache:
         return 1.0 if self.method.windowed is None else 1.0 - self.method.windowed.share
 
     @property
-    def _window(self) -> Limit:
+    def _window(self) -> AtMost:
         """Most tokens that windowed heads or layers keep of a sequence."""
         part = self.method.windowed
-        return UNLIMITED if part is None else Limit(part.tokens, part.length_share, part.sinks)
+        return UNLIMITED if part is None else AtMost(part.tokens, part.length_share, part.sinks)
 
     @property
-    def _reads(self) -> Limit:
+    def _reads(self) -> AtMost:
         """Most tokens that a step reads of a sequence."""
         part = self.method.reads
-        return UNLIMITED if part is None else Limit(part.tokens, part.share)
+        return UNLIMITED if part is None else AtMost(part.tokens, part.share)
 
     @property
-    def _budget(self) -> Limit:
+    def _budget(self) -> AtMost:
         """Most tokens that the budget holds, of the length that it is a share of."""
         budget = self.method.budget
-        return UNLIMITED if budget is None else Limit(budget.tokens, budget.share)
+        return UNLIMITED if budget is None else AtMost(budget.tokens, budget.share)
 
     def held(self, prompt: Real, final: Real) -> Real:
         """Most tokens that the budget holds of a sequence begun with `prompt`, to grow to `final`. [1]"""

@@ -29,7 +29,7 @@ LEVEL = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class AtMost:
     """Tokens of which at most so many count: `tokens`, or a `share` of a length if that is more, and `beside`. [1]"""
 
     tokens: Real
