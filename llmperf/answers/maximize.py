@@ -143,7 +143,7 @@ def _inputs(scenario: Scenario, size: int) -> Axis:
     cached, block = setup.cached_tokens, scenario.engine.kv_block
     limit = _each(model.max_context - work.output, size)
     room = (placed.room + need.reserved) / setup.sequences
-    private = need.per_sequence.longest(room, np.inf, lambda tokens: 0.0 * tokens)
+    private = need.per_sequence.longest(room)
     count = np.ceil(_each(least(private, model.max_context), size) / block)
     offset, smallest = _each(cached - work.output, size), _each(work.shared_prefix + 1.0, size)
     return Axis("input", count, offset, _each(block, size), limit, smallest)

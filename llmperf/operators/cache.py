@@ -6,13 +6,16 @@ from collections.abc import Callable
 
 from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
 from llmperf.descriptors.model import Model
-from llmperf.numeric import Real, choose, least, most
+from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards
+from llmperf.operators.lines import TOKENS, AtMost, Line, meetings
 from llmperf.records import dataclass
 
 FAR = 1e15
 """Tokens that stand for no limit: more than any sequence has. [1]"""
+
+UNLIMITED = AtMost(FAR)
 
 Mean = Callable[[Real], Real]
 """Tokens of which at most so many count, as a function of that limit."""
@@ -111,22 +114,28 @@ class Cache:
         """Share of heads or layers that are not windowed. [1]"""
         return 1.0 if self.method.windowed is None else 1.0 - self.method.windowed.share
 
-    def _window(self, tokens: Real) -> Real:
-        """Most tokens that windowed heads or layers keep of a sequence of `tokens`. [1]"""
+    @property
+    def _window(self) -> AtMost:
+        """Most tokens that windowed heads or layers keep of a sequence."""
         part = self.method.windowed
-        return FAR if part is None else part.sinks + most(part.tokens, part.length_share * tokens)
+        return UNLIMITED if part is None else AtMost(part.tokens, part.length_share, part.sinks)
 
-    def _reads(self, tokens: Real) -> Real:
-        """Most tokens that a step reads of a sequence of `tokens`. [1]"""
+    @property
+    def _reads(self) -> AtMost:
+        """Most tokens that a step reads of a sequence."""
         part = self.method.reads
-        return FAR if part is None else most(part.tokens, part.share * tokens)
+        return UNLIMITED if part is None else AtMost(part.tokens, part.share)
+
+    @property
+    def _budget(self) -> AtMost:
+        """Most tokens that the budget holds, of the length that it is a share of."""
+        budget = self.method.budget
+        return UNLIMITED if budget is None else AtMost(budget.tokens, budget.share)
 
     def held(self, prompt: Real, final: Real) -> Real:
         """Most tokens that the budget holds of a sequence begun with `prompt`, to grow to `final`. [1]"""
         budget = self.method.budget
-        if budget is None:
-            return FAR
-        return most(budget.tokens, budget.share * (prompt if budget.of == "prompt" else final))
+        return self._budget.of(prompt if budget is not None and budget.of == "prompt" else final)
 
     @property
     def _side(self) -> Real:
@@ -152,6 +161,25 @@ class Cache:
         dropped = prompt - least(prompt, held)
         return lambda limit: mean(limit + dropped) - dropped
 
+    def _kept(self, generated: Real) -> list[Line]:
+        """Lines that the number of kept tokens follows, where `generated` tokens come after the prompt: see `_counter`.
+
+        All tokens; those up to the budget, or, where generated tokens come on top, all but the prompt and these.
+        """
+        budget = self.method.budget
+        if budget is None:
+            return [TOKENS]
+        # at least one token is prompt, which makes a difference to budgets of less
+        prompts = [(-generated, 1.0), *([(1.0, 0.0)] if anywhere(budget.tokens < 1) else [])]
+        held = [
+            (line, prompt)
+            for prompt in prompts
+            for line in self._budget.lines(prompt if budget.of == "prompt" else TOKENS)
+        ]
+        if not budget.grows:
+            return [TOKENS, *(line for line, _ in held)]
+        return [TOKENS, *((line[0] - prompt[0], 1.0 + line[1] - prompt[1]) for line, prompt in held)]
+
     def _bytes(self, count: Mean, limit: Real) -> Real:
         """Bytes of the kept tokens, at most `limit` of them, the last not compressed yet. [B]"""
         recent = count(least(limit, self.method.recent))
@@ -170,13 +198,13 @@ class Cache:
         method, tokens = self.method, mean(FAR)
         if method.linear:
             return Read(tokens, self.token * tokens, 0.0, tokens)
-        count, limit, part = self._counter(mean, prompt, final), self._reads(tokens), method.windowed
+        count, limit, part = self._counter(mean, prompt, final), self._reads.of(tokens), method.windowed
         chosen = self.outside * self._bytes(count, limit)
         attended = self.outside * count(limit)
         recent = self.outside * count(least(limit, method.recent))
         windowed: Real = 0.0
         if part is not None:
-            window = self._window(tokens)
+            window = self._window.of(tokens)
             windowed = part.share * self._bytes(count, window)
             attended = attended + part.share * count(window)
             recent = recent + part.share * count(least(window, method.recent))
@@ -192,26 +220,60 @@ class Cache:
         kept = self.outside * self._bytes(count, FAR)
         whole = kept * self._merging
         if method.windowed is not None:
-            whole = whole + method.windowed.share * self._bytes(count, self._window(tokens)) * self._merging
+            whole = whole + method.windowed.share * self._bytes(count, self._window.of(tokens)) * self._merging
         whole = whole + least(tokens, 1.0) * self._side + self.index * tokens + self.summaries(tokens)
         if method.offload is None:
             return whole, 0.0
         # where steps find a part of what they read, all of it stays in a buffer
-        buffer = self.remote * self.outside * self._bytes(count, self._reads(tokens))
+        buffer = self.remote * self.outside * self._bytes(count, self._reads.of(tokens))
         return whole - kept * self.remote + choose(method.offload.hit > 0.0, buffer, 0.0), kept * self.remote
 
+    def bends(self, generated: Real) -> list[Real]:
+        """Where the bytes of a sequence (`stored`) bend as it grows; `generated` tokens come after its prompt. [1]"""
+        return meetings(self._lines(generated))
+
+    def _lines(self, generated: Real) -> list[Line]:
+        """Lines of which the numbers of tokens in `stored` are the least and the largest."""
+        method = self.method
+        lines = [*self._kept(generated), *self._window.lines(), (method.recent, 0.0)]
+        if method.offload is not None:
+            lines += self._reads.lines()
+        return lines if method.low_rank is None else [*lines, (1.0, 0.0)]
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a prompt takes more while it is computed than what stays of it."""
+        return self.method.offload is None and (self.method.budget is not None or self.method.windowed is not None)
+
+    @property
+    def _chunk(self) -> Real:
+        """Tokens of a prompt that are computed at once, beside those that the budget holds of it. [1]"""
+        budget = self.method.budget
+        return FAR if budget is None or budget.chunk is None else budget.chunk
+
+    @property
+    def _prompt_window(self) -> Real:
+        """Most tokens of a prompt that windowed heads or layers keep while it is computed. [1]"""
+        part = self.method.windowed
+        return FAR if part is None or part.prompts is None else part.sinks + part.prompts
+
     def prompt(self, tokens: Real) -> Real:
-        """Bytes that a layer's cache of a prompt takes while it is computed, beyond what stays of it. [B]"""
-        budget, part = self.method.budget, self.method.windowed
-        if self.method.offload is not None or (budget is None and part is None):
+        """Bytes that a layer's cache of a prompt takes while it is computed, beyond what stays of it. [B]
+
+        Negative where what stays is more: not compressed yet, or with summaries.
+        """
+        if not self.cuts:
             return 0.0
-        seen: Real = tokens
-        if budget is not None and budget.chunk is not None:
-            seen = least(tokens, self.held(tokens, tokens) + budget.chunk)
+        seen = least(tokens, self.held(tokens, tokens) + self._chunk)
         whole = self.outside * seen
-        if part is not None:
-            whole = whole + part.share * (seen if part.prompts is None else least(seen, part.sinks + part.prompts))
-        return most(self.token * whole - self.stored(tokens, tokens, tokens)[0], 0.0)
+        if self.method.windowed is not None:
+            whole = whole + self.method.windowed.share * least(seen, self._prompt_window)
+        return self.token * whole - self.stored(tokens, tokens, tokens)[0]
+
+    def prompt_bends(self) -> list[Real]:
+        """Where the bytes of `prompt` bend as the prompt grows. [1]"""
+        seen = [(start + self._chunk, slope) for start, slope in self._budget.lines()]
+        return meetings([*self._lines(0.0), *seen, (self._prompt_window, 0.0)])
 
     def summaries(self, tokens: Real) -> Real:
         """Bytes of the summaries of all pages of a sequence, over heads and layers that choose among them. [B]"""
@@ -250,7 +312,7 @@ class Cache:
         away = self.outside * count(FAR) * self.token * self.remote / length
         kept, part = self.outside * count(FAR), self.method.windowed
         if part is not None:
-            kept = kept + part.share * count(self._window(length))
+            kept = kept + part.share * count(self._window.of(length))
         return kept / length * self.token + self.index - away, away
 
     def scored(self, read: Real) -> Real:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import field
 from typing import Any
 
@@ -13,6 +12,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, floor_div, least, most, stack
 from llmperf.operators.build import Build
 from llmperf.operators.cache import Cache
+from llmperf.operators.lines import END, ascending, reached
 from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
 from llmperf.phases.kernels import held_scores
@@ -100,47 +100,59 @@ class Sequence:
 
         A prompt that fits into one step of `budget` tokens is cut layer by layer.
         """
-        if self.cache is None or self.even:
-            return 0.0
-        whole = self.cache.prompt(tokens) / self.sharers * _largest(self.full)
-        return choose(tokens > budget, whole, 0.0)
+        return choose(tokens > budget, most(self._uncut(tokens), 0.0), 0.0) if self._cuts else 0.0
 
-    def longest(self, room: Real, elsewhere: Real, beside: Callable[[Real], Real]) -> Real:
+    @property
+    def _cuts(self) -> bool:
+        """Whether a prompt takes more while it is computed than what stays of it."""
+        return self.cache is not None and self.cache.cuts
+
+    def _uncut(self, tokens: Real) -> Real:
+        """Bytes that a prompt takes while it is computed in several steps, beyond what stays of it. [B]"""
+        return 0.0 if self.cache is None else self.cache.prompt(tokens) / self.sharers * _largest(self.full)
+
+    def _bends(self, cut: bool) -> list[Real]:
+        """Where the bytes of a sequence bend as it grows, and, of prompts that are cut late, those beside them. [1]"""
+        windows = [least(self.window, END)] if anywhere(self.window < END) else []
+        if self.cache is None:
+            return windows
+        kept = self.cache.bends(self.generated)
+        # the prompt is what is not generated, but one token at least
+        prompts = [least(self.generated + bend, END) for bend in (1.0, *self.cache.prompt_bends())] if cut else []
+        return [*windows, *kept, *prompts]
+
+    def longest(self, room: Real, elsewhere: Real = np.inf, budget: Real = np.inf, sequences: Real = 1.0) -> Real:
         """Most tokens that fit; infinite where nothing grows. [1]
 
         Parameters
         ----------
         room, elsewhere : number or array
             Bytes that a sequence may have on every stage, and in the tier that its method names. [B]
-        beside : callable
-            Bytes that computing a prompt takes beside them, as a function of its tokens. [B]
+        budget : number or array
+            Tokens of a step: a longer prompt needs room to be computed (`computing`). [1]
+        sequences : number or array
+            Sequences that give room to the one prompt that is computed. [1]
         """
-        return self._evenly(room) if self.even else self._searched(room, elsewhere, beside)
-
-    def _evenly(self, room: Real) -> Real:
-        found: Real = np.inf
-        for full, windowed, state in zip(self.full, self.windowed, self.state, strict=True):
-            left = most(room - state, 0.0)
-            growing = self.token * (full + windowed)
-            within = left / most(growing, TINY)
-            beyond = most(left - self.token * windowed * self.window, 0.0) / most(self.token * full, TINY)
-            found = least(found, choose(within > self.window, beyond, within))
-        return found
-
-    def _searched(self, room: Real, elsewhere: Real, beside: Callable[[Real], Real]) -> Real:
-        """Bisection: the bytes of a method grow with the tokens, but not in proportion."""
-        low: Real = 0.0 * room
-        high: Real = low + LONGEST
-        for _ in range(BISECTIONS):
-            middle = 0.5 * (low + high)
-            here = _largest(self.bytes(middle)) + beside(middle)
-            fits = (here <= room) & (_largest(self.away(middle)) <= elsewhere)
-            low, high = choose(fits, middle, low), choose(fits, high, middle)
-        return choose(low > 0.999 * LONGEST, np.inf, low)
+        cut = self._cuts and anywhere(budget < np.inf)
+        places = [0.0, *ascending(self._bends(cut)), END]
+        kept = [self.bytes(place) for place in places]
+        found = _all_reach(places, kept, room)
+        if self.cache is not None and self.cache.method.offload is not None:
+            found = least(found, _all_reach(places, [self.away(place) for place in places], elsewhere))
+        if not cut:
+            return found
+        # prompts up to the budget need no more; of those above, the bytes that stay and those beside them must fit
+        beside = [self._uncut(most(place - self.generated, 1.0)) / sequences for place in places]
+        together = [tuple(size + more for size in sizes) for sizes, more in zip(kept, beside, strict=True)]
+        return least(found, most(budget + self.generated, _all_reach(places, together, room)))
 
 
-LONGEST, BISECTIONS = 2.0**40, 56
-"""Tokens up to which a longest sequence is searched, and halvings of the interval: to a fraction of a token."""
+def _all_reach(places: list[Real], sizes: list[tuple[Real, ...]], room: Real) -> Real:
+    """Where the bytes of some stage first exceed the room, given those of all stages at each place (`reached`). [1]"""
+    found: Real = np.inf
+    for stage in zip(*sizes, strict=True):
+        found = least(found, reached(places, stage, room))
+    return found
 
 
 def sequence(setup: Setup) -> Sequence:
@@ -299,7 +311,9 @@ def longest_context(setup: Setup, need: Memory, room: Real) -> Real:
     cached, block = setup.cached_tokens, setup.scenario.engine.kv_block
     left = room - _largest(need.per_sequence.prefix(cached, cached))
     longest, kept, n = setup.scenario.model.max_context, need.per_sequence, setup.sequences
-    private = kept.longest(most(left, 0.0) / n, need.elsewhere / n, lambda tokens: _further(setup, need, tokens) / n)
+    budget = setup.scenario.engine.token_budget
+    left = most(left, 0.0) + kept.computing(setup.new_tokens, budget)
+    private = kept.longest(left / n, need.elsewhere / n, budget, n)
     return least(floor_div(least(private, longest), block) * block + cached, longest)
 
 

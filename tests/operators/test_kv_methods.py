@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import llmperf
 from llmperf.descriptors.kv_cache import element_bytes
 from llmperf.errors import InputError
+from llmperf.operators.lines import END, reached
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import component
 
@@ -222,6 +224,8 @@ def test_every_number_of_a_method_may_be_an_array(path: str) -> None:
         for part in ("bound", "roofline", "projection"):
             many, one = (np.ravel(getattr(found, part).e2e_s) for found in (together, alone))
             assert many[index if many.size > 1 else 0] == pytest.approx(one[0]), (part, value)
+        many, one = (np.ravel(found.memory.max_context) for found in (together, alone))
+        assert many[index if many.size > 1 else 0] == one[0]
 
 
 def test_what_every_step_of_a_choice_shares_costs_its_part() -> None:
@@ -267,14 +271,86 @@ def test_an_array_gives_what_each_number_gives(name: str) -> None:
             assert np.asarray(many).reshape(-1)[index if np.size(many) > 1 else 0] == pytest.approx(np.ravel(one)[0])
 
 
-@settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from(METHODS), room=st.floats(2**28, 2**38), generated=st.integers(1, 4096))
-def test_the_longest_sequence_fits_and_a_longer_one_does_not(name: str, room: float, generated: int) -> None:
-    sequence = _evaluated(kv_cache=name, input=256, output=generated).need.per_sequence
-    longest = float(sequence.longest(room, np.inf, lambda tokens: 0.0 * tokens))
-    assume(generated + 256 < longest < 2**39)
-    assert sequence.bytes(longest)[0] <= room * (1 + 1e-9)
-    assert sequence.bytes(1.01 * longest + 1)[0] >= room * (1 - 1e-9)
+@st.composite
+def methods(draw: Any) -> dict[str, Any]:
+    """Any combination of the mechanisms that decide how many tokens are kept."""
+    tokens, share = st.sampled_from([0, 1, 300, 20_000]), st.sampled_from([0.0, 0.2, 0.999, 1.0])
+    budget = st.fixed_dictionaries(
+        {"share": share, "tokens": tokens, "of": st.sampled_from(["prompt", "sequence"]), "grows": st.booleans()},
+        optional={"chunk": st.sampled_from([1, 512, 4096])},
+    ).filter(lambda part: part["tokens"] or part["share"])
+    windowed = st.fixed_dictionaries(
+        {"share": share, "tokens": tokens, "length_share": share, "sinks": st.sampled_from([1, 128])},
+        optional={"prompts": st.sampled_from([10, 4096])},
+    )
+    parts = {
+        "recent": st.sampled_from([1, 96, 2000]),
+        "budget": budget,
+        "windowed": windowed,
+        "reads": st.fixed_dictionaries({"tokens": st.sampled_from([1, 1000]), "share": share}),
+        "low_rank": st.fixed_dictionaries({"rank": st.sampled_from([2, 160])}),
+        "offload": st.fixed_dictionaries({"tier": st.just("host"), "hit": st.sampled_from([0.0, 0.5])}),
+    }
+    named = {"name": "any", "bits": draw(st.sampled_from([2, 16])), "sources": {"all": "test"}}
+    return {**named, **draw(st.fixed_dictionaries({}, optional=parts))}
+
+
+LAYERS: list[dict[str, Any]] = [
+    {},
+    {"model": {"extends": "gemma-2-9b", "max_context": 2**31}},
+    {"model": {"extends": "jamba-v0.1", "max_context": 2**31}, "hardware": "hgx-a100", "pp": 3},
+    {"hardware": "hgx-a100", "cp": 4},
+]
+"""Layers that keep all tokens; windows beside them; stages with few of them beside states; shared by devices."""
+
+
+def bisected(fits: Callable[[Any], Any], count: int) -> Any:
+    """The longest sequence that fits, up to `END`, of each of some configurations: by halving what lies between."""
+    low, high = np.zeros(count), np.full(count, END)
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        good = fits(middle)
+        low, high = np.where(good, middle, low), np.where(good, high, middle)
+    return low
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    method=st.sampled_from(METHODS) | methods(),
+    layers=st.sampled_from(LAYERS),
+    generated=st.sampled_from([1.0, 128.0, "each its own"]),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_the_longest_sequence_is_that_of_a_bisection_and_one_more_block_does_not_fit(
+    method: Any, layers: dict[str, Any], generated: Any, seed: int
+) -> None:
+    hardware = {**WITH_HOST, "extends": layers.get("hardware", WITH_HOST["extends"])}
+    need = _evaluated(**{**layers, "hardware": hardware}, kv_cache=method, input=256, output=2).need
+    draw, count = np.random.default_rng(seed), 40
+    generated = draw.integers(1, 3000, count).astype(float) if generated == "each its own" else generated
+    sequence = replace(need.per_sequence, generated=generated)
+    room, elsewhere = 10 ** draw.uniform(2, 12, count), 10 ** draw.uniform(3, 13, count)
+    budget, others = 10 ** draw.uniform(2, 5, count).round(), draw.integers(1, 100, count).astype(float)
+
+    def fits(tokens: Any) -> Any:
+        beside = sequence.computing(np.maximum(tokens - generated, 1.0), budget) / others
+        here = np.max([np.broadcast_to(stage, count) for stage in sequence.bytes(tokens)], axis=0) + beside
+        away = np.max([np.broadcast_to(stage, count) for stage in sequence.away(tokens)], axis=0)
+        return (here <= room) & (away <= elsewhere)
+
+    found, sought = np.minimum(sequence.longest(room, elsewhere, budget, others), END), bisected(fits, count)
+    error = 1e-9 * (1.0 + found)
+    # a longer prompt may need less beside what stays of it: then it is the shortest that does not fit
+    assert np.all((np.abs(found - sought) <= error) | (found < sought) & ~fits(found + error))
+    whole = found // 16 * 16
+    assert np.all(fits(whole) | (whole == 0.0))
+    assert not np.any(fits(whole + 16) & (found < END))
+
+
+def test_the_first_place_counts_where_a_size_falls_again() -> None:
+    places, sizes = [0.0, 10.0, 20.0, END], [0.0, 10.0, 2.0, 2.0 + END - 20.0]
+    levels = np.array([5.0, 11.0, 12.0])
+    assert reached(places, sizes, levels) == pytest.approx([5.0, 29.0, 30.0])
 
 
 @settings(max_examples=30, deadline=None)
