@@ -50,8 +50,8 @@ def prompt_copies(scenario: Scenario, machine: Machine, costs: StepCosts) -> Sum
         return None
     hardware = machine.hardware
     assert hardware.main.bandwidth is not None
-    rate = hardware.main.bandwidth * machine.fit("gemm", (scenario.activations,)).memory[:, 0]
-    rate = rate.item() if rate.size == 1 else rate
+    reached = machine.fit("gemm", (scenario.activations,)).memory[0]
+    rate = hardware.main.bandwidth * (reached if reached.size > 1 else reached.item())
     return combine(lambda size: size / rate, moved)
 
 

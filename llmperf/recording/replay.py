@@ -1,8 +1,9 @@
 """Replay: a recorded evaluation run again, by NumPy for arrays, as Python for one configuration.
 
-A tape (`llmperf.recording.recorder`) is brought into an order that decides first and computes what remains afterwards. For arrays
-each operation is one call of NumPy on a block that stays in the processor's cache, into buffers that are used again; an
-operation that depends on some axes of a grid alone is done on those. For numbers the tape becomes one Python function.
+A tape (`llmperf.recording.recorder`) is brought into an order that decides first and computes what remains afterwards.
+For arrays each operation is one call of NumPy on a block that stays in the processor's cache, into buffers that are
+used again; an operation that depends on some axes of a grid alone is done on those. For numbers the tape becomes one
+Python function.
 """
 
 from __future__ import annotations
