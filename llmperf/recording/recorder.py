@@ -213,7 +213,7 @@ class Recorded(NDArrayOperatorsMixin):
     def __init__(self, tape: Tape, data: Any, nodes: Nodes) -> None:
         self.tape, self.data, self.nodes = tape, data, nodes
         if data.shape[:-1] != nodes.shape[:-1] or nodes.shape[-1:] != (1,):
-            raise NotRecordedError("the last axis are the configurations: it can be neither indexed nor reduced")
+            raise NotRecordedError("the last axis are the configurations: it cannot be indexed")
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
@@ -319,6 +319,8 @@ class Recorded(NDArrayOperatorsMixin):
 
     def _reduced(self, function: Any, axis: int, values: Recorded) -> Recorded:
         """Rows of a leading axis joined one after the other, as NumPy joins them."""
+        if axis % values.ndim == values.ndim - 1:
+            raise NotRecordedError("the last axis are the configurations: it cannot be reduced")
         nodes = np.moveaxis(values.nodes, axis, 0)
         found = nodes[0].ravel().tolist()
         for row in nodes[1:]:
