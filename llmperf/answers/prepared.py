@@ -13,6 +13,7 @@ from llmperf.answers.questions import asked
 from llmperf.answers.recordings import Recording
 from llmperf.descriptors.filling import filler
 from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError
 from llmperf.recording.recorder import Name
 from llmperf.scenarios.binding import Resolved, bound
@@ -104,7 +105,8 @@ class _Loop:
         scenario: Scenario = bound(self.resolved.template, given)
         asked_for = self.resolved.asked
         said = {*(asked_for.get("workload") or {}), *(path.partition(".")[2] for path in given)}
-        scenario = replace(scenario, workload=default_lengths(scenario.model, scenario.workload, dict.fromkeys(said)))
+        work = scenario.workload if "input" in said else replace(scenario.workload, input=Workload().input)
+        scenario = replace(scenario, workload=default_lengths(scenario.model, work, dict.fromkeys(said)))
         if "devices" not in asked_for:
             used: Any = scenario.parallelism.devices
             scenario = replace(scenario, devices=used)

@@ -15,7 +15,7 @@ from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
-from llmperf.numeric import anywhere
+from llmperf.numeric import anywhere, most
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
@@ -216,7 +216,8 @@ def default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> W
         defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
         return replace(work, **{key: value for key, value in defaults.items() if key not in given})
     if "input" not in given and anywhere(work.input + work.output > model.max_context):
-        return replace(work, input=max(model.max_context - work.output, 1))
+        shorter: Any = most(model.max_context - work.output, 1)
+        return replace(work, input=shorter)
     return work
 
 
