@@ -195,8 +195,15 @@ def answered_by(
     for part in question.parts:
         if part.name in columns:
             found = figures(part, columns[part.name], origin.scenario)
-            parts[part.name] = found.map(lambda values: np.broadcast_to(values, shape)) if shape else found
+            parts[part.name] = found.map(lambda values: _whole(values, shape)) if shape else found
     return kind(question.name, parts, dict(columns[LIMITS]), shape, origin, kept)
+
+
+def _whole(values: Any, shape: tuple[int, ...]) -> Any:
+    """An array of its own of one value a configuration: who keeps it keeps no other column."""
+    if isinstance(values, np.ndarray) and values.shape == shape and values.base is None:
+        return values
+    return np.array(np.broadcast_to(values, shape))
 
 
 MANY = 20_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmperf.numeric import choose, codes
+from llmperf.numeric import choose, codes, most
 from llmperf.phases.answered import Evaluated
 from llmperf.resources import CAPACITY, RESOURCES
 
@@ -37,7 +37,7 @@ def _limiting(part: Evaluated, name: str) -> Any:
     index: Any = 0
     for resource, value in phase.waits.items():
         longer = value > best
-        best, index = choose(longer, value, best), choose(longer, order.index(resource), index)
+        best, index = most(value, best), choose(longer, order.index(resource), index)
     if "memory" in part.parts:
         index = choose(part.parts["memory"].fits, index, order.index(CAPACITY))
     return codes(choose(phase.runs, index, len(order)))

@@ -97,12 +97,8 @@ class Figures:
         return ((name, self.of(name)) for name in self)
 
     def map(self, function: Callable[[Any], Any]) -> Figures:
-        """Figures of the same names whose values are a function of these."""
-        return Figures(
-            {name: function(value) for name, value in self.given.items()},
-            lambda name: function(self.of(name)),
-            self.derived,
-        )
+        """Figures of the same names whose values are a function of these, of each when it is read."""
+        return Figures({}, lambda name: function(self.of(name)), tuple(self))
 
 
 def figures(part: Part, values: Mapping[str, Any], scenario: Callable[[], Scenario]) -> Figures:
