@@ -46,7 +46,6 @@ class Recording:
         self.columns, self.paths = columns, paths
         self.programs: list[Program] = []
         self.fits = True
-        self._places: list[int] | None = None
 
     def arrays(self, inputs: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, dict[str, Any]] | None:
         """Columns of a grid of configurations; None where nothing can be recorded.
@@ -64,7 +63,7 @@ class Recording:
         grid, axes = _merged(inputs, shape)
         if not self.programs and not self._record(axes):
             return None
-        found, missed = self.programs[0].arrays(axes)
+        found, missed = self._serving(axes, grid)
         if missed:
             found = {name: np.array(np.broadcast_to(value, grid)) for name, value in found.items()}
             for block in missed:
@@ -75,18 +74,35 @@ class Recording:
 
     def number(self, values: Sequence[float]) -> dict[str, dict[str, Any]] | None:
         """Columns of one configuration with `values` at `paths`; None where it is not recorded."""
-        if not self.programs and not self._record(
-            {path: np.full(2, one) for path, one in zip(self.paths, values, strict=True)}
-        ):
-            return None
-        program = self.programs[0]
-        if self._places is None:
-            self._places = [self.paths.index(path) for path in program.paths]
+        for program in self.programs:
+            found = self._single(program, values)
+            if found is not None:
+                return found
+        twice = {path: np.full(2, one) for path, one in zip(self.paths, values, strict=True)}
+        if len(self.programs) < VARIANTS and self._record(twice):
+            return self._single(self.programs[-1], values)
+        return None
+
+    def _single(self, program: Program, values: Sequence[float]) -> dict[str, dict[str, Any]] | None:
+        """Columns of one configuration; None where it decides otherwise, or NumPy alone gives what is not finite."""
+        places = program.places(self.paths)
         try:
-            found: dict[str, dict[str, Any]] | None = program.scalar(*[values[place] for place in self._places])
-        except (ArithmeticError, ValueError):  # where NumPy gives what is infinite or undefined
+            found: dict[str, dict[str, Any]] | None = program.scalar(*[values[place] for place in places])
+        except (ArithmeticError, ValueError):
             return None
         return found
+
+    def _serving(self, axes: Mapping[str, Any], grid: tuple[int, ...]) -> tuple[dict[Name, Any], list[Block]]:
+        """Results of the first recording that serves any block, which is the first from now on; and what it missed."""
+        for place, program in enumerate(self.programs):
+            found, missed = program.arrays(axes)
+            if sum(math.prod(part.stop - part.start for part in block) for block in missed) < math.prod(grid):
+                self.programs.insert(0, self.programs.pop(place))
+                return found, missed
+        if len(self.programs) < VARIANTS and self._record(axes):
+            self.programs.insert(0, self.programs.pop())
+            return self.programs[0].arrays(axes)
+        return found, missed
 
     def _record(self, axes: Mapping[str, Any]) -> bool:
         """Add a recording of a sample; whether that is possible."""

@@ -60,6 +60,14 @@ class Program:
         self.deciding = len(guards)
         self.paths = tuple(tape.operations[node][1][0] for node in range(len(tape.operations)) if self.is_input(node))
         self._schedules: dict[tuple[Any, ...], Schedule] = {}
+        self._places: dict[tuple[str, ...], tuple[int, ...]] = {}
+
+    def places(self, paths: tuple[str, ...]) -> tuple[int, ...]:
+        """Where its inputs stand among some paths."""
+        found = self._places.get(paths)
+        if found is None:
+            found = self._places[paths] = tuple(paths.index(path) for path in self.paths)
+        return found
 
     def is_input(self, node: int) -> bool:
         """Whether a node is an input."""

@@ -58,6 +58,15 @@ def test_a_layout_is_a_number_like_others() -> None:
         assert_same(PREPARED["dense"](tp=tp, batch=8), llmperf.estimate(PLAIN, tp=tp, batch=8))
 
 
+def test_layouts_that_decide_otherwise_have_recordings_of_their_own() -> None:
+    prepared = llmperf.prepare(PLAIN)
+    for tp in (1, 2, 4, 8, 1):
+        prepared(tp=tp, batch=8)
+    loop = prepared._loops["tp", "batch"]
+    assert loop is not None
+    assert len(loop.recording.programs) == 2  # with and without collectives
+
+
 def test_arrays_and_other_keys_take_the_long_way() -> None:
     batch = np.arange(1, 50)
     np.testing.assert_array_equal(PREPARED["dense"](batch=batch).tpot_s, llmperf.estimate(PLAIN, batch=batch).tpot_s)

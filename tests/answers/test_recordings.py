@@ -206,6 +206,16 @@ def test_a_block_that_decides_otherwise_has_a_recording_of_its_own() -> None:
     assert len(made.programs) == 2
 
 
+def test_the_recording_that_serves_goes_first() -> None:
+    made = Recording(toy, ("a",))
+    for value in (9.0, 1.0, 1.0, 9.0):
+        a = np.full(3 * 16384, value)
+        found = made.arrays({"a": a}, a.shape)
+        assert found is not None
+        assert found["part"]["out"][-1] == (18.0 if value > 5.0 else 101.0)
+    assert len(made.programs) == 2
+
+
 def test_blocks_that_no_recording_serves_are_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(recordings, "VARIANTS", 1)
     a = np.full(3 * 16384, 9.0)
