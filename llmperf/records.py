@@ -92,20 +92,22 @@ def _filled(cls: Any, self: Any, arguments: tuple[Any, ...], keywords: dict[str,
     if len(given) < len(arguments) or given.keys() & keywords.keys():
         return False
     given |= keywords
-    for item in fields(cls):
-        name = item.name
-        if item.init and name in given:
-            value = given.pop(name)
-        elif item.default_factory is not MISSING:
-            value = item.default_factory()
-        elif item.default is not MISSING:
-            value = item.default
-        elif item.init:
+    for name, init, usual, make in _usual(cls):
+        if init and name in given:
+            _set(self, name, given.pop(name))
+        elif make is not MISSING:
+            _set(self, name, make())
+        elif usual is not MISSING:
+            _set(self, name, usual)
+        elif init:
             return False
-        else:
-            continue
-        _set(self, name, value)
     return not given
+
+
+@cache
+def _usual(cls: Any) -> tuple[tuple[str, bool, Any, Any], ...]:
+    """Of each field its name, whether it is an argument, its default and what makes it."""
+    return tuple((item.name, item.init, item.default, item.default_factory) for item in fields(cls))
 
 
 def _initializer(cls: Any) -> Callable[..., None]:

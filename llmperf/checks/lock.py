@@ -281,7 +281,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
             raise InputError(Problem("holds the marks of a merge", file=str(path), suggestion=hint))
         return _entries(parse_yaml(content, str(path), MAX_NODES))
 
-    found: dict[str, dict[str, Any]] = remembered("lock", [path], compute)
+    found: dict[str, dict[str, Any]] = remembered("lock", [str(path)], compute)
     return found
 
 

@@ -72,8 +72,7 @@ class _Fillers(dict[str, Filler]):
         owner = next((base for base in self._cls.__mro__ if name in vars(base).get("__annotations__", ())), None)
         if owner is None:
             raise KeyError(name)
-        written = owner.__annotations__[name]
-        self[name] = filler = _filler(eval(written, vars(sys.modules[owner.__module__])))
+        self[name] = filler = _written(owner.__annotations__[name], owner.__module__)
         return filler
 
 
@@ -81,6 +80,11 @@ _fillers = cache(_Fillers)
 
 
 @cache
+def _written(hint: str, module: str) -> Filler:
+    """What fills a field of a type, as a module writes it."""
+    return _filler(eval(hint, vars(sys.modules[module])))
+
+
 def _filler(hint: Any) -> Filler:
     """What fills a field of a type."""
     origin, inner = get_origin(hint), get_args(hint)

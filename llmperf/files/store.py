@@ -170,19 +170,19 @@ class _Places(Mapping[str, int]):
         return len(self._known)
 
 
-def remembered(what: str, of: Iterable[Path], compute: Callable[[], Any]) -> Any:
+def remembered(what: str, of: Iterable[str], compute: Callable[[], Any]) -> Any:
     """JSON that was computed from files, from the cache while none of them has changed.
 
     Parameters
     ----------
     what : str
         What it is, part of the key.
-    of : iterable of Path
-        The files.
+    of : iterable of str
+        Paths of the files.
     compute : callable
         Gives plain data.
     """
-    states = [(str(path), *state(str(path))) for path in of]
+    states = [(path, *state(path)) for path in of]
     key = hashlib.sha256(json.dumps([_CACHE_VERSION, what, states]).encode()).hexdigest()
     cached = _cache_directory() / f"{key}.json"
     try:

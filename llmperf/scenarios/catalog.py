@@ -66,10 +66,11 @@ def _folders(root: Path, kind: str) -> Iterator[str]:
 
 def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
     """Name -> file of every descriptor of a kind; a stronger directory hides a weaker one's names."""
-    return {name: Path(path) for name, path in _files(kind, extra).items()}
+    return {name: Path(path) for name, path in paths(kind, extra).items()}
 
 
-def _files(kind: str, extra: tuple[str, ...]) -> dict[str, str]:
+def paths(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
+    """Name -> path of the file, as text: hundreds of names, of which an estimate needs one."""
     found: dict[str, str] = {}
     for root in directories(extra):
         here: dict[str, str] = {}
@@ -98,7 +99,7 @@ def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
     InputError
         If one alias stands for two descriptors of one directory, or is the name of another.
     """
-    names = _files(kind, extra)
+    names = paths(kind, extra)
     for path in names.values():
         touch(path)
     return dict(_aliases(tuple((name, path, state(path)) for name, path in names.items())))
@@ -107,7 +108,7 @@ def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
 @lru_cache(maxsize=64)
 def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> dict[str, str]:
     found: dict[str, str] = remembered(
-        "aliases", [Path(path) for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
+        "aliases", [path for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
     )
     return found
 
@@ -138,7 +139,7 @@ def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> P
     InputError
         If there is none; suggests the nearest name.
     """
-    names = _files(kind, extra)
+    names = paths(kind, extra)
     key = name.strip().lower()
     if key in names:
         return Path(names[key])
@@ -244,7 +245,7 @@ def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Pat
     known = aliases(kind, extra)
     alias = known.get(reference.lower())  # Hugging Face ids hold a slash, too
     if alias is not None:
-        return Path(_files(kind, extra)[alias])
+        return Path(paths(kind, extra)[alias])
     if kind == "model":
         from llmperf.importers.hub import local_config
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.remedies import NOTHING_FITS
-from llmperf.contract.answers import memory_dict
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import BOOLEANS, CAPACITY, MEMORY_CLASSES
@@ -31,6 +29,8 @@ def memory_table(result: Answer) -> Any:
 
 def show(result: Answer) -> None:
     """Print what devices hold, by stage and tier, and what would fit."""
+    from llmperf.answers.remedies import NOTHING_FITS
+    from llmperf.contract.answers import memory_dict
     from llmperf.words.scenario import headline, maximum
 
     out = console()

@@ -12,8 +12,8 @@ from functools import cache
 
 _RESET = "\x1b[0m"
 _CODE = re.compile(r"\x1b\[[0-9;]*m")
-_PIECE = re.compile(rf"{_CODE.pattern}|.", re.DOTALL)
-_WORD = re.compile(r"\s*\S+\s*")
+_PIECE = rf"(?s:{_CODE.pattern}|.)"
+_WORD = r"\s*\S+\s*"
 _COLOURS = {"red": 31, "green": 32, "yellow": 33}
 _GAP = "  "
 _LEAST = 3
@@ -66,7 +66,7 @@ def _folded(line: str, width: int) -> list[str]:
     if cells(line) <= width:
         return [line]
     lines, used = [""], 0
-    for word in _WORD.findall(line):
+    for word in re.findall(_WORD, line):
         wide = cells(word.rstrip())
         if used + wide > width and used:
             lines.append("")
@@ -75,7 +75,7 @@ def _folded(line: str, width: int) -> list[str]:
             lines[-1] += word
             used += cells(word)
             continue
-        for piece in _PIECE.findall(word.rstrip()):
+        for piece in re.findall(_PIECE, word.rstrip()):
             if used + cells(piece) > width and used:
                 lines.append("")
                 used = 0
