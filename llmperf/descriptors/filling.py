@@ -69,7 +69,7 @@ class _Fillers(dict[str, Filler]):
 
     def __missing__(self, name: str) -> Filler:
         """What fills a field that has had no value yet; KeyError where there is no such field."""
-        owner = next((base for base in self._cls.__mro__ if name in vars(base).get("__annotations__", ())), None)
+        owner = next((base for base in self._cls.__mro__ if name in getattr(base, "__annotations__", ())), None)
         if owner is None:
             raise KeyError(name)
         self[name] = filler = _written(owner.__annotations__[name], owner.__module__)
