@@ -8,11 +8,12 @@ True
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from llmperf.version import __version__ as __version__
 
+TYPE_CHECKING = False  # as type checkers read it; the module `typing` takes longer to import than all that is here
 if TYPE_CHECKING:
+    from typing import Any
+
     from llmperf.checks import Checks, check
     from llmperf.checks.diff import diff
     from llmperf.errors import InputError, Problem

@@ -122,22 +122,16 @@ def parse(written: object, dimension: str) -> float:
     UnitError
         If it is no number, not finite, or in a unit of another dimension.
     """
-    kind = DIMENSIONS[dimension]
-    allowed = tuple(kind.written)
-
-    def fault(text: str) -> UnitError:
-        return UnitError(text, allowed, f'write it like "{kind.example}"')
-
-    if isinstance(written, bool) or not isinstance(written, str | int | float):
-        raise fault(f"{shown(written)} is not a quantity of {dimension}")
+    if isinstance(written, bool) or not isinstance(written, _READABLE):
+        raise _fault(f"{shown(written)} is not a quantity of {dimension}", dimension)
     if isinstance(written, str):
         match = _WRITTEN.fullmatch(written[:80])
         if match is None:
-            raise fault(f"{shown(written)} is not a quantity of {dimension}")
+            raise _fault(f"{shown(written)} is not a quantity of {dimension}", dimension)
         number, unit = match.groups()
         factors = _factors(dimension)
         if unit and unit not in factors:
-            raise fault(f"{shown(written)} has no unit of {dimension}")
+            raise _fault(f"{shown(written)} has no unit of {dimension}", dimension)
         value = float(number.replace("_", "")) * (factors[unit] if unit else 1.0)
     else:
         try:
@@ -145,8 +139,16 @@ def parse(written: object, dimension: str) -> float:
         except OverflowError:
             value = math.inf
     if not math.isfinite(value):
-        raise fault(f"{shown(written)} is not a finite number")
+        raise _fault(f"{shown(written)} is not a finite number", dimension)
     return value
+
+
+_READABLE = (str, int, float)
+
+
+def _fault(text: str, dimension: str) -> UnitError:
+    kind = DIMENSIONS[dimension]
+    return UnitError(text, tuple(kind.written), f'write it like "{kind.example}"')
 
 
 def scaled(value: float, dimension: str, digits: int = 4) -> str:

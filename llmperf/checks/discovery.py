@@ -10,8 +10,9 @@ from pathlib import Path
 
 from llmperf.checks.files import ENDINGS
 from llmperf.errors import InputError, Problem, shown
-from llmperf.files.documents import MAX_BYTES, parse_yaml
+from llmperf.files.documents import MAX_BYTES
 from llmperf.files.store import packaged
+from llmperf.files.yaml import parse_yaml
 
 LOCK = "llmperf.lock.yaml"
 """Name of the file of baselines, beside the checks."""

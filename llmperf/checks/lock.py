@@ -18,8 +18,9 @@ from llmperf.answers.questions import Question, asked
 from llmperf.checks.discovery import LOCK
 from llmperf.checks.evaluation import Result
 from llmperf.errors import InputError, Problem
-from llmperf.files.documents import Document, finite, parse_yaml, raw_bytes
+from llmperf.files.documents import Document, finite, raw_bytes
 from llmperf.files.store import remembered, write_atomically
+from llmperf.files.yaml import parse_yaml
 from llmperf.outputs import by_path
 from llmperf.scenarios.digests import components, hashed, is_number
 from llmperf.version import __version__
@@ -280,7 +281,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
             raise InputError(Problem("holds the marks of a merge", file=str(path), suggestion=hint))
         return _entries(parse_yaml(content, str(path), MAX_NODES))
 
-    found: dict[str, dict[str, Any]] = remembered("lock", [path], compute)
+    found: dict[str, dict[str, Any]] = remembered("lock", [str(path)], compute)
     return found
 
 

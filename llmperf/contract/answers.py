@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -28,17 +28,28 @@ SCHEMA_VERSION = 1
 
 def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     """The resolved scenario as plain data; constants that the catalog holds are named, not repeated."""
-    data = asdict(scenario)
-    if not scenario.asks:
-        del data["asks"]
     achieved = scenario.hardware.achieved
     try:
         same = component("achieved", achieved.name) == achieved
     except InputError:
         same = False
-    if same:
-        data["hardware"]["achieved"] = achieved.name
+    data: dict[str, Any] = _mapping(scenario, {id(achieved): achieved.name} if same else {})
+    if not scenario.asks:
+        del data["asks"]
     return data
+
+
+def _mapping(value: Any, named: Mapping[int, str]) -> Any:
+    """As `dataclasses.asdict`, without copies of plain values; some objects, by identity, are said by a name."""
+    if id(value) in named:
+        return named[id(value)]
+    if is_dataclass(value):
+        return {item.name: _mapping(getattr(value, item.name), named) for item in fields(value)}
+    if isinstance(value, dict):
+        return {key: _mapping(item, named) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)([_mapping(item, named) for item in value])
+    return value
 
 
 def plain(value: Any) -> Any:

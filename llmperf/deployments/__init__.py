@@ -31,13 +31,8 @@ from llmperf.deployments.node import Node
 from llmperf.deployments.words import from_mapping
 from llmperf.errors import InputError, Problem
 from llmperf.files import toml
-from llmperf.files.documents import (
-    Document,
-    decoded,
-    parse_json,
-    parse_yaml_stream,
-    read_bytes,
-)
+from llmperf.files.documents import Document, decoded, parse_json, read_bytes
+from llmperf.files.yaml import parse_yaml_stream
 
 __all__ = ["Deployment", "Finding", "is_deployment", "read"]
 

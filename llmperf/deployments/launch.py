@@ -14,7 +14,7 @@ from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply
 from llmperf.deployments.words import Word, flags, from_mapping
 from llmperf.errors import InputError
-from llmperf.files.documents import parse_yaml_stream
+from llmperf.files.yaml import parse_yaml_stream
 
 Files = Callable[[str], tuple[bytes, str] | None]
 """Content and name of a file that a command names, where the deployment has it."""

@@ -29,6 +29,7 @@ SMALLEST, LARGEST = 1e-20, 1e25
 
 MAX_NAME = 1000
 """Characters of a text."""
+_NUMBERS = (int, float, np.integer, np.floating)
 
 
 class Marker:
@@ -99,7 +100,7 @@ class Count(Marker):
     least: int = 1
 
     def check(self, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        if isinstance(value, bool) or not isinstance(value, _NUMBERS):
             raise ValueError(f"{shown(value)} is not a whole number")
         if not abs(value) <= MAX_COUNT or value != math.floor(value):
             raise ValueError(f"{shown(value)} is not a whole number up to {MAX_COUNT:.0e}")

@@ -6,11 +6,12 @@ What is filled here is what pydantic would make of the same data; all else is le
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from llmperf.descriptors.fields import Marker
 
@@ -38,8 +39,8 @@ def fill(cls: type[T], data: Any) -> T:
         If anything does not fit; not what.
     """
     kind: Any = cls
-    fillers, required = _fillers(kind)
-    if type(data) is not dict or not data.keys() >= required:
+    fillers = _fillers(kind)
+    if type(data) is not dict or not data.keys() >= fillers.required:
         raise UnfitError
     try:
         filled: T = kind(**{key: fillers[key](value) for key, value in data.items()})
@@ -50,18 +51,40 @@ def fill(cls: type[T], data: Any) -> T:
 
 def filler(cls: Any, name: str) -> Filler | None:
     """What fills one field of a class, ValueError where a value does not fit; None where it has no such field."""
-    return _fillers(cls)[0].get(name)
+    try:
+        return _fillers(cls)[name]
+    except KeyError:
+        return None
+
+
+class _Fillers(dict[str, Filler]):
+    """What fills each field of a class; a type is read when a value for its field comes, since most never do."""
+
+    def __init__(self, cls: Any) -> None:
+        super().__init__()
+        self.required = {
+            item.name for item in fields(cls) if item.default is MISSING and item.default_factory is MISSING
+        }
+        self._cls = cls
+
+    def __missing__(self, name: str) -> Filler:
+        """What fills a field that has had no value yet; KeyError where there is no such field."""
+        owner = next((base for base in self._cls.__mro__ if name in getattr(base, "__annotations__", ())), None)
+        if owner is None:
+            raise KeyError(name)
+        self[name] = filler = _written(owner.__annotations__[name], owner.__module__)
+        return filler
+
+
+_fillers = cache(_Fillers)
 
 
 @cache
-def _fillers(cls: Any) -> tuple[Mapping[str, Filler], frozenset[str]]:
-    """What fills each field, and the fields without a default."""
-    hints = get_type_hints(cls, include_extras=True)
-    usual = {item.name: item.default is MISSING and item.default_factory is MISSING for item in fields(cls)}
-    return {name: _filler(hints[name]) for name in usual}, frozenset(name for name, needed in usual.items() if needed)
+def _written(hint: str, module: str) -> Filler:
+    """What fills a field of a type, as a module writes it."""
+    return _filler(eval(hint, vars(sys.modules[module])))
 
 
-@cache
 def _filler(hint: Any) -> Filler:
     """What fills a field of a type."""
     origin, inner = get_origin(hint), get_args(hint)

@@ -10,14 +10,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from llmperf.evidence.rows import Rows
 from llmperf.files.store import packaged
 from llmperf.numeric import Array
 from llmperf.records import dataclass
+
+if TYPE_CHECKING:
+    from llmperf.evidence.rows import Rows
 
 FEWEST_ROWS, FEWEST_SOURCES = 30, 3
 """Rows and sources that a class needs for a band of its own; else its parent's holds."""

@@ -7,17 +7,19 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, lru_cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.files.documents import Document, parse_json, parse_yaml, read_bytes
+from llmperf.files.documents import Document, parse_json, read_bytes
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _FILES = (*SUFFIXES, ".gguf")
 """How references to files end."""
-_CACHE_VERSION = "2"
+_CACHE_VERSION = "3"
+_END = b"end"
+"""Last line of a parsed file in the cache: what has it is whole."""
 
 
 @cache
@@ -128,33 +130,59 @@ def _load_file(path: str, version: tuple[int, int]) -> Document:  # noqa: ARG001
     if path.endswith(".json"):
         return parse_json(content, path)
     key = hashlib.sha256(_CACHE_VERSION.encode() + content).hexdigest()
-    cached = _cache_directory() / f"{key}.json"
+    cached = _cache_directory() / f"{key}.parsed"
     try:
-        stored = json.loads(cached.read_bytes())
-        lines, columns = ({str(k): int(v) for k, v in stored[name].items()} for name in ("lines", "columns"))
-        return Document(stored["data"], path, lines, columns)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        pass  # absent or damaged: parse the file, which is the truth, and store it again
+        data, lines, columns, end = cached.read_bytes().split(b"\n")
+        if end == _END:
+            return Document(json.loads(data), path, _Places(lines), _Places(columns))
+    except (OSError, ValueError, RecursionError):
+        pass
+    # absent or damaged: parse the file, which is the truth, and store it again
+    from llmperf.files.yaml import parse_yaml
+
     document = parse_yaml(content, path)
     with contextlib.suppress(OSError, ValueError, RuntimeError):  # a read-only home costs time, not answers
-        stored = {"data": document.data, "lines": document.lines, "columns": document.columns}
-        write_atomically(cached, json.dumps(stored))
+        stored = (json.dumps(part).encode() for part in (document.data, document.lines, document.columns))
+        write_atomically(cached, b"\n".join((*stored, _END)))
     return document
 
 
-def remembered(what: str, of: Iterable[Path], compute: Callable[[], Any]) -> Any:
+class _Places(Mapping[str, int]):
+    """Where the keys of a file stand, read from the cache when somebody asks: there are more of them than of values."""
+
+    def __init__(self, stored: bytes) -> None:
+        self._stored = stored
+
+    @cached_property
+    def _known(self) -> dict[str, int]:
+        try:
+            return {str(key): int(place) for key, place in json.loads(self._stored).items()}
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return {}  # damaged: a message names the file without the line
+
+    def __getitem__(self, path: str) -> int:
+        return self._known[path]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def remembered(what: str, of: Iterable[str], compute: Callable[[], Any]) -> Any:
     """JSON that was computed from files, from the cache while none of them has changed.
 
     Parameters
     ----------
     what : str
         What it is, part of the key.
-    of : iterable of Path
-        The files.
+    of : iterable of str
+        Paths of the files.
     compute : callable
         Gives plain data.
     """
-    states = [(str(path), *state(str(path))) for path in of]
+    states = [(path, *state(path)) for path in of]
     key = hashlib.sha256(json.dumps([_CACHE_VERSION, what, states]).encode()).hexdigest()
     cached = _cache_directory() / f"{key}.json"
     try:

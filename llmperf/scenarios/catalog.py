@@ -56,33 +56,39 @@ def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
     return (*named, *([local] if local.is_dir() else []), packaged())
 
 
-def _folders(root: Path, kind: str) -> Iterator[Path]:
+def _folders(root: Path, kind: str) -> Iterator[str]:
     for folder in KINDS[kind]:
-        for parent in (root, root / "hardware", root / "workloads"):
-            if (parent / folder).is_dir():
-                yield parent / folder
+        for parent in ("", "hardware", "workloads"):
+            path = os.path.join(root, parent, folder)  # noqa: PTH118 (many; a Path costs more than asking for it)
+            if os.path.isdir(path):  # noqa: PTH112
+                yield path
 
 
 def files(kind: str, extra: tuple[str, ...] = ()) -> dict[str, Path]:
     """Name -> file of every descriptor of a kind; a stronger directory hides a weaker one's names."""
-    found: dict[str, Path] = {}
+    return {name: Path(path) for name, path in paths(kind, extra).items()}
+
+
+def paths(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
+    """Name -> path of the file, as text: hundreds of names, of which an estimate needs one."""
+    found: dict[str, str] = {}
     for root in directories(extra):
-        here: dict[str, Path] = {}
+        here: dict[str, str] = {}
         for folder in _folders(root, kind):
             touch(folder)
-            for name, path in _within(folder, state(str(folder))):
+            for name, path in _within(folder, state(folder)):
                 if name in here:
-                    raise InputError(Problem(f"has the same name as {here[name]}", file=str(path)))
+                    raise InputError(Problem(f"has the same name as {here[name]}", file=path))
                 here[name] = path
         found = {**here, **found}
     return found
 
 
 @lru_cache(maxsize=256)
-def _within(folder: Path, _: tuple[int, int]) -> tuple[tuple[str, Path], ...]:
+def _within(folder: str, _: tuple[int, int]) -> tuple[tuple[str, str], ...]:
     """Name and file of every descriptor in a folder of a state."""
     named = [(os.path.splitext(file), file) for file in sorted(os.listdir(folder))]  # noqa: PTH122, PTH208 (hundreds)
-    return tuple((stem.lower(), folder / file) for (stem, suffix), file in named if suffix in SUFFIXES)
+    return tuple((stem.lower(), f"{folder}{os.sep}{file}") for (stem, suffix), file in named if suffix in SUFFIXES)
 
 
 def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
@@ -93,16 +99,16 @@ def aliases(kind: str, extra: tuple[str, ...] = ()) -> dict[str, str]:
     InputError
         If one alias stands for two descriptors of one directory, or is the name of another.
     """
-    names = files(kind, extra)
+    names = paths(kind, extra)
     for path in names.values():
         touch(path)
-    return dict(_aliases(tuple((name, str(path), state(str(path))) for name, path in names.items())))
+    return dict(_aliases(tuple((name, path, state(path)) for name, path in names.items())))
 
 
 @lru_cache(maxsize=64)
 def _aliases(names: tuple[tuple[str, str, tuple[int, int]], ...]) -> dict[str, str]:
     found: dict[str, str] = remembered(
-        "aliases", [Path(path) for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
+        "aliases", [path for _, path, _ in names], lambda: _owners([(name, path) for name, path, _ in names])
     )
     return found
 
@@ -133,13 +139,13 @@ def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> P
     InputError
         If there is none; suggests the nearest name.
     """
-    names = files(kind, extra)
+    names = paths(kind, extra)
     key = name.strip().lower()
     if key in names:
-        return names[key]
+        return Path(names[key])
     by_alias = aliases(kind, extra)
     if key in by_alias:
-        return names[by_alias[key]]
+        return Path(names[by_alias[key]])
     near = nearest(name, [*names, *by_alias])
     allowed = tuple(sorted(names))
     raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near, kind="unknown_name"))
@@ -239,7 +245,7 @@ def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Pat
     known = aliases(kind, extra)
     alias = known.get(reference.lower())  # Hugging Face ids hold a slash, too
     if alias is not None:
-        return files(kind, extra)[alias]
+        return Path(paths(kind, extra)[alias])
     if kind == "model":
         from llmperf.importers.hub import local_config
 

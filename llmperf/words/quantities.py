@@ -2,6 +2,7 @@
 
 Three significant digits where nothing asks for others; whole numbers with separators of thousands from a hundred on;
 memory that is held in GiB, traffic and everything else with prefixes of a thousand. What does not exist is a dash.
+NumPy is imported where arrays may come: plain numbers, such as those of the catalog, are printed without it.
 """
 
 from __future__ import annotations
@@ -9,10 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from llmperf import units
-from llmperf.numeric import ends
 from llmperf.outputs import BOUND_BY, CAPACITY, DIMENSIONS, MEMORY_CLASSES, Output
 
 DIGITS = 3
@@ -106,7 +104,7 @@ def said(about: Output, value: Any, digits: int = DIGITS) -> str:
     """A value of an output: ``516 ms``, ``yes``, ``link.host``; what memory holds in GiB."""
     if value is None:
         return "does not exist"
-    if isinstance(value, bool | np.bool_):
+    if _is_truth(value):
         return "yes" if value else "no"
     if about is BOUND_BY or isinstance(value, str):
         return str(value)
@@ -117,14 +115,26 @@ def said(about: Output, value: Any, digits: int = DIGITS) -> str:
 
 def cell(about: Output, value: Any) -> str:
     """A value of an output below or beside its label, which says already that it is a rate; of many their range."""
-    if isinstance(value, bool | np.bool_):
+    if _is_truth(value):
         return said(about, value)
-    return _between(*(count(one) if about.unit == "1/s" else said(about, one) for one in ends(value)))
+    return _between(*(count(one) if about.unit == "1/s" else said(about, one) for one in _ends(value)))
 
 
 def span(value: Any) -> str:
     """A number of things, or the range of many: ``1 to 4,096``."""
-    return _between(*map(count, ends(value)))
+    return _between(*map(count, _ends(value)))
+
+
+def _is_truth(value: Any) -> bool:
+    import numpy as np
+
+    return isinstance(value, bool | np.bool_)
+
+
+def _ends(value: Any) -> tuple[Any, ...]:
+    from llmperf.numeric import ends
+
+    return tuple(ends(value))
 
 
 def _between(low: str, high: str) -> str:

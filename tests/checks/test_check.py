@@ -30,7 +30,7 @@ from llmperf.checks.discovery import discover
 from llmperf.checks.tasks import Task, answered
 from llmperf.evidence import bands
 from llmperf.evidence.classes import band
-from llmperf.files.documents import parse_yaml
+from llmperf.files.yaml import parse_yaml
 from llmperf.interfaces import ci as reports
 from llmperf.interfaces.shelf.scaffold import check_scaffold
 from llmperf.interfaces.shelf.schemas import schema_of

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 import llmperf
 from llmperf.checks import check, lock, words
 from llmperf.checks.lock import Drift
-from llmperf.files.documents import parse_yaml
+from llmperf.files.yaml import parse_yaml
 from llmperf.interfaces.console.difference import show
 from llmperf.scenarios import digests
 

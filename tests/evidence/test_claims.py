@@ -26,7 +26,7 @@ from llmperf.evidence.claims.files import (
     read,
 )
 from llmperf.files import store
-from llmperf.files.documents import parse_yaml
+from llmperf.files.yaml import parse_yaml
 from llmperf.outputs import TIMES, metric
 from llmperf.scenarios import catalog
 from llmperf.scenarios.keys import NOT_YET

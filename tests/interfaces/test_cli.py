@@ -113,6 +113,23 @@ def test_list_and_show_give_sources_and_aliases(answer: Answer, run: Run) -> Non
     assert "3.35 TB/s" in run("show", "h100-sxm").stdout
 
 
+def test_a_list_is_of_those_that_are_called_so(answer: Answer, run: Run) -> None:
+    listed = answer("list", "hardware", "H100")["catalog"]
+    assert listed.keys() == {"hardware"}
+    names = {line["name"] for line in listed["hardware"]}
+    assert {"h100-sxm", "dgx-h100"} <= names
+    assert "a100-sxm-80gb" not in names
+    assert all("h100" in " ".join((line["name"], *line["aliases"])).lower() for line in listed["hardware"])
+    whole = {line["name"]: line for line in answer("list", "hardware")["catalog"]["hardware"]}
+    assert [whole[line["name"]] for line in listed["hardware"]] == listed["hardware"]
+    shown = run("list", "hardware", "h100").stdout.splitlines()
+    assert {line.split()[0] for line in shown if line and line[0].isalnum()} == {"hardware", *names}
+    unknown = run("list", "hardware", "h1000")
+    assert unknown.returncode == 2
+    assert "h1000" in unknown.stderr
+    assert "(H100)" in unknown.stderr
+
+
 def test_the_schema_accepts_what_the_tool_accepts(answer: Answer) -> None:
     schema = answer("schema", "scenario")
     jsonschema.Draft202012Validator.check_schema(schema)

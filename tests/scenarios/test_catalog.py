@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 import llmperf
 from llmperf.descriptors.parameters import parameters
 from llmperf.files import documents, store
-from llmperf.files.documents import parse_yaml
+from llmperf.files.yaml import parse_yaml
 from llmperf.scenarios import catalog, components
 from llmperf.scenarios.components import component
 
@@ -185,10 +184,10 @@ def test_a_damaged_cache_is_parsed_anew(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     path = tmp_path / "x.yaml"
     path.write_text("a: [1, 2]\n")
-    for damage in (b"", b"{", b"[]", b'{"data": 1}', b"\x00\xff", json.dumps({"data": 3, "lines": 4}).encode()):
+    for damage in (b"", b"{", b"[]", b'{"data": 1}', b"\x00\xff", b"3\n4\n5", b"3\n{}\n{}\ne", b"{\n{}\n{}\nend"):
         store._load_file.cache_clear()
         assert store.load_file(str(path)).data == {"a": [1, 2]}
-        (stored,) = (tmp_path / "llmperf").glob("*.json")
+        (stored,) = (tmp_path / "llmperf").glob("*.parsed")
         stored.write_bytes(damage)
     store._load_file.cache_clear()
     assert store.load_file(str(path)).data == {"a": [1, 2]}

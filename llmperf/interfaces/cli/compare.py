@@ -109,7 +109,7 @@ def _split(text: str) -> list[str]:
 
 
 def _inline(value: str) -> Any:
-    from llmperf.files.documents import parse_yaml
+    from llmperf.files.yaml import parse_yaml
 
     return parse_yaml(value.encode(), "--with").data
 

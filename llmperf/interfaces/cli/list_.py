@@ -11,6 +11,9 @@ from llmperf.interfaces.cli.options import CATALOG, JSON
 
 def list_(
     kind: Annotated[str | None, typer.Argument(help="Only this kind.", metavar="[KIND]")] = None,
+    name: Annotated[
+        str | None, typer.Argument(help="Only what has this in its name or an alias.", metavar="[NAME]")
+    ] = None,
     missing: Annotated[
         bool, typer.Option("--missing", help="What descriptors lack, and which answers that forbids.")
     ] = False,
@@ -20,13 +23,15 @@ def list_(
     """Which models, hardware, formats and engines are there?
 
     Example: llmperf list hardware
+
+    Those of one name: llmperf list hardware h100
     """
     if missing:
         _list_missing(tuple(catalog or ()), as_json)
         return
     from llmperf.interfaces.shelf.inventory import inventory
 
-    found = inventory(kind, tuple(catalog or ()))
+    found = inventory(kind, tuple(catalog or ()), name)
     if as_json:
         from llmperf.interfaces.cli import print_json
 

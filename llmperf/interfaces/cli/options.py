@@ -6,13 +6,14 @@ import inspect
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.records import dataclass
 
 if TYPE_CHECKING:
     from llmperf.deployments import Deployment
@@ -46,7 +47,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
 """Keyword, panel of the help, help text."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """What the user asked for: the scenario, overrides, and how to answer."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from llmperf.evidence.bench import Intended, Measurement
 from llmperf.evidence.bench.plan import Facts, Trial
 from llmperf.interfaces.console.style import console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.words.quantities import gib, quantity
 
 
@@ -42,9 +43,9 @@ def _headline(facts: Facts) -> str:
 def show(found: Measurement) -> None:
     """Print the figures, what was skipped, and what to do with the files."""
     out = console()
-    out.print(f"[bold]{text(found.name)}[/bold]: {text(_headline(found.facts))}\n")
+    out.print(f"{bold(text(found.name))}: {text(_headline(found.facts))}\n")
     made = table("best of", "", "cases", "reached by")
-    made.columns[3].justify, made.columns[3].no_wrap = "left", False
+    made.columns[3].right, made.columns[3].folds = False, True
     for figure in found.figures:
         value = quantity(figure.value, figure.dimension)
         made.add_row(text(figure.label), value, f"{figure.of}", text(figure.case))
@@ -79,11 +80,11 @@ def _reasons(found: Measurement) -> dict[str, int]:
 def show_plan(plan: Intended) -> None:
     """Print what would be measured."""
     out = console()
-    out.print(f"[bold]{text(_headline(plan.facts))}[/bold]\n")
+    out.print(f"{bold(text(_headline(plan.facts)))}\n")
     data: list[dict[str, Any]] = plan.to_dict()["parts"]
     for part in data:
         cases = part["cases"]
-        out.print(f"[bold]{part['part']}[/bold]: {text(part['about'])}; {len(cases) or 'no'} cases here")
+        out.print(f"{bold(part['part'])}: {text(part['about'])}; {len(cases) or 'no'} cases here")
         for case in cases:
             row = " ".join(f"{key}={value}" for key, value in case["row"].items() if key != "kernel")
             out.print(f"  {text(row)}")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from io import StringIO
 
-from rich.console import Console
-from rich.table import Table
-
 from llmperf.checks import Checks
 from llmperf.checks.evaluation import Result
 from llmperf.checks.words import changed, expected, judged, margin, printable
-from llmperf.interfaces.console.style import WIDTH, console, table, text
+from llmperf.interfaces.console.style import WIDTH, Console, console, table, text
+from llmperf.interfaces.console.tables import Table, coloured
 
 MOST = 100
 """Most checks that are shown one by one, those that do not hold first."""
@@ -25,7 +23,7 @@ def show(checks: Checks) -> None:
 def plain(checks: Checks) -> str:
     """The same as text, for a file."""
     stream = StringIO()
-    _print(Console(file=stream, width=WIDTH, highlight=False, no_color=True), checks)
+    _print(Console(stream, WIDTH), checks)
     return stream.getvalue()
 
 
@@ -36,7 +34,7 @@ def _print(out: Console, checks: Checks) -> None:
     shown = [result for result in checks.results if id(result) in kept]
     if shown:
         made = table("check", "status", "output", "value", "limit", "margin", left=3)
-        made.columns[1].no_wrap = True
+        made.columns[1].folds = False
         for result in shown:
             _rows(made, result)
         out.print(made)
@@ -51,24 +49,24 @@ def _print(out: Console, checks: Checks) -> None:
         out.print(f"and {len(checks.results) - len(shown):,} more checks; --format json shows all")
     for note in checks.notes:
         out.print(f"note: {_safe(note)}")
-    counts = [f"[{COLORS[status]}]{number:,} {status}[/]" for status, number in checks.counts.items() if number]
+    counts = [coloured(f"{number:,} {status}", COLORS[status]) for status, number in checks.counts.items() if number]
     out.print(", ".join(counts) or "no checks")
 
 
 def _rows(made: Table, result: Result) -> None:
-    status = f"[{COLORS[result.status]}]{result.status}[/]"
+    status = coloured(result.status, COLORS[result.status])
     head = [_safe(result.check.name), status]
     if not result.verdicts:
         made.add_row(*head, "", "", "", "")
     for verdict in result.verdicts:
-        color = "" if verdict.holds else "red"
-        cells = [judged(verdict), expected(verdict), margin(verdict)]
-        cells = [f"[{color}]{text(cell)}[/]" if color else text(cell) for cell in cells]
+        cells = [text(cell) for cell in (judged(verdict), expected(verdict), margin(verdict))]
+        if not verdict.holds:
+            cells = [coloured(cell, "red") for cell in cells]
         name = verdict.limit.output + (" (pessimistic)" if verdict.limit.pessimistic else "")
         made.add_row(*head, name, *cells)
         head = ["", ""]
 
 
 def _safe(foreign: str) -> str:
-    """Foreign text that is no markup, and no command to a runner that reads what is printed (``::error::``)."""
+    """Foreign text that is no command of a terminal, nor one to a runner that reads what is printed (``::error::``)."""
     return text(printable(foreign).replace("::", ": :").replace("##[", "## ["))

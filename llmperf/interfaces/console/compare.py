@@ -7,6 +7,7 @@ from typing import Any
 
 from llmperf.evidence.runs import ComparedMetric, MeasuredRun
 from llmperf.interfaces.console.style import console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.words.quantities import count, quantity, share
 from llmperf.words.scenario import described
 
@@ -20,7 +21,7 @@ def show(found: Sequence[MeasuredRun]) -> None:
     for index, item in enumerate(found):
         if index:
             out.print()
-        out.print(f"[bold]{text(' '.join(part for part in (item.run.tool, item.run.label) if part))}[/bold]")
+        out.print(f"{bold(text(' '.join(part for part in (item.run.tool, item.run.label) if part)))}")
         if item.scenario is not None:
             out.print(text(described(item.scenario)))
         if item.rows:
@@ -38,8 +39,8 @@ def show(found: Sequence[MeasuredRun]) -> None:
 
 def _rows(rows: Sequence[ComparedMetric]) -> Any:
     made = table("", "measured", "bound", "projection", "of bound", "error", "")
-    made.columns[0].no_wrap = True
-    made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+    made.columns[0].folds = False
+    made.columns[-1].right, made.columns[-1].folds = False, True
     for row in rows:
         values = (row.measured, row.bound, row.projection)
         shown = (count(value) if row.is_rate else quantity(value, "time") for value in values)

@@ -9,6 +9,7 @@ import numpy as np
 
 from llmperf.answers.comparison import Comparison
 from llmperf.interfaces.console.style import console, filled, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, Output
 from llmperf.words.difference import explanation
 from llmperf.words.quantities import cell, count, gib, times
@@ -25,7 +26,7 @@ def show(found: Comparison) -> None:
     """Print what is compared, the numbers side by side, and what makes the difference to the first."""
     out = console()
     for label, result in zip(found.labels, found.results, strict=True):
-        out.print(f"[bold]{text(label)}[/bold]")
+        out.print(f"{bold(text(label))}")
         for words in (described(result.scenario), maximum(result.scenario)):
             if words:
                 out.print(text(filled(words, "  ", out.width)))
@@ -37,7 +38,7 @@ def show(found: Comparison) -> None:
             made.add_row(name, *(cells[index] for index in columns))
         out.print(made)
     for index in range(1, len(found.labels)):
-        out.print(f"\n[bold]{text(found.labels[index])}[/bold] against {text(found.labels[0])}")
+        out.print(f"\n{bold(text(found.labels[index]))} against {text(found.labels[0])}")
         for words in explanation(found, index):
             out.print(text(filled(words, "- ", out.width)))
     for words in found.notes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llmperf.deployments import Deployment, Finding
 from llmperf.interfaces.console.style import console, text
+from llmperf.interfaces.console.tables import bold
 
 TITLES = {
     "not_understood": "not understood, may change the answer",
@@ -19,7 +20,7 @@ def show(deployment: Deployment) -> None:
     """Print the findings of a deployment by kind; what is ignored in one line."""
     out = console()
     data = deployment.to_dict()
-    out.print(f"\n[bold]{text(data['format'])} {text(data['name'])}[/bold], {text(data['file'])}")
+    out.print(f"\n{bold(text(' '.join((data['format'], data['name']))))}, {text(data['file'])}")
     for kind, title in TITLES.items():
         found = [one for one in deployment.findings if one.kind == kind]
         if not found:

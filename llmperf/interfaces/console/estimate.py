@@ -11,6 +11,7 @@ from llmperf.answers.breakdown import operators
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.resources import RESOURCES
 from llmperf.words.quantities import count, gib, share
 from llmperf.words.scenario import headline, maximum
@@ -24,7 +25,7 @@ _MENTIONED = 0.1
 def show(result: Answer) -> None:
     """Print an estimate: times, limits, memory, and where the time goes."""
     out = console()
-    out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    out.print(f"{bold(text(headline(result)))}\n")
     if chosen := maximum(result.scenario):
         out.print(f"{text(chosen)}\n")
     for head, rows in tables(result):
@@ -35,9 +36,7 @@ def show(result: Answer) -> None:
     for phase, name in result.bottleneck.items():
         if name is None:
             continue
-        out.print(
-            f"{phase} is limited by [bold]{text(name)}[/bold], {text(RESOURCES[name].label)}: {_waits(result, phase)}"
-        )
+        out.print(f"{phase} is limited by {bold(text(name))}, {text(RESOURCES[name].label)}: {_waits(result, phase)}")
     out.print()
     if "memory" in result.parts:
         out.print(memory_table(result))
@@ -82,7 +81,7 @@ def _verdict(result: Answer) -> str:
     found = remedies(result.resolved, result.evaluated[0])
     would = f"It would fit with one of: {'; '.join(found)}" if found else NOTHING_FITS
     return (
-        f"[bold]does not fit[/bold]: {gib(memory.missing)} GiB a device too much; the times above assume "
+        f"{bold('does not fit')}: {gib(memory.missing)} GiB a device too much; the times above assume "
         f"that it did. {text(would)}"
     )
 
@@ -97,7 +96,7 @@ def _where(result: Answer) -> Any:
     headers = (header for phase in phases for header in (phase, "", "limited by"))
     made = table("operator", *headers, title="Where the device time goes")
     for index, column in enumerate(made.columns):
-        column.justify = "right" if index % 3 == 1 else "left"
+        column.right = index % 3 == 1
     shares: dict[str, float] = {}
     for rows in phases.values():
         for row in rows.values():

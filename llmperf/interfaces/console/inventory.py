@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmperf.interfaces.console.style import console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.words.quantities import count
 
 _ALIASES_WIDTH = 22
@@ -28,9 +29,9 @@ def show(found: dict[str, list[dict[str, Any]]]) -> None:
         columns = _COLUMNS.get(kind, ())
         names = (column.replace("active_parameters", "active").replace("_", " ") for column in columns)
         made = table(kind, *names, "aliases")
-        made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+        made.columns[-1].right, made.columns[-1].folds = False, True
         if "mechanisms" in columns:
-            made.columns[0].no_wrap, made.columns[1].no_wrap, made.columns[1].justify = True, False, "left"
+            made.columns[0].folds, made.columns[1].folds, made.columns[1].right = False, True, False
         for before, line in zip([None, *lines], lines, strict=False):
             if before is not None and before.get("stage") != line.get("stage"):
                 made.add_section()
@@ -55,7 +56,7 @@ def show_gaps(found: list[dict[str, Any]]) -> None:
     out = console()
     made = table("descriptor", "lacks", "without it there is no", left=3)
     for column in made.columns[1:]:
-        column.no_wrap = False
+        column.folds = True
     for line in found:
         for index, lack in enumerate(line["missing"]):
             made.add_row(text(line["name"]) if index == 0 else "", text(lack["what"]), text(lack["forbids"]))
@@ -81,14 +82,14 @@ def _billions(value: float) -> str:
 def show_entry(found: dict[str, Any]) -> None:
     """Print one entry: each value beside its source."""
     out = console()
-    out.print(f"[bold]{text(found['name'])}[/bold] ({found['kind']}), {text(found['file'])}")
+    out.print(f"{bold(text(found['name']))} ({found['kind']}), {text(found['file'])}")
     if found["aliases"]:
         out.print(f"also: {text(', '.join(found['aliases']))}")
     for name, value in found.get("derived", {}).items():
         out.print(f"{name.replace('_', ' ')}: {count(value)}")
     made = table("key", "value", "source", left=3)
     for column in made.columns[1:]:
-        column.no_wrap = False
+        column.folds = True
     for path, value in _leaves(found["values"], ""):
         made.add_row(text(path), text(value), text(_source(path, found["sources"])))
     out.print(made)

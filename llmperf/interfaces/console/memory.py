@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.remedies import NOTHING_FITS
-from llmperf.contract.answers import memory_dict
 from llmperf.interfaces.console.style import bar, console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import BOOLEANS, CAPACITY, MEMORY_CLASSES
 from llmperf.words.quantities import gib, said, share
 
@@ -16,7 +15,7 @@ def memory_table(result: Answer) -> Any:
     """Memory of the fullest device, by class."""
     memory = result.memory
     made = table("memory of one device", "GiB", "of its capacity", "")
-    made.columns[3].justify = "left"
+    made.columns[3].right = False
     for output in MEMORY_CLASSES:
         value = getattr(memory, output.name)
         if value:
@@ -30,11 +29,13 @@ def memory_table(result: Answer) -> Any:
 
 def show(result: Answer) -> None:
     """Print what devices hold, by stage and tier, and what would fit."""
+    from llmperf.answers.remedies import NOTHING_FITS
+    from llmperf.contract.answers import memory_dict
     from llmperf.words.scenario import headline, maximum
 
     out = console()
     data = memory_dict(result)
-    out.print(f"[bold]{text(headline(result))}[/bold]\n")
+    out.print(f"{bold(text(headline(result)))}\n")
     if chosen := maximum(result.scenario):
         out.print(f"{text(chosen)}\n")
     out.print(memory_table(result))
@@ -52,8 +53,8 @@ def show(result: Answer) -> None:
             + (f"; its method keeps {gib(kept)} GiB of KV cache there" if (kept := tier["kv_cache_by_method"]) else "")
         )
     made = table("result", "value", "meaning")
-    made.columns[2].justify = "left"
-    made.columns[2].no_wrap = False
+    made.columns[2].right = False
+    made.columns[2].folds = True
     for output in [*CAPACITY][3:]:
         value = getattr(result.memory, output.name)
         shown = bool(value) if output.name in BOOLEANS else value

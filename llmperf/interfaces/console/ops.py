@@ -25,7 +25,7 @@ def show(data: dict[str, Any]) -> None:
             "limited by",
             title=f"{step['step']}: {times}{quantity(step['device_time_s'], 'time')} on the device",
         )
-        made.columns[-1].justify, made.columns[-1].no_wrap = "left", False
+        made.columns[-1].right, made.columns[-1].folds = False, True
         for row in step["operators"]:
             dims = f"{row['m']:.0f}x{row['n']:.0f}x{row['k']:.0f}" if row["k"] else ""
             moved = row["weight_bytes"] + row["kv_bytes"] + row["activation_bytes"] + row["message_bytes"]

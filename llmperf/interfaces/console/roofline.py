@@ -8,6 +8,7 @@ from typing import Any
 
 from llmperf.answers.rooflines import STEP, Feed, Peak, Point, Roofline
 from llmperf.interfaces.console.style import WIDTH, bar, console, drawing, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import PHASES
 from llmperf.resources import MAIN
 from llmperf.words.quantities import count, quantity, share
@@ -36,7 +37,7 @@ def show(found: list[Roofline]) -> None:
     out.print()
     for index, one in enumerate(found):
         if len(found) > 1:
-            out.print(f"[bold]{text(one.label)}[/bold]{_key(index)}")
+            out.print(f"{bold(text(one.label))}{_key(index)}")
         out.print(_ceilings(one))
         if listed[index]:
             out.print(_operators(one, listed[index], marks, out.width >= WIDTH))
@@ -95,10 +96,9 @@ class _Window:
 
 def _drawn(
     found: list[Roofline], listed: list[list[Point]], marks: dict[tuple[str, str], str], width: int
-) -> Iterator[Any]:
+) -> Iterator[str]:
     """The lines of the plot."""
     from plotille import Canvas
-    from rich.text import Text
 
     window = _Window(found, [point for points in listed for point in points])
     canvas = Canvas(width - _MARGIN - 1, _HEIGHT, window.left, window.bottom, window.right, window.top, mode="names")
@@ -113,12 +113,12 @@ def _drawn(
             canvas.point(*_place(point), color=colour, marker=marks[point.name, point.phase])
     rows = canvas.plot().replace(_BLANK, " ").split("\n")
     ticks = _ticks(window)
-    yield Text("FLOP/s of one device, by operations a byte", style="bold")
+    yield bold("FLOP/s of one device, by operations a byte")
     for index, row in enumerate(rows):
         label = ticks.get(len(rows) - 1 - index, "")
         edge = "┤" if label else "│"
-        yield Text.from_ansi(drawing(f"{label:>{_MARGIN}}{edge}") + drawing(row), no_wrap=True)
-    yield Text(drawing(_axis(window, width - _MARGIN - 1)), no_wrap=True)
+        yield drawing(f"{label:>{_MARGIN}}{edge}") + drawing(row)
+    yield drawing(_axis(window, width - _MARGIN - 1))
 
 
 def _place(point: Point) -> tuple[float, float]:
@@ -224,7 +224,7 @@ def _axis(window: _Window, width: int) -> str:
 def _ceilings(one: Roofline) -> Any:
     """Ridge points: the operations a byte from which a memory or link no longer limits each peak."""
     made = table("FLOP a byte to reach", *(text(feed.name) for feed in one.feeds))
-    made.columns[0].no_wrap = True
+    made.columns[0].folds = False
     made.add_row("B/s", *(quantity(feed.bytes_per_s, "bandwidth").removesuffix("B/s") for feed in one.feeds))
     for peak in one.drawn:
         made.add_row(text(peak_label(peak)), *(count(peak.flops_per_s / feed.bytes_per_s) for feed in one.feeds))
@@ -234,9 +234,9 @@ def _ceilings(one: Roofline) -> Any:
 def _operators(one: Roofline, points: list[Point], marks: dict[tuple[str, str], str], wide: bool) -> Any:
     bars = ("",) if wide else ()
     made = table("", "operator", "FLOP/B", "FLOP/s", "of roof", "time", "share", *bars, "limited by", left=2)
-    made.columns[0].no_wrap, made.columns[1].min_width = True, _NAME
+    made.columns[0].folds, made.columns[1].least = False, _NAME
     for column in made.columns[7:]:
-        column.justify = "left"
+        column.right = False
     feeds = {feed.resource: feed.name for feed in one.feeds}
     before = ""
     for point in points:

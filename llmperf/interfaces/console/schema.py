@@ -17,7 +17,7 @@ def show_outputs() -> None:
         ("an operator, roofline and projection", OPERATORS),
     ):
         made = table("output", "unit", "better", "meaning", title=title, left=4)
-        made.columns[3].no_wrap = False
+        made.columns[3].folds = True
         for output in outputs:
             made.add_row(output.name, text(output.unit), output.better, output.description)
         out.print(made)

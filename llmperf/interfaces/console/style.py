@@ -6,20 +6,15 @@ import os
 import re
 import shutil
 import sys
-from typing import Any, TextIO, cast
+from typing import Any, TextIO
 
-from rich import box
-from rich.cells import cell_len
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
+from llmperf.interfaces.console.tables import Column, Table, cells, folded, unstyled
 
 WIDTH, NARROWEST = 100, 80
 """Width of the output where it goes to no terminal, and where a terminal is narrower still: that one folds lines
 itself, which cuts no number. ``COLUMNS`` goes before both."""
 
 _plain = False
-_HEAD = box.Box(str(box.SIMPLE_HEAD).replace("─", "-"), ascii=True)
 _ASCII = str.maketrans("│┤└┴─", "|+`+-")
 _BRAILLE, _UPPER = 0x2800, 0b00011011
 """First braille character, and those of its eight dots that lie in its upper half."""
@@ -36,73 +31,62 @@ def plain() -> bool:
     return _plain or "utf" not in (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
 
 
+class Console:
+    """Where text goes, in lines of at most `width` columns."""
+
+    def __init__(self, stream: TextIO, width: int, colours: bool = False) -> None:
+        self.width = width
+        self._stream = stream
+        self._colours = colours
+
+    def print(self, shown: str | Table = "") -> None:
+        """Print a text or a table."""
+        lines = shown.lines(self.width) if isinstance(shown, Table) else folded(shown, self.width)
+        if not self._colours:
+            lines = [unstyled(line).rstrip(" ") for line in lines]
+        self._stream.write("".join(f"{line}\n" for line in lines))
+        self._stream.flush()
+
+
 def console() -> Console:
     """A console on standard output: without colours when piped or when ``NO_COLOR`` asks for it."""
     width = max(shutil.get_terminal_size((WIDTH, 24)).columns, NARROWEST)
-    colours = not plain() and not os.environ.get("NO_COLOR")
     if plain() and hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")  # names may hold what the output cannot take
-    stream = sys.stdout if sys.stdout.isatty() else cast(TextIO, _Trimmed(sys.stdout))
-    return Console(
-        file=stream,
-        width=width,
-        highlight=False,
-        emoji=False,
-        no_color=not colours,
-        color_system="auto" if colours else None,
-    )
+    return Console(sys.stdout, width, colours=_coloured())
 
 
-class _Trimmed:
-    """A stream that gets no spaces at the ends of lines."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def write(self, words: str) -> int:
-        """Write what is left."""
-        return self._stream.write(re.sub(" +(?=\n|$)", "", words))
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+def _coloured() -> bool:
+    """Whether standard output takes colours, and nobody minds."""
+    if plain() or os.environ.get("NO_COLOR") or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        return False
+    return bool(os.environ.get("FORCE_COLOR")) or sys.stdout.isatty()
 
 
-def table(*columns: str, title: str | None = None, left: int = 1) -> Table:
+def table(*columns: str, title: str = "", left: int = 1) -> Table:
     """A table whose first `left` columns are text, folded where room is short, and whose others are numbers."""
-    made = Table(
-        box=_HEAD if plain() else box.SIMPLE_HEAD,
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        pad_edge=False,
-        show_edge=False,
-        padding=(0, 1),
-        collapse_padding=True,
-    )
-    for index, column in enumerate(columns):
-        is_text = index < left
-        made.add_column(column, justify="left" if is_text else "right", no_wrap=not is_text, overflow="fold")
-    return made
+    made = [Column(name, right=index >= left) for index, name in enumerate(columns)]
+    return Table(made, title, rule="-" if plain() else "─")
 
 
 def text(value: Any) -> str:
-    """A value as plain text: no markup of the user's is interpreted, no control character reaches the terminal."""
+    """A value as plain text: no control character of the user's reaches the terminal."""
     words = str(value)
-    if not words.isprintable():
-        words = "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in words)
-    return escape(words)
+    if words.isprintable():
+        return words
+    return "".join(c if c.isprintable() or c == "\n" else repr(c)[1:-1] for c in words)
 
 
 def filled(words: str, begin: str, width: int) -> str:
     """A sentence in lines of at most `width` columns, the further ones indented; what is one word stays in one."""
-    inner, used = [begin + words.split(" ", 1)[0]], cell_len(begin + words.split(" ", 1)[0])
+    inner, used = [begin + words.split(" ", 1)[0]], cells(begin + words.split(" ", 1)[0])
     for word in words.split(" ")[1:]:
-        if used + 1 + cell_len(word) > width:
+        if used + 1 + cells(word) > width:
             inner.append(" " * len(begin) + word)
-            used = len(begin) + cell_len(word)
+            used = len(begin) + cells(word)
         else:
             inner[-1] += f" {word}"
-            used += 1 + cell_len(word)
+            used += 1 + cells(word)
     return "\n".join(inner)
 
 

@@ -12,6 +12,7 @@ from llmperf.evidence.claims.recompute import Claim, missing, said
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.validation import Validation
 from llmperf.interfaces.console.style import console, table, text
+from llmperf.interfaces.console.tables import bold
 from llmperf.words import claims as published
 from llmperf.words.quantities import count
 
@@ -27,7 +28,7 @@ def show(found: Validation, worst: int = 0) -> None:
     if found.claims:
         _claims(out, found.claims)
     for line in found.failures[:MOST]:
-        out.print(f"[bold]fails[/bold]: {text(line)}")
+        out.print(f"{bold('fails')}: {text(line)}")
     if len(found.failures) > MOST:
         out.print(f"and {len(found.failures) - MOST} more failures")
 
@@ -43,8 +44,8 @@ def _data(out: Any, rows: Rows, found: Validation, worst: int) -> None:
         if part.dataset != rows.dataset:
             continue
         cells = (_percent(part.median_abs_log)[1:], _percent(part.p90_abs_log)[1:], _percent(part.bias_log))
-        style = "bold" if part.group == "all groups" else None
-        made.add_row(text(part.group), part.metric, count(part.n), *cells, count(part.bound_violations), style=style)
+        strong = part.group == "all groups"
+        made.add_row(text(part.group), part.metric, count(part.n), *cells, count(part.bound_violations), strong=strong)
     if len(rows):
         out.print(made)
     if worst:
@@ -83,7 +84,7 @@ def _claims(out: Any, claims: list[Claim]) -> None:
         _system(out, system, mine)
     made = table(*published.HEAD, left=2)
     for row in published.standing(claims):
-        made.add_row(*row, style="bold" if row[0] == "all" else None)
+        made.add_row(*row, strong=row[0] == "all")
     out.print(made)
     out.print(f"{len(claims)} claims of {len(found)} systems: {said(claims)}")
     for why, number in list(missing(claims).items())[:MOST]:
@@ -97,7 +98,7 @@ def _system(out: Any, system: str, mine: list[Claim]) -> None:
         title = text(f"{system}: {CATEGORIES[mine[0].category]}")
         made = table("claim", "metric", "tier", "published", "predicted", "error", "verdict", title=title, left=2)
         for column in made.columns[3:5]:
-            column.no_wrap, column.overflow = False, "fold"
+            column.folds = True
         for claim in shown:
             cells = (published.claimed(claim), published.predicted(claim), published.error(claim))
             made.add_row(text(published.name(claim)), claim.metric, claim.tier, *cells, published.verdict(claim))

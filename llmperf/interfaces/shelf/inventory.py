@@ -1,27 +1,29 @@
-"""The catalog as a list, and one entry with its sources."""
+"""The catalog as a list, and one entry with its sources.
+
+What reads descriptors is imported where one is read: a list mostly comes from the cache.
+"""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any, get_args
 
-from llmperf.descriptors.kv_cache import Stage
-from llmperf.errors import InputError, Problem, nearest
-from llmperf.evidence.claims.files import read as read_published
+from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files import store
 from llmperf.scenarios import catalog
 from llmperf.version import __version__
 
 
-def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[dict[str, Any]]]:
-    """Name, aliases and a line of every entry, by kind.
+def inventory(
+    kind: str | None, extra: tuple[str, ...] = (), called: str | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """Name, aliases and a line of every entry, by kind; of those alone that have `called` in a name or an alias.
 
     Raises
     ------
     InputError
-        If there is no such kind.
+        If there is no such kind, or nothing is called so.
     """
     if kind is not None and kind not in catalog.KINDS:
         plural = kind.rstrip("s")
@@ -38,28 +40,41 @@ def inventory(kind: str | None, extra: tuple[str, ...] = ()) -> dict[str, list[d
     kinds = [kind] if kind else list(catalog.KINDS)
     found = {}
     for each in kinds:
-        names = catalog.files(each, extra)
+        names = catalog.paths(each, extra)
         found[each] = store.remembered(
             f"{each} of llmperf {__version__}",
-            [
-                Path(__file__),
-                *(names[name] for name in sorted(names)),
-            ],  # another version of this file lists other things
+            [__file__, *(names[name] for name in sorted(names))],  # another version of this file lists other things
             partial(_lines, each, sorted(names), extra),
         )
-    return found
+    return found if called is None else _called(called, found)
+
+
+def _called(word: str, found: dict[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """The lines that have a word in a name or an alias, upper and lower case alike."""
+    names = [name for lines in found.values() for line in lines for name in (line["name"], *line["aliases"])]
+    key = word.lower()
+    kept = {
+        kind: [line for line in lines if any(key in name.lower() for name in (line["name"], *line["aliases"]))]
+        for kind, lines in found.items()
+    }
+    if not any(kept.values()):
+        text = f"nothing of this kind has {shown(word)} in its name"
+        raise InputError(Problem(text, "name", suggestion=nearest(word, names)))
+    return {kind: lines for kind, lines in kept.items() if lines}
 
 
 def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:
     lines = [_line(kind, name, extra) for name in names]
     if kind == "kv_cache":
+        from llmperf.descriptors.kv_cache import Stage
+
         stages = (None, *get_args(Stage))
         lines.sort(key=lambda line: stages.index(line["stage"]))
     return lines
 
 
 def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, int]]:
-    """A model and its counts; imported only where a model is asked for, since a list mostly comes from the cache."""
+    """A model and its counts."""
     from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
     from llmperf.scenarios.components import component
 
@@ -103,7 +118,9 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     if kind == "attention":
         line["mechanisms"] = ", ".join(key for key in data if key not in ("name", "sources", "aliases", "notes"))
     if kind == "published":
-        published = read_published(store.load_file(str(document.file)))
+        from llmperf.evidence.claims.files import read
+
+        published = read(store.load_file(str(document.file)))
         open_ones = sum(claim.not_expressible is not None for claim in published.claims)
         line |= {
             "category": published.category,
@@ -218,7 +235,9 @@ def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         "notes": document.data.get("notes"),
     }
     if kind == "published":
-        published = read_published(store.load_file(str(document.file)))
+        from llmperf.evidence.claims.files import read
+
+        published = read(store.load_file(str(document.file)))
         out["values"] = {"source": asdict(published.source), **{claim.id: _said(claim) for claim in published.claims}}
         out["sources"] = {claim.id: claim.provenance for claim in published.claims}
     if kind == "hardware" and (data.get("price") or data.get("rent")):
