@@ -56,4 +56,4 @@ def bare(code: str, arguments: Sequence[str], environment: dict[str, str]) -> tu
 def line(name: str, figure: str, unit: str, budget: str = "", more: str = "") -> str:
     """A figure beside its budget."""
     said = "; ".join(part for part in (f"budget {budget}" if budget else "", more) if part)
-    return f"{name:31s}{figure:>8s} {unit:9s}" + (f"({said})" if said else "")
+    return f"{name:31s}{figure:>8s} {unit:9s}{f'({said})' if said else ''}".rstrip()

@@ -53,7 +53,8 @@ def unit_s() -> float:
 
 def reference() -> str:
     """The reference now: what is given in seconds holds for a machine and an hour of this speed."""
-    return line("the reference, one element", f"{1e9 * statistics.median(unit_s() for _ in range(REPETITIONS)):.2f}", "ns")
+    unit = statistics.median(unit_s() for _ in range(REPETITIONS))
+    return line("the reference, one element", f"{1e9 * unit:.2f}", "ns")
 
 
 def spent_s(work: Callable[[], object]) -> float:

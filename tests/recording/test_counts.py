@@ -25,7 +25,7 @@ from llmperf.phases.estimate import evaluate
 from llmperf.recording.replay import Schedule
 from llmperf.scenarios.binding import Resolved, bound
 
-DENSE = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}
+DENSE: dict[str, Any] = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}
 SCENARIOS: dict[str, dict[str, Any]] = {
     "dense": DENSE,
     "windows": {"model": "gemma-2-9b", "hardware": "h100-sxm"},
