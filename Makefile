@@ -54,7 +54,7 @@ docs: $(VENV)/.docs ## The documentation, into site/: no warning, nothing fetche
 transcripts: $(VENV)/.runtime ## Write what commands print today into the documents that show it.
 	$(BIN)/python docs/generator/transcripts.py
 
-bench: $(VENV)/.test $(VENV)/.compiled ## Speed of one estimate, of arrays, and of the cold command line; peak memory.
+bench: $(VENV)/.test $(VENV)/.compiled ## Speed and memory of one estimate, of arrays, and of cold commands, beside their budgets.
 	$(BIN)/python -m benchmarks
 
 , := ,

@@ -27,13 +27,17 @@ class Figures:
     values : mapping of str to number or array
         What the evaluation of the question gave.
     derive : callable, optional
-        Gives each output that has a formula, by its name; `derived` says which there are.
+        Gives each output that has a formula, of these figures and by its name; `derived` says which there are. It must
+        not hold the figures: a ring of objects keeps their arrays until the garbage collector comes by.
     """
 
     __slots__ = ("_derive", "_values", "derived")
 
     def __init__(
-        self, values: Mapping[str, Any], derive: Callable[[str], Any] | None = None, derived: tuple[str, ...] = ()
+        self,
+        values: Mapping[str, Any],
+        derive: Callable[[Figures, str], Any] | None = None,
+        derived: tuple[str, ...] = (),
     ) -> None:
         self._values = dict(values)
         self._derive = derive
@@ -56,7 +60,7 @@ class Figures:
         if found is None:
             if name not in self.derived or self._derive is None:
                 raise AttributeError(f"there is no output {name!r}; there are {', '.join(self)}")
-            found = self._values[name] = self._derive(name)
+            found = self._values[name] = self._derive(self, name)
         return found
 
     def __contains__(self, name: object) -> bool:
@@ -98,7 +102,7 @@ class Figures:
 
     def map(self, function: Callable[[Any], Any]) -> Figures:
         """Figures of the same names whose values are a function of these, of each when it is read."""
-        return Figures({}, lambda name: function(self.of(name)), tuple(self))
+        return Figures({}, lambda _, name: function(self.of(name)), tuple(self))
 
 
 def figures(part: Part, values: Mapping[str, Any], scenario: Callable[[], Scenario]) -> Figures:
@@ -116,11 +120,10 @@ def figures(part: Part, values: Mapping[str, Any], scenario: Callable[[], Scenar
     if not formulas.keys().isdisjoint(values):
         formulas = {name: formula for name, formula in formulas.items() if name not in values}
 
-    def derive(name: str) -> Any:
+    def derive(found: Figures, name: str) -> Any:
         return loaded(formulas[name])(scenario(), part.definition, found)
 
-    found = Figures(values, derive if formulas else None, tuple(formulas))
-    return found
+    return Figures(values, derive if formulas else None, tuple(formulas))
 
 
 @dataclass(frozen=True, slots=True)
