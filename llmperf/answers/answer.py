@@ -203,7 +203,7 @@ def _whole(values: Any, shape: tuple[int, ...]) -> Any:
     """An array of its own of one value a configuration: who keeps it keeps no other column."""
     if isinstance(values, np.ndarray) and values.shape == shape and values.base is None:
         return values
-    return np.array(np.broadcast_to(values, shape))
+    return np.array(np.broadcast_to(values, shape), order="C")
 
 
 MANY = 20_000

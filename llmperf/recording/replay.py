@@ -269,21 +269,40 @@ class Schedule:
     """
 
     def __init__(self, program: Program, axes: tuple[tuple[bool, ...], ...], shape: tuple[int, ...]) -> None:
-        self.program, self.shape = program, shape
-        self.block = _block_of(shape)
-        self.cut = (True, *(part < whole for part, whole in zip(self.block[1:], shape[1:], strict=True)))
-        self.axes = self._dependence(axes)
+        self.program = program
+        self.axes = self._dependence(axes, len(shape))
+        self.turned = self._turned()
+        self.axes = [tuple(varies[axis] for axis in self.turned) for varies in self.axes]
+        self.shape = tuple(shape[axis] for axis in self.turned)
+        self.block = _block_of(self.shape)
+        self.cut = (True, *(part < whole for part, whole in zip(self.block[1:], self.shape[1:], strict=True)))
         inside = [node for node in program.order if self._in_blocks(node)]
-        self.once = [node for node in program.order if not self._in_blocks(node)]
+        self.once = self._once(inside)
         self.deciding = sum(map(self._in_blocks, program.order[: program.deciding]))
         self.own = [node for node in dict.fromkeys(program.results.values()) if node in set(inside)]
         self.buffers: list[tuple[tuple[bool, ...], Any]] = []
         self.place = self._places(inside)
         self.calls = [self._call(node) for node in inside]
 
-    def _dependence(self, axes: tuple[tuple[bool, ...], ...]) -> list[tuple[bool, ...]]:
+    def _turned(self) -> tuple[int, ...]:
+        """Axes of the grid as blocks have them: along the first, which is cut, the fewest operations vary."""
+        varying = Counter(axis for node in self.program.order for axis, one in enumerate(self.axes[node]) if one)
+        return tuple(sorted(range(len(self.axes[0])), key=lambda axis: varying[axis]))
+
+    def _once(self, inside: list[int]) -> list[tuple[int, list[int]]]:
+        """Nodes that no block computes, each with those that nobody needs after it."""
+        tape, found = self.program.tape, [node for node in self.program.order if not self._in_blocks(node)]
+        needed = {one for node in inside for one in tape.operations[node][1]}.union(self.program.results.values())
+        needed.update(node for guard in tape.guards for node in guard.nodes)
+        last = {one: node for node in found for one in tape.operations[node][1]}
+        done: dict[int, list[int]] = {}
+        for one in last.keys() & set(found) - needed:
+            done.setdefault(last[one], []).append(one)
+        return [(node, done.get(node, [])) for node in found]
+
+    def _dependence(self, axes: tuple[tuple[bool, ...], ...], number: int) -> list[tuple[bool, ...]]:
         """Along which axes each node varies."""
-        none = (False,) * len(self.shape)
+        none = (False,) * number
         given = dict(zip(self.program.paths, axes, strict=True))
         found: list[tuple[bool, ...]] = []
         for function, arguments in self.program.tape.operations:
@@ -332,12 +351,16 @@ class Schedule:
         arena = _arena(_places_in(sizes)[-1])
         whole: list[Any] = [program.constants.get(node) for node in range(len(tape.operations))]
         whole += _carved(sizes, arena)
-        sources = {node: inputs[program.paths.index(arguments[0])] for node, arguments in program.inputs}
+        sources = {
+            node: inputs[program.paths.index(arguments[0])].transpose(self.turned) for node, arguments in program.inputs
+        }
         for node, array in sources.items():
             whole[node] = array
-        for node in self.once:
+        for node, done in self.once:
             function, arguments = tape.operations[node]
             whole[node] = function(*(whole[one] for one in arguments))  # type: ignore[misc]
+            for one in done:
+                whole[one] = None
         for node, array in zip(self.own, self._fresh(), strict=True):
             whole[node] = array
         cut = [node for node in (*sources, *self.own) if self._in_blocks(node)]
@@ -360,7 +383,12 @@ class Schedule:
             for function, operands, place in self.calls[self.deciding :]:
                 function(*operands(registers), out=registers[place])
         _release(arena)
-        return {name: whole[node] for name, node in program.results.items()}, missed
+        back = tuple(map(self.turned.index, range(len(self.turned))))
+        found = {
+            name: whole[node].transpose(back) if np.ndim(whole[node]) else whole[node]
+            for name, node in program.results.items()
+        }
+        return found, [tuple(block[axis] for axis in back) for block in missed]
 
     def _fresh(self) -> list[Any]:
         """Arrays of the results, in one piece of memory: a large one is had in large pages, at a fifth of the time."""
@@ -446,8 +474,8 @@ def _arena(size: int) -> Any:
     try:
         found = _free.pop()
     except IndexError:
-        # C libraries that have returned a large piece once do not ask the system anew for each smaller one
-        found = np.empty(LARGEST // 2, np.uint8)
+        # glibc asks the system anew for each piece over 128 KiB until it has returned a larger one, of 32 MiB at most
+        found = np.empty(LARGEST // 4, np.uint8)
         found = np.empty(0, np.uint8)
     return found if found.size >= size else np.empty(size, np.uint8)
 
