@@ -458,7 +458,7 @@ class Into:
 def _block_of(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A part of a grid of about `CHUNK` configurations: as much as there is of the last axes."""
     found: list[int] = []
-    left = CHUNK
+    left = CHUNK if len(shape) == 1 else 2 * CHUNK  # fewer buffers are of the whole block then
     for length in reversed(shape):
         most = min(length, max(left, 1))
         found.append(-(-length // -(-length // most)))  # as many as needed, of equal size
