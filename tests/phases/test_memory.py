@@ -49,9 +49,9 @@ def test_405b_in_16_bit_does_not_fit_on_eight_h100_and_the_remedies_do() -> None
 
 
 @given(
-    st.sampled_from(["llama-3.1-8b", "mistral-7b", "gemma-2-9b", "mixtral-8x7b", "mamba2-2.7b", "deepseek-v3"]),
-    st.integers(16, 2000),
-    st.sampled_from([1, 2, 4]),
+    st.sampled_from(["llama-3.1-8b", "mistral-7b", "gemma-2-9b", "mixtral-8x7b", "mamba2-2.7b", "deepseek-v2-lite"]),
+    st.integers(500, 2000),
+    st.sampled_from([1, 2]),
     st.sampled_from([1, 2, 3]),
     st.sampled_from([1, 2]),
 )
