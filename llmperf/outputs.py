@@ -551,7 +551,22 @@ def _formulas(part: Part) -> dict[str, str | Callable[..., Any]]:
     return {output.name: output.formula for output in part.outputs if output.formula}
 
 
+_generation = 0
+
+
+def generation() -> int:
+    """How often a registry has changed: what was made of what is registered holds for one generation."""
+    return _generation
+
+
+def renew() -> None:
+    """Say that a registry has changed."""
+    global _generation
+    _generation += 1
+
+
 def _forget() -> None:
     """Derive anew what is derived from the tables."""
     for derived in (paths, by_path, metrics, metric, _formulas):
         derived.cache_clear()
+    renew()

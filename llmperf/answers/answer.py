@@ -48,7 +48,7 @@ class Answer:
     parts: dict[str, Figures]
     limits: dict[str, Any]
     shape: tuple[int, ...]
-    origin: Origin
+    origin: Origin = field(repr=False)
     kept: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -200,23 +200,26 @@ def answered_by(
 
 
 def _whole(values: Any, shape: tuple[int, ...]) -> Any:
-    """An array of its own of one value a configuration: who keeps it keeps no other column."""
-    if isinstance(values, np.ndarray) and values.shape == shape and values.base is None:
-        return values
-    return np.array(np.broadcast_to(values, shape), order="C")
+    """An array of its own of one value a configuration, read only: who keeps it keeps no other column."""
+    own = isinstance(values, np.ndarray) and values.shape == shape and values.base is None
+    found = values.view() if own else np.array(np.broadcast_to(values, shape), order="C")
+    found.flags.writeable = False  # other outputs are derived from it
+    return found
 
 
-MANY = 20_000
-"""Configurations of one call from which on a recording pays."""
+MANY, FEW = 32_768, 4_096
+"""Configurations of one call from which on a recording pays, and from which on one that is there does."""
 
 
 def _replayed(question: Question, answered: Resolved) -> dict[str, dict[str, Any]] | None:
     """Columns from a recording, where that pays."""
-    if answered.size < MANY or not answered.shape:
+    if answered.size < FEW or not answered.shape:
         return None
     from llmperf.answers.recordings import recording
 
     known = recording(question, answered.template, tuple(answered.axes))
+    if answered.size < MANY and not known.programs:
+        return None
     return known.arrays(answered.axes, answered.shape)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -12,20 +11,21 @@ from llmperf.answers.columns import columns_of
 from llmperf.answers.questions import asked
 from llmperf.answers.recordings import Recording
 from llmperf.descriptors.filling import filler
-from llmperf.descriptors.scenario import Scenario
-from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError
+from llmperf.outputs import generation
 from llmperf.recording.recorder import Name
-from llmperf.scenarios.binding import Resolved, bound
+from llmperf.scenarios.binding import Resolved, bound, shape_of, without_arrays
 from llmperf.scenarios.consistency import check_together
-from llmperf.scenarios.keys import FLAT, SECTIONS
-from llmperf.scenarios.resolve import changed, default_lengths, resolve
+from llmperf.scenarios.keys import FLAT, SECTIONS, flattened, over
+from llmperf.scenarios.resolve import checked, extremes, followed, on_axes, resolve
 
 Kind = TypeVar("Kind", bound=Answer)
 
 
 class Prepared(Generic[Kind]):
     """A scenario to be called with numbers; gives an answer of a kind.
+
+    Files and names are read when it is made: what changes in them later changes nothing here.
 
     Parameters
     ----------
@@ -48,8 +48,10 @@ class Prepared(Generic[Kind]):
         catalog: tuple[str, ...] = (),
     ) -> None:
         self.kind = kind
+        self._again = (reference, overrides, catalog)
         self.resolved = resolve(reference, overrides, catalog)
         self._loops: dict[tuple[str, ...], _Loop | None] = {}
+        self._generation = generation()
 
     def __call__(self, **numbers: Any) -> Kind:
         """The answer with other numbers.
@@ -57,8 +59,8 @@ class Prepared(Generic[Kind]):
         Parameters
         ----------
         **numbers
-            Keys of a scenario, as of `llmperf.estimate`. Single numbers of the workload and the layout are answered
-            from a recording; arrays and all else as `llmperf.estimate` does.
+            Numbers of the workload and the layout, as of `llmperf.estimate`, are bound to the scenario: single ones are
+            answered from a recording. With other keys the scenario is resolved anew, names and files included.
 
         Raises
         ------
@@ -66,22 +68,25 @@ class Prepared(Generic[Kind]):
             If a number is wrong, or does not suit the scenario.
         """
         names = tuple(numbers)
+        if self._generation != generation():
+            self._loops, self._generation = {}, generation()
         if names not in self._loops:
             self._loops[names] = _loop(self.resolved, names)
         loop = self._loops[names]
         if loop is not None:
             try:
-                values = [check(value) for check, value in zip(loop.checks, numbers.values(), strict=True)]
-                columns = loop.recording.number(values)
-            except (ValueError, InputError):  # what is wrong, says the long way
-                columns = None
-            if columns is not None:
-                return answered_by(self.kind, loop.question, columns, (), Origin(lambda: self._asked(numbers)), {})
-        return self.kind(*_fields(answer(changed(self.resolved, numbers))))
+                return loop.answer(self.kind, tuple(numbers.values()))
+            except (ValueError, InputError):
+                self._resolved(numbers)  # says what is wrong, with its place
+                raise
+        return self.kind(*_fields(answer(self._resolved(numbers))))
 
-    def _asked(self, numbers: Mapping[str, Any]) -> tuple[Resolved, Resolved]:
-        resolved = changed(self.resolved, numbers)
-        return resolved, resolved
+    def _resolved(self, numbers: Mapping[str, Any]) -> Resolved:
+        reference, overrides, catalog = self._again
+        return resolve(reference, {**overrides, **numbers}, catalog)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_loops": {}}  # another process records anew
 
     def __repr__(self) -> str:
         scenario = self.resolved.template
@@ -96,22 +101,52 @@ class _Loop:
     """What calls with the same names share: checks of their values, and the recording."""
 
     def __init__(self, resolved: Resolved, paths: tuple[str, ...], checks: Sequence[Callable[[Any], Any]]) -> None:
-        self.checks, self.question = checks, asked(resolved.template)
-        self.resolved = resolved
+        self.resolved, self.paths, self.checks = resolved, paths, checks
+        self.question = asked(resolved.template)
+        self.said = over(resolved.asked, flattened(dict.fromkeys(paths, 1)))
         self.recording = Recording(self._columns, paths)
 
     def _columns(self, given: dict[str, Any]) -> dict[Name, Any]:
         """Columns of a scenario that has been checked as a whole: what is found wrong becomes a guard."""
-        scenario: Scenario = bound(self.resolved.template, given)
-        asked_for = self.resolved.asked
-        said = {*(asked_for.get("workload") or {}), *(path.partition(".")[2] for path in given)}
-        work = scenario.workload if "input" in said else replace(scenario.workload, input=Workload().input)
-        scenario = replace(scenario, workload=default_lengths(scenario.model, work, dict.fromkeys(said)))
-        if "devices" not in asked_for:
-            used: Any = scenario.parallelism.devices
-            scenario = replace(scenario, devices=used)
+        scenario = followed(bound(self.resolved.template, given), self.said)
         check_together(scenario, None)
         return columns_of(self.question.evaluation(scenario))
+
+    def answer(self, kind: type[Kind], values: Sequence[Any]) -> Kind:
+        """The answer to some values.
+
+        Raises
+        ------
+        ValueError, InputError
+            If one is wrong, or does not suit the scenario.
+        """
+        try:
+            numbers = [check(value) for check, value in zip(self.checks, values, strict=True)]
+        except ValueError:  # what is no number may be an array of them
+            columns = None
+        else:
+            columns = self.recording.number(numbers) if numbers else None
+        if columns is not None:
+            return answered_by(kind, self.question, columns, (), Origin(lambda: self._both(numbers)), {})
+        return kind(*_fields(answer(self._bound(values))))
+
+    def _both(self, values: Sequence[Any]) -> tuple[Resolved, Resolved]:
+        resolved = self._bound(values)
+        return resolved, resolved
+
+    def _bound(self, values: Sequence[Any]) -> Resolved:
+        """The scenario with some numbers and arrays, its components those that were built when it was prepared."""
+        arrays: dict[str, Any] = {}
+        singles = without_arrays(dict(zip(self.paths, values, strict=True)), "", arrays)
+        for path, check in zip(self.paths, self.checks, strict=True):
+            for value in extremes(arrays[path], path) if path in arrays else ():
+                check(value)
+            singles[path] = check(singles[path])
+        shape = shape_of(arrays)
+        template = followed(bound(self.resolved.template, singles), self.said)
+        said = over(self.resolved.asked, flattened(singles))
+        found = Resolved(template, shape, self.resolved.warnings, on_axes(arrays, shape), said, self.resolved.catalog)
+        return checked(found)
 
 
 def _loop(resolved: Resolved, names: tuple[str, ...]) -> _Loop | None:
@@ -120,10 +155,8 @@ def _loop(resolved: Resolved, names: tuple[str, ...]) -> _Loop | None:
     checks = []
     for path in paths:
         section, _, name = path.partition(".")
-        if section not in ("workload", "parallelism") or name == "maximize":
-            return None
-        check = filler(SECTIONS[section], name)
-        if check is None:
+        check = filler(SECTIONS[section], name) if section in ("workload", "parallelism") else None
+        if check is None or name == "maximize":
             return None
         checks.append(check)
     if resolved.shape or len(set(paths)) < len(paths) or resolved.template.workload.maximize is not None:

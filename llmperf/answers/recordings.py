@@ -17,6 +17,7 @@ import numpy as np
 from llmperf.answers.columns import columns_of, grouped
 from llmperf.answers.questions import Question
 from llmperf.descriptors.scenario import Scenario
+from llmperf.outputs import generation
 from llmperf.recording.recorder import Name, NotRecordedError, record
 from llmperf.recording.replay import Block, Program
 from llmperf.scenarios.binding import BLOCK, bound
@@ -142,7 +143,7 @@ _known: OrderedDict[Any, list[tuple[Any, Recording]]] = OrderedDict()
 def recording(question: Question, template: Scenario, paths: tuple[str, ...]) -> Recording:
     """The recordings of a question about scenarios like a template, with other numbers at some paths."""
     objects = (template.model, template.hardware, template.weights, template.kv_cache, template.engine)
-    key = (question.name, question.evaluate, paths, *map(id, objects), id(template.attention))
+    key = (generation(), question.name, question.evaluate, paths, *map(id, objects), id(template.attention))
     alike, rest = _known.setdefault(key, []), _rest(template, paths)
     found = next((one for own, one in alike if own == rest), None)
     if found is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from llmperf.answers.answer import Answer
+from llmperf.errors import InputError
 from llmperf.files.store import MadeOfFiles
 
 if TYPE_CHECKING:
@@ -32,19 +33,16 @@ def again(
     overrides: Mapping[str, Any],
     catalog: tuple[str, ...],
 ) -> Kind | None:
-    """The answer to a scenario that has been asked often, from its recording; None where it has not.
+    """The answer to a scenario that has been asked often, from its recording; None where it has not, or is wrong.
 
     Parameters
     ----------
     kind : type of Answer
     reference, overrides, catalog
         As of `llmperf.scenarios.resolve.resolve`.
-
-    Raises
-    ------
-    InputError
-        If a number is wrong.
     """
+    if not (reference is None or isinstance(reference, str | Path)):
+        return None
     numbers, rest = {}, []
     for name, value in overrides.items():
         if name in NUMBERS:
@@ -62,7 +60,10 @@ def again(
         return None
     where = (os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
     prepared: Prepared[Kind] = _prepared.get((key, where), lambda: _prepare(kind, reference, overrides, catalog))
-    return prepared(**numbers)
+    try:
+        return prepared(**numbers)
+    except InputError:  # the long way says where it is written
+        return None
 
 
 def _prepare(kind: type[Kind], *scenario: Any) -> Prepared[Kind]:

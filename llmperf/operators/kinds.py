@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.operators.tensors import AWAY, MOVES, Move
+from llmperf.outputs import renew
 from llmperf.records import dataclass
 
 Collective = Literal["all_reduce", "all_gather", "reduce_scatter", "all_to_all", "p2p"]
@@ -224,4 +225,5 @@ def kind(name: str) -> Kind:
 def register(new: Kind) -> Kind:
     """Add a kind to those that tables may hold; a name that is taken gets the new meaning."""
     KINDS[new.name] = new
+    renew()
     return new

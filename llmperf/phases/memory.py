@@ -275,7 +275,7 @@ def _elsewhere(scenario: Scenario) -> Real:
     if name is None:
         return np.inf
     tier = scenario.hardware.tiers[name]
-    return (tier.capacity or 0.0) / sharers(scenario, tier)
+    return (0.0 if tier.capacity is None else tier.capacity) / sharers(scenario, tier)
 
 
 def tier_of_cache(scenario: Scenario) -> str | None:
@@ -329,7 +329,7 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
     Not more than the engine runs at once.
     """
     cached, limit = setup.cached_tokens, setup.scenario.engine.max_sequences
-    out: Real = np.inf if limit is None else float(limit)
+    out: Real = np.inf if limit is None else 1.0 * limit
     kept = need.per_sequence
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
         left = room - once - _further(setup, need, tokens)

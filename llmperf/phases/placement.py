@@ -216,7 +216,7 @@ def place(scenario: Scenario, need: Memory) -> Placed:
     named = dict.fromkeys(name for places in asked.values() for name in places)
     for name in (*order[1:], *(name for name in named if name not in order)):
         tier = hardware.tiers[name]
-        capacity = (tier.capacity or 0.0) / sharers(scenario, tier)
+        capacity = (0.0 if tier.capacity is None else tier.capacity) / sharers(scenario, tier)
         if name == own_tier:
             capacity = most(capacity - need.away, 0.0)
         own = _put_there(asked, whole, READ_ONLY, name)

@@ -196,7 +196,9 @@ class _Source:
     def _results(self) -> str:
         groups: dict[str, list[str]] = {}
         for (group, name), node in self.program.results.items():
-            groups.setdefault(group, []).append(f"{name!r}: {self._value(node)}")
+            said = self._value(node)
+            said = f"float({said})" if self.program.kinds[node] is float else said
+            groups.setdefault(group, []).append(f"{name!r}: {said}")
         return f"{{{', '.join(f'{group!r}: {{{chr(44).join(own)}}}' for group, own in groups.items())}}}"
 
 

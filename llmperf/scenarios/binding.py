@@ -198,5 +198,7 @@ class Joined:
 def plain(value: Any) -> Any:
     """The one value of an array, or of a scalar of NumPy, as a plain number."""
     if isinstance(value, np.ndarray):
-        return value.reshape(-1)[0].item()
-    return value.item() if isinstance(value, np.generic) else value
+        value = value.reshape(-1)[0]
+    if isinstance(value, np.generic):
+        return value.item() if value.dtype.kind in "bu" else float(value)  # truth values and codes stay what they are
+    return float(value) if type(value) is int else value

@@ -15,7 +15,7 @@ from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
-from llmperf.numeric import anywhere, most
+from llmperf.numeric import anywhere, choose, most
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
@@ -107,8 +107,7 @@ def resolve(
     InputError
         With all faults of the scenario that can be found at once.
     """
-    if isinstance(extra, str | Path):
-        extra = (str(extra),)
+    extra = (str(extra),) if isinstance(extra, str | Path) else tuple(extra)
     data, document = written(reference, overrides or {}, extra)
     arrays: dict[str, Any] = {}
     plain = without_arrays(data, "", arrays)
@@ -116,15 +115,49 @@ def resolve(
     scenario, warnings = _validated(plain, document, extra)
     for path, array in arrays.items():
         _check_extremes(plain, document, extra, path, array)
-    axes = {
-        path: np.asarray(array, dtype=float).reshape((1,) * (len(shape) - array.ndim) + array.shape)
+    found = Resolved(scenario, shape, warnings, on_axes(arrays, shape), plain, extra)
+    return checked(found, document)
+
+
+def on_axes(arrays: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
+    """Copies of arrays as numbers, each with as many axes as the shape that they broadcast to."""
+    return {
+        path: np.array(array, dtype=float).reshape((1,) * (len(shape) - array.ndim) + array.shape)
         for path, array in arrays.items()
     }
-    found = Resolved(scenario, shape, warnings, axes, plain, tuple(extra))
-    if "devices" not in data:
-        found = found.having("devices", found.on_axes.parallelism.devices)
+
+
+def checked(found: Resolved, document: Document | None = None) -> Resolved:
+    """A scenario with what follows from its numbers where nothing is said, checked as a whole.
+
+    Raises
+    ------
+    InputError
+        If its parts do not suit each other.
+    """
+    whole = followed(found.on_axes, found.asked)
+    derived: dict[str, Any] = {"workload.input": whole.workload.input, "devices": whole.devices}
+    for path, value in derived.items():
+        if path not in found.axes and (path == "devices" or isinstance(value, np.ndarray)):
+            found = found.having(path, value)
     check_together(found.on_axes, document)
     return found
+
+
+def followed(scenario: Scenario, asked: Mapping[str, Any]) -> Scenario:
+    """A scenario with the default input and the devices that follow from its numbers, where they are not said.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    asked : mapping
+        What was said, as nested data; its values do not matter.
+    """
+    said = asked.get("workload") or {}
+    work = scenario.workload if "input" in said else replace(scenario.workload, input=Workload().input)
+    work = default_lengths(scenario.model, work, said)
+    devices: Any = scenario.devices if "devices" in asked else scenario.parallelism.devices
+    return replace(scenario, workload=work, devices=devices)
 
 
 def changed(resolved: Resolved, keys: Mapping[str, Any]) -> Resolved:
@@ -142,15 +175,24 @@ def _check_extremes(
     data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...], path: str, array: Any
 ) -> None:
     """What a field allows is an interval of numbers or of whole numbers, so that the extremes stand for the rest."""
-    if not np.isfinite(array).all():
-        raise InputError(Problem("holds a number that is not finite", path))
-    whole = array == np.floor(array)
-    samples = [array.min().item(), array.max().item(), *(array[~whole][:1].tolist())]
     keys = path.split(".")
-    for value in samples:
+    for value in extremes(array, path):
         changed: dict[str, Any] = {}
         put(changed, keys, value)
         _validated(catalog.merge(data, changed), document, extra)
+
+
+def extremes(array: Any, path: str) -> list[float]:
+    """Numbers of an array that are allowed only where all are: the smallest, the largest, and one that is not whole.
+
+    Raises
+    ------
+    InputError
+        If one is not finite.
+    """
+    if not np.isfinite(array).all():
+        raise InputError(Problem("holds a number that is not finite", path))
+    return [array.min().item(), array.max().item(), *(array[array != np.floor(array)][:1].tolist())]
 
 
 def _validated(
@@ -215,8 +257,9 @@ def default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> W
     if not model.generates:
         defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
         return replace(work, **{key: value for key, value in defaults.items() if key not in given})
-    if "input" not in given and anywhere(work.input + work.output > model.max_context):
-        shorter: Any = most(model.max_context - work.output, 1)
+    too_long = work.input + work.output > model.max_context
+    if "input" not in given and anywhere(too_long):
+        shorter: Any = choose(too_long, most(model.max_context - work.output, 1), work.input)
         return replace(work, input=shorter)
     return work
 

@@ -167,3 +167,49 @@ def test_a_file_that_changes_is_read_anew(tmp_path: Any) -> None:
     before = [llmperf.estimate(str(file), batch=2).ttft_s for _ in range(OFTEN + 5)]
     file.write_text("model: llama-3.1-8b\nhardware: h100-sxm\nworkload: {input: 7000}\n")
     assert llmperf.estimate(str(file), batch=2).ttft_s > 2.0 * before[-1]
+
+
+def test_what_was_prepared_stays_what_it_was(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers read names and files when they are given, not when somebody looks at them."""
+    chip = tmp_path / "chip.yaml"
+    chip.write_text("extends: h100-sxm\n")
+    monkeypatch.chdir(tmp_path)
+    prepared = llmperf.prepare(model="llama-3.1-8b", hardware="./chip.yaml", rent=2.0)
+    found, expected = (
+        prepared(batch=3),
+        llmperf.estimate(model="llama-3.1-8b", hardware="./chip.yaml", rent=2.0, batch=3),
+    )
+    chip.unlink()
+    monkeypatch.chdir("/")
+    assert_same(found, expected)
+    assert repr(found)
+    np.testing.assert_allclose(prepared(batch=np.array([3, 4])).tpot_s[0], expected.tpot_s, rtol=1e-12)
+    assert prepared().tpot_s > 0.0
+
+
+def test_what_was_prepared_with_arrays_keeps_them() -> None:
+    prepared = llmperf.prepare(PLAIN, batch=np.array([1, 2]))
+    assert prepared().shape == (2,)
+    np.testing.assert_array_equal(
+        prepared(input=30).ttft_s, llmperf.estimate(PLAIN, batch=np.array([1, 2]), input=30).ttft_s
+    )
+
+
+def test_a_prepared_scenario_goes_to_other_processes() -> None:
+    prepared = llmperf.prepare(PLAIN)
+    expected = prepared(batch=7).tpot_s
+    assert pickle.loads(pickle.dumps(prepared))(batch=7).tpot_s == expected
+
+
+@pytest.mark.usefixtures("uncounted")
+def test_a_mistake_is_found_in_its_file_however_often_it_was_asked(tmp_path: Any) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text("model: llama-3.1-8b\nhardware: h100-sxm\nworkload: {input: 100}\n")
+    messages = []
+    for batch in (0, *range(1, OFTEN + 5), 0):
+        try:
+            llmperf.estimate(str(file), batch=batch)
+        except InputError as error:
+            messages.append(str(error))
+    assert len(messages) == 2
+    assert messages[0] == messages[1]

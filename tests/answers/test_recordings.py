@@ -250,3 +250,70 @@ def test_a_maximized_batch_is_replayed() -> None:
     alone = llmperf.estimate(PLAIN, input=int(lengths[7]), maximize="batch")
     assert found.scenario.workload.batch[7] == alone.scenario.workload.batch
     np.testing.assert_allclose(found.value("tpot_s")[7], alone.tpot_s, rtol=1e-12)
+
+
+@pytest.mark.parametrize("size", [5, MANY])
+def test_an_output_of_arrays_is_read_only_and_no_view_of_another(size: int) -> None:
+    found = llmperf.estimate(PLAIN, batch=np.resize(np.arange(1, 60), size))
+    with pytest.raises(ValueError, match="read-only"):
+        found.e2e_s[:] = 0.0
+    assert not np.shares_memory(found.tpot_s, found.e2e_s)
+    assert not np.shares_memory(found.projection.tpot_s, found.bound.tpot_s)
+
+
+@pytest.mark.usefixtures("forgotten")
+def test_a_kind_of_operators_that_is_registered_anew_is_recorded_anew() -> None:
+    from dataclasses import replace
+
+    from llmperf.operators import kinds
+
+    batch = np.resize(np.arange(1, 60), MANY)
+    before = llmperf.estimate(PLAIN, batch=batch).tpot_s
+    own = kinds.KINDS["gemm"]
+
+    def twice(*given: Any) -> Any:
+        from llmperf.costs.pricing.products import price
+
+        found = price(*given)
+        found.time = 2.0 * found.time
+        return found
+
+    kinds.register(replace(own, price=twice))
+    try:
+        assert np.all(llmperf.estimate(PLAIN, batch=batch).tpot_s > 1.2 * before)
+    finally:
+        kinds.register(own)
+    np.testing.assert_array_equal(llmperf.estimate(PLAIN, batch=batch).tpot_s, before)
+
+
+def test_a_default_input_follows_each_output_of_an_array() -> None:
+    short = {"model": "gpt2", "hardware": "h100-sxm"}
+    output = np.array([1, 100, 900])
+    together = llmperf.estimate(short, output=output)
+    for index, one in enumerate(output):
+        alone = llmperf.estimate(short, output=int(one))
+        assert together.ttft_s[index] == pytest.approx(alone.ttft_s, rel=1e-12)
+        assert together.scenario.workload.input[index] == alone.scenario.workload.input
+
+
+def test_arrays_of_an_engine_or_a_tier_are_numbers_like_others() -> None:
+    seats = llmperf.estimate(PLAIN, **{"engine.max_sequences": np.array([4, 4000])})
+    assert seats.max_batch[0] == 4.0 < seats.max_batch[1]
+    ram = {
+        "model": "llama-3.1-70b",
+        "hardware": {
+            "extends": "h100-sxm",
+            "tiers": {"dram": {"kind": "host", "capacity": "512 GiB", "via": "pcie"}},
+            "memory_order": ["hbm", "dram"],
+        },
+    }
+    room = llmperf.estimate(ram, **{"hardware.tiers.dram.capacity": np.array([50e9, 600e9])})
+    assert room.memory.missing[0] > room.memory.missing[1]
+
+
+def test_inputs_that_change_later_change_no_answer() -> None:
+    batch = np.array([1.0, 2.0])
+    found = llmperf.estimate(PLAIN, batch=batch, rent=2.0)
+    expected = llmperf.estimate(PLAIN, batch=batch.copy(), rent=2.0).projection.cost_per_mtok_usd
+    batch *= 10.0
+    np.testing.assert_array_equal(found.projection.cost_per_mtok_usd, expected)
