@@ -58,9 +58,8 @@ class _Condensed:
         used = Counter(one for node in needed if tape.operations[node][0] for one in tape.operations[node][1])
         adding = {node for node in needed if tape.operations[node][0] is np.add and node not in self.exact}
         inner = Counter(one for node in adding for one in tape.operations[node][1])
-        self.inside = {node for node in adding if inner[node] == used[node] == 1} - set(
-            wanted
-        )  # part of one longer sum
+        once = {node for node in adding if inner[node] == used[node] == 1}
+        self.inside = once.difference(wanted)  # parts of one longer sum that nothing else needs
         self.places: dict[int, int] = {}
         for node in needed:
             if node not in self.inside:
