@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, containers, deployed, devices, labels_of, launches
 from llmperf.deployments.reasons import DISAGGREGATED
+from llmperf.deployments.scripts import Files
 
 KIND = "DynamoGraphDeployment"
 PARTS = ("prefill", "decode", "encode")
@@ -51,7 +51,7 @@ def _worker(service: Node, place: Place) -> list[Draft]:
     drafts = [
         deployed(place, launch, devices(container) or devices(service))
         for container in ([main] if main else containers(pod))
-        for launch in launches(container)
+        for launch in launches(container, place.files)
     ]
     part = service.at("subComponentType").text() or service.at("type").text()
     for draft in drafts:

@@ -10,11 +10,12 @@ from dataclasses import replace
 
 from llmperf.deployments import images
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.launch import Files, Launch, drafted
+from llmperf.deployments.launch import Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import apply
 from llmperf.deployments.pods import (
     Place,
+    arguments,
     containers,
     deployed,
     devices,
@@ -24,7 +25,8 @@ from llmperf.deployments.pods import (
     served,
 )
 from llmperf.deployments.reasons import DISAGGREGATED
-from llmperf.deployments.words import KUBERNETES, Word, expanded
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word
 
 KINDS = ("InferenceService", "LLMInferenceService")
 MOUNTED = "/mnt/models"
@@ -75,13 +77,12 @@ def _runtime(model: Node, others: list[Node]) -> Node | None:
 
 def _model(predictor: Node, model: Node, runtime: Node | None, place: Place) -> Draft:
     """A model on a runtime: the runtime's command with the model's arguments, or the Hugging Face runtime's."""
-    variables = environment(model.at("env"))
-    known = {name: value for name, (value, _) in variables.items()}
-    words = expanded([Word(item.text(), item.line) for item in model.at("args").items()], known, KUBERNETES)
+    variables = environment(model, place.files)
+    words = arguments(model.at("args"), variables)
     launch = Launch("vllm", (), "huggingfaceserver", environment=variables)
     asked = devices(model)
     for container in containers(runtime.at("spec")) if runtime else []:
-        found = next(launches(container), None)
+        found = next(iter(launches(container, place.files)), None)
         if found is not None:
             launch = replace(found, environment={**found.environment, **variables})
             asked = asked or devices(container)
@@ -143,12 +144,12 @@ def _worker(spec: Node, model: Node, place: Place) -> Draft:
     main = next(
         (one for one in containers(template) if one.at("name").text() in ("main", "")), Node(None, spec.document)
     )
-    variables = environment(main.at("env"))
+    variables = environment(main, place.files)
     extra = variables.pop("VLLM_ADDITIONAL_ARGS", ("", None))
-    words = [Word(item.text(), item.line) for key in ("args",) for item in main.at(key).items()]
+    words = arguments(main.at("args"), variables)
     words += [Word(text, extra[1]) for text in extra[0].split()]
     image = main.at("image").text()
-    launch = next(launches(main), None) if main.at("command") else None
+    launch = next(iter(launches(main, place.files)), None) if main.at("command") else None
     launch = launch or Launch("vllm", tuple(words), "", image, main.at("image").line, variables)
     if images.tool_of(image) is None:
         launch = replace(launch, image="")

@@ -6,9 +6,9 @@ Objects: kubernetes.io/docs/reference (apps/v1, batch/v1, core/v1); lws.sigs.k8s
 from __future__ import annotations
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, served
+from llmperf.deployments.scripts import Files
 
 TEMPLATES = {
     "Deployment": ("spec", "template", "spec"),

@@ -7,10 +7,11 @@ Values: llm-d-incubation/llm-d-modelservice, charts/llm-d-modelservice/values.ya
 from __future__ import annotations
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files, Launch
+from llmperf.deployments.launch import Launch
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import (
     Place,
+    arguments,
     containers,
     deployed,
     devices,
@@ -20,7 +21,8 @@ from llmperf.deployments.pods import (
     looks_like_server,
 )
 from llmperf.deployments.reasons import DISAGGREGATED
-from llmperf.deployments.words import KUBERNETES, Word, expanded
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word
 
 PARTS = ("decode", "prefill")
 RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
@@ -65,7 +67,7 @@ def _workers(root: Node, part: str, node: Node, files: Files, hardware: str | No
     )
     drafts = []
     for container in containers(node):
-        for launch in _launches(root, container, layout):
+        for launch in _launches(root, container, layout, files):
             asked = devices(container) or (
                 RESOURCE.get(root.at("accelerator", "type").text(), "accelerator"),
                 tensor * local,
@@ -74,15 +76,15 @@ def _workers(root: Node, part: str, node: Node, files: Files, hardware: str | No
     return drafts
 
 
-def _launches(root: Node, container: Node, layout: Node) -> list[Launch]:
+def _launches(root: Node, container: Node, layout: Node, files: Files) -> list[Launch]:
     """What a container starts: the chart's command with the container's arguments, or its own."""
     command = container.at("modelCommand").text() or "imageDefault"
-    if command == "custom" or not looks_like_server(container.at("image").text()):
-        return list(launches(container))
+    served = command == "vllmServe" or (command == "imageDefault" and looks_like_server(container.at("image").text()))
+    if not served:
+        return launches(container, files)
     name, uri = root.at("modelArtifacts", "name"), root.at("modelArtifacts", "uri")
-    variables = environment(container.at("env"))
-    known = {key: value for key, (value, _) in variables.items()}
-    words = expanded([Word(item.text(), item.line) for item in container.at("args").items()], known, KUBERNETES)
+    variables = environment(container, files)
+    words = arguments(container.at("args"), variables)
     written = {word.text.partition("=")[0] for word in words}
     model = name if name else uri
     added = [Word(f"--model={model.text()}", model.line)] if model and "--model" not in written else []

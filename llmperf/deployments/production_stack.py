@@ -8,11 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.launch import Files, Launch, drafted
+from llmperf.deployments.launch import Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import apply
 from llmperf.deployments.pods import Place, deployed, environment, expressions
 from llmperf.deployments.reasons import LORA
+from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import Word, from_mapping
 
 SWITCHES = ("enableLoRA",)
@@ -33,7 +34,7 @@ def _model(model: Node, files: Files, hardware: str | None) -> Draft:
     config = model.at("vllmConfig")
     image = f"{model.at('repository').text()}:{model.at('tag').text()}"
     words = [Word(item.text(), item.line) for item in config.at("extraArgs").items()]
-    launch = Launch("vllm", tuple(words), "", image, model.at("repository").line, environment(model.at("env")))
+    launch = Launch("vllm", tuple(words), "", image, model.at("repository").line, environment(model, files))
     labels: dict[str, list[str]] = {}
     for term in model.at("nodeSelectorTerms").items():
         labels.update(expressions(term.at("matchExpressions")))
