@@ -27,6 +27,20 @@ LABELS = (
 RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "gpu", "habana.ai/gaudi", "google.com/tpu", "aws.amazon.com/neuron")
 """Resources that count accelerators; ``gpu`` is NVIDIA Dynamo's."""
 
+SHARING = {
+    "nvidia.com/gpu.sharing-strategy": ("none", ""),
+    "nvidia.com/gpu.replicas": ("0", "1", ""),
+    "cloud.google.com/gke-gpu-sharing-strategy": ("none", ""),
+    "cloud.google.com/gke-max-shared-clients-per-gpu": ("0", "1", ""),
+}
+"""Labels that say whether a device is shared, and the values with which it is not."""
+SHARED = "the GPU is shared with other pods, which use the same memory and time: a whole one is taken"
+SHARES = re.compile(
+    r".*\.shared|nvidia\.com/(gpumem|gpumem-percentage|gpucores|vgpu)|aliyun\.com/gpu-.*|volcano\.sh/(v?gpu-.*)"
+    r"|tencent\.com/vcuda-.*|gpu-(fraction|memory)|nvidia\.com/mps.*|.*/shared-gpu"
+)
+"""Resources and annotations that ask for a part of a device: the NVIDIA device plugin, HAMi, Volcano, GPU managers."""
+
 PRODUCTS = {
     "h100-80gb-hbm3": "h100-sxm",
     "h100-80gb": "h100-sxm",
@@ -81,6 +95,7 @@ PRODUCTS = {
 
 _MIG = re.compile(r"mig-(\d+g\.\d+gb)")
 _SHARED = re.compile(r"-(shared|mig-.*)$")
+_IS_SHARED = re.compile(r"-shared\s*$", re.IGNORECASE)
 
 
 def product(value: str) -> str | None:
@@ -114,6 +129,11 @@ def settle(draft: Draft, labels: Mapping[str, list[str]], hardware: str | None, 
     labels : mapping of str to list of str
         Values that each label of `LABELS` may have.
     """
+    for label, allowed in labels.items():
+        whole = SHARING.get(label)
+        shared = label in LABELS and any(_IS_SHARED.search(value) for value in allowed)
+        if shared or (whole and any(value.strip().lower() not in whole for value in allowed)):
+            draft.say("not_modelled", label, SHARED, line=line)
     if hardware is not None:
         draft.settings["hardware"] = hardware
     for label in LABELS:

@@ -38,6 +38,8 @@ class Place:
         Pods that together are one copy.
     labels : mapping of str to list of str
         Values that labels of the nodes may have.
+    counted : bool
+        Whether `replicas` counts pods, several of which may together be one copy.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Place:
     pods: int = 1
     labels: Mapping[str, list[str]] = field(default_factory=dict)
     labels_line: int | None = None
+    counted: bool = False
 
 
 def labels_of(pod: Node) -> dict[str, list[str]]:
@@ -133,6 +136,16 @@ def devices(container: Node) -> tuple[str, int] | None:
     return None
 
 
+def shares(container: Node) -> dict[str, int | None]:
+    """Resources by which a container asks for a part of a device, and their lines."""
+    found = {}
+    for section in ("limits", "requests"):
+        for name, node in container.at("resources", section).entries().items():
+            if accelerators.SHARES.fullmatch(name):
+                found[name] = node.line
+    return found
+
+
 def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft: Draft | None = None) -> Draft:
     """A server on its place: flags, hardware, devices and copies."""
     if draft is None:
@@ -144,6 +157,7 @@ def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft:
     finish(draft, launch)
     layout = draft.settings
     inner = prod(layout.get(f"parallelism.{way}", 1) for way in ("tp", "pp", "cp", "dp", "replicas"))
+    place = _grouped(place, inner, asked, draft)
     if asked and asked[1] and asked[1] * place.pods != inner:
         said = f"a copy has {asked[1] * place.pods} devices, but its layout uses {inner}"
         draft.assume(asked[0], said, line=place.line)
@@ -152,9 +166,30 @@ def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft:
     elif place.replicas > 1:
         copies = place.replicas * layout.get("parallelism.replicas", 1)
         layout["parallelism.replicas"] = copies
-        draft.say("understood", "replicas", f"{place.replicas} copies", "parallelism.replicas", copies, place.line)
+        of = f" of {place.pods} pods each" if place.pods > 1 else ""
+        said = f"{place.replicas} copies{of}"
+        draft.say("understood", "replicas", said, "parallelism.replicas", copies, place.line)
     accelerators.side_by_side(draft, inner * max(place.replicas, 1))
     return draft
+
+
+def _grouped(place: Place, inner: int, asked: tuple[str, int] | None, draft: Draft) -> Place:
+    """Copies of a workload whose pods are counted: several pods are one where its flags or its layout say so."""
+    nodes = draft.settings.get("_nodes", 1)
+    if place.pods > 1 or not place.counted:
+        return place
+    if nodes == 1 and asked and asked[1] and inner > asked[1] and inner % asked[1] == 0:
+        nodes = inner // asked[1]
+        if nodes > place.replicas:  # that the layout uses other devices than are asked for is said of its own
+            return place
+        draft.assume("replicas", f"a layout of {inner} devices spans {nodes} pods of {asked[1]}", line=place.line)
+    if nodes == 1:
+        return place
+    copies, rest = divmod(place.replicas, nodes)
+    if rest:
+        said = f"{place.replicas} pods are no multiple of the {nodes} nodes of one server; {max(copies, 1)} taken"
+        draft.say("not_understood", "replicas", said, line=place.line)
+    return replace(place, replicas=max(copies, 1), pods=nodes)
 
 
 def served(pod: Node, place: Place) -> list[Draft]:
@@ -163,11 +198,15 @@ def served(pod: Node, place: Place) -> list[Draft]:
     if len(containers(pod)) > MAX_CONTAINERS:
         raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
     found = [
-        (launch, devices(container))
+        (launch, devices(container), shares(container))
         for container in [*containers(pod), *pod.at("initContainers").items()]
         for launch in launches(container, place.files)
     ]
-    return [deployed(place, launch, asked) for launch, asked in found]
+    drafts = [deployed(place, launch, asked) for launch, asked, _ in found]
+    for draft, (_, _, parts) in zip(drafts, found, strict=True):
+        for name, line in parts.items():
+            draft.say("not_modelled", name, accelerators.SHARED, line=line)
+    return drafts
 
 
 def looks_like_server(image: str) -> bool:

@@ -55,6 +55,9 @@ def _model(model: Node, files: Files, hardware: str | None) -> Draft:
     url = model.at("modelURL")
     flags = [Flag("model", "modelURL", (url.text(),), (), None, url.line)] if url else []
     flags += [flag for flag in from_mapping(config) if flag.name not in ("extra-args", "v0", "v1")]
+    if config and not config.at("enablePrefixCaching"):
+        # the chart writes --no-enable-prefix-caching wherever vllmConfig does not ask for it
+        flags.append(Flag("enable-prefix-caching", "enablePrefixCaching", ("false",), (), None, config.line))
     # extraArgs stand after these on the command line that the chart writes: where both set a value, they win
     given = {launch.options.canonical(flag.name) for flag in draft.by.values()}
     apply(launch.options, [flag for flag in flags if launch.options.canonical(flag.name) not in given], draft)
