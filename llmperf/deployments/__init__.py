@@ -24,6 +24,8 @@ from llmperf.deployments import (
     kubernetes,
     llm_d,
     production_stack,
+    ray_serve,
+    skypilot,
     torchtitan,
 )
 from llmperf.deployments.deployment import Deployment, Draft, Finding
@@ -37,7 +39,17 @@ from llmperf.files.yaml import parse_yaml_stream
 
 __all__ = ["Deployment", "Finding", "is_deployment", "read"]
 
-FORMATS: tuple[Any, ...] = (kubernetes, kserve, dynamo, production_stack, llm_d, compose, config_file)
+FORMATS: tuple[Any, ...] = (
+    kubernetes,
+    kserve,
+    dynamo,
+    production_stack,
+    llm_d,
+    ray_serve,
+    skypilot,
+    compose,
+    config_file,
+)
 """Formats of YAML documents, the first that recognizes one wins: modules with `recognizes` and `read`."""
 
 SUPPORTED = (
@@ -47,6 +59,9 @@ SUPPORTED = (
     "KServe InferenceService",
     "DynamoGraphDeployment",
     "Helm values of the vLLM production stack and of llm-d",
+    "VLLMRuntime",
+    "Ray Serve LLM and RayService",
+    "SkyPilot tasks",
     "Docker Compose",
     "torchtitan TOML",
     "DeepSpeed JSON",

@@ -21,8 +21,11 @@ LABELS = (
     "eks.amazonaws.com/instance-gpu-name",
     "node.kubernetes.io/instance-type",
     "beta.kubernetes.io/instance-type",
+    "accelerators",
+    "accelerator_type",
 )
-"""Labels of nodes that name an accelerator or a machine, the most exact first."""
+"""Labels of nodes that name an accelerator or a machine, the most exact first; the last two are keys of SkyPilot and of
+Ray."""
 
 RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "gpu", "habana.ai/gaudi", "google.com/tpu", "aws.amazon.com/neuron")
 """Resources that count accelerators; ``gpu`` is NVIDIA Dynamo's."""
@@ -64,6 +67,9 @@ PRODUCTS = {
     "a100-80gb-pcie": "a100-pcie-80gb",
     "a100-pcie-40gb": "a100-pcie-40gb",
     "a100-80gb": "a100-sxm-80gb",
+    "a100-80g": "a100-sxm-80gb",
+    "a100-40g": "a100-sxm-40gb",
+    "v100-32gb": "v100-sxm-32gb",
     "tesla-a100": "a100-sxm-40gb",
     "l4": "l4",
     "l40": "l40",

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from llmperf.deployments import images
 from llmperf.deployments.deployment import Draft, Flag
+from llmperf.deployments.keys import COPIES, POD, Keys
 from llmperf.deployments.launch import Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import apply
@@ -24,7 +25,7 @@ from llmperf.deployments.pods import (
     launches,
     served,
 )
-from llmperf.deployments.reasons import DISAGGREGATED
+from llmperf.deployments.reasons import DISAGGREGATED, LORA
 from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import Word
 
@@ -32,6 +33,26 @@ KINDS = ("InferenceService", "LLMInferenceService")
 MOUNTED = "/mnt/models"
 """Where KServe puts the model that ``storageUri`` names."""
 FOLDERS = ("--model-dir", "--model_dir")
+
+
+LLM = Keys(
+    "LLMInferenceService",
+    (
+        "model.uri", "model.name", "replicas", "parallelism", "parallelism.*", "template", "prefill",
+    ),
+    {
+        ("not_modelled", LORA): ("model.lora", "lora"),
+        ("not_modelled", "KV cache in other memory is not modelled"): ("workload.kvCacheOffloading",),
+        ("not_understood", "these settings are not in this file, and may set the layout"): ("baseRefs",),
+        ("not_understood", "pods of a server on several nodes are told by parallelism alone"): ("worker",),
+        ("assumed", COPIES): ("scaling", "autoscaling", "minReplicas", "maxReplicas"),
+        ("ignored", POD): (
+            "router", "model.criticality", "storage*", "labels", "annotations", "tracing", "model.framework",
+            "model.version",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``LLMInferenceService``: kserve/kserve, pkg/apis/serving, llm_inference_service_types.go."""
 
 
 def recognizes(root: Node) -> bool:
@@ -165,6 +186,7 @@ def _worker(spec: Node, model: Node, place: Place) -> Draft:
         else:
             flag = Flag("data-parallel-size-local", f"parallelism.{key}", (node.text(),), (), None, node.line)
         apply(launch.options, [flag], draft)
+    LLM.tell(draft, spec)
     local = layout.at("dataLocal").whole(0)
     data = layout.at("data").whole(1)
     pods = -(-data // local) if local else 1

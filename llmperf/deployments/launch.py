@@ -197,7 +197,11 @@ def in_image(
     # of these images only vLLM's starts the server itself, with the arguments as its flags
     if not found and entry and tool == "vllm" and own:
         found = [Launch("vllm", tuple(arguments))]
-    if not found and tool is not None and _is_unclear(arguments, entry):
+    if (
+        not found
+        and tool is not None
+        and _is_unclear(arguments, entry and images.OWN_VERSIONS.search(image) is not None)
+    ):
         files.miss(name, f"the image is one of {tool}, but what it starts is not known here", line)
     return [replace(one, image=image, image_line=line, environment={**environment, **one.environment}) for one in found]
 
