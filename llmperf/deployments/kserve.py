@@ -24,6 +24,7 @@ from llmperf.deployments.pods import (
     labels_of,
     launches,
     served,
+    shares,
 )
 from llmperf.deployments.reasons import DISAGGREGATED, LORA
 from llmperf.deployments.scripts import Files
@@ -53,6 +54,28 @@ LLM = Keys(
     },
 )  # fmt: skip
 """Keys of ``LLMInferenceService``: kserve/kserve, pkg/apis/serving, llm_inference_service_types.go."""
+
+
+PREDICTOR = Keys(
+    "a predictor",
+    (
+        "minReplicas", "maxReplicas", "nodeSelector", "affinity", "workerSpec", "containers", "initContainers",
+        "model.modelFormat", "model.runtime", "model.args", "model.env", "model.envFrom", "model.resources",
+        "model.storageUri", "model.command", "model.image", "model.name",
+    ),
+    {
+        ("assumed", COPIES): ("scaleMetric*", "scaleTarget", "autoScaling", "canary*"),
+        ("not_understood", "where the model lies is told elsewhere"): ("model.storage",),
+        ("ignored", POD): (
+            "model.protocolVersion", "model.runtimeVersion", "model.*Probe", "model.ports", "model.volumeMounts",
+            "model.securityContext", "model.imagePullPolicy", "model.lifecycle", "model.workingDir", "tolerations",
+            "serviceAccountName", "volumes", "imagePullSecrets", "timeout", "batcher", "logger", "*Policy",
+            "containerConcurrency", "annotations", "labels", "securityContext", "runtimeClassName", "hostNetwork",
+            "priorityClassName", "deploymentStrategy", "terminationGracePeriodSeconds", "hostIPC", "schedulerName",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``spec.predictor``: kserve/kserve, pkg/apis/serving/v1beta1, predictor.go and component.go."""
 
 
 def recognizes(root: Node) -> bool:
@@ -100,7 +123,7 @@ def _model(predictor: Node, model: Node, runtime: Node | None, place: Place) -> 
     """A model on a runtime: the runtime's command with the model's arguments, or the Hugging Face runtime's."""
     variables = environment(model, place.files)
     words = arguments(model.at("args"), variables)
-    launch = Launch("vllm", (), "huggingfaceserver", environment=variables)
+    launch = Launch("vllm", (), "huggingfaceserver", environment=variables, shares=shares(model))
     asked = devices(model)
     for container in containers(runtime.at("spec")) if runtime else []:
         found = next(iter(launches(container, place.files)), None)
@@ -111,6 +134,7 @@ def _model(predictor: Node, model: Node, runtime: Node | None, place: Place) -> 
     uri = model.at("storageUri")
     launch = replace(launch, words=_on_storage([*launch.words, *words], uri))
     draft = drafted(launch, place.name, place.file, place.line, place.form, place.files)
+    PREDICTOR.tell(draft, predictor)
     _workers(predictor.at("workerSpec"), draft, launch)
     pods = draft.settings.get("parallelism.pp", 1) if predictor.at("workerSpec") else 1
     return deployed(replace(place, pods=pods), launch, asked, draft)
@@ -171,7 +195,7 @@ def _worker(spec: Node, model: Node, place: Place) -> Draft:
     words += [Word(text, extra[1]) for text in extra[0].split()]
     image = main.at("image").text()
     launch = next(iter(launches(main, place.files)), None) if main.at("command") else None
-    launch = launch or Launch("vllm", tuple(words), "", image, main.at("image").line, variables)
+    launch = launch or Launch("vllm", tuple(words), "", image, main.at("image").line, variables, shares=shares(main))
     if images.tool_of(image) is None:
         launch = replace(launch, image="")
     launch = replace(launch, words=_on_storage(list(launch.words), model))

@@ -63,6 +63,8 @@ class Launch:
         Loops and conditions of a script that it stands in: ``for``, ``if``.
     stray : tuple of Word
         Lines of flags behind the command, which has ended before them.
+    shares : tuple of (str, int or None)
+        Resources by which its container asks for a part of a device, and their lines.
     """
 
     tool: str
@@ -73,6 +75,7 @@ class Launch:
     environment: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     within: tuple[str, ...] = ()
     stray: tuple[Word, ...] = ()
+    shares: tuple[tuple[str, int | None], ...] = ()
 
     @property
     def options(self) -> Options:

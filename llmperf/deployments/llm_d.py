@@ -7,6 +7,7 @@ Values: llm-d-incubation/llm-d-modelservice, charts/llm-d-modelservice/values.ya
 from __future__ import annotations
 
 from llmperf.deployments.deployment import Draft
+from llmperf.deployments.keys import COPIES, POD, Keys
 from llmperf.deployments.launch import Launch
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import (
@@ -19,12 +20,44 @@ from llmperf.deployments.pods import (
     labels_of,
     launches,
     looks_like_server,
+    shares,
 )
 from llmperf.deployments.reasons import DISAGGREGATED
 from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import Word
 
 PARTS = ("decode", "prefill")
+VALUES = Keys(
+    "the values of llm-d",
+    ("modelArtifacts.name", "modelArtifacts.uri", "accelerator.type", *PARTS),
+    {
+        ("ignored", POD): (
+            "modelArtifacts.*", "accelerator.*", "routing", "serviceAccountOverride", "multinode", "fullnameOverride",
+            "nameOverride", "schedulerName", "monitoring", "tracing", "requester", "dra", "extraObjects", "labels",
+        ),
+    },
+)  # fmt: skip
+PART = Keys(
+    "a part of llm-d",
+    tuple(
+        f"{part}.{key}"
+        for part in PARTS
+        for key in (
+            "create", "replicas", "parallelism", "containers", "acceleratorTypes", "nodeSelector", "affinity",
+            "extraConfig",
+        )
+    ),
+    {
+        ("assumed", COPIES): ("*.autoscaling", "*.hpa"),
+        ("ignored", POD): (
+            "*.initContainers", "*.volumes", "*.podAnnotations", "*.annotations", "*.monitoring", "*.tolerations",
+            "*.enableService", "*.hostIPC", "*.hostPID", "*.hostNetwork", "*.ports", "*.subGroup*", "*.labels",
+            "*.terminationGracePeriodSeconds", "*.priorityClassName", "*.schedulerName", "*.securityContext",
+            "*.imagePullSecrets", "*.runtimeClassName", "*.podSecurityContext", "*.topologySpreadConstraints",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``decode`` and ``prefill``: charts/llm-d-modelservice/values.yaml."""
 RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 
 
@@ -73,6 +106,9 @@ def _workers(root: Node, part: str, node: Node, files: Files, hardware: str | No
                 tensor * local,
             )
             drafts.append(deployed(place, launch, asked))
+    for draft in drafts:
+        PART.tell(draft, node, f"{part}.")
+        VALUES.tell(draft, root)
     return drafts
 
 
@@ -94,4 +130,5 @@ def _launches(root: Node, container: Node, layout: Node, files: Files) -> list[L
             if size and flag not in written:
                 added.append(Word(f"{flag}={size.text()}", size.line))
     image = container.at("image")
-    return [Launch("vllm", (*added, *words), "", image.text(), image.line, variables)]
+    launch = Launch("vllm", (*added, *words), "", image.text(), image.line, variables, shares=shares(container))
+    return [launch]

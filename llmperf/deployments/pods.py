@@ -123,7 +123,8 @@ def launches(container: Node, files: Files, more: Mapping[str, tuple[str, int | 
     image = container.at("image")
     words = [word for key in ("command", "args") for word in arguments(container.at(key), known)]
     name = container.at("name").text() or image.text()
-    return in_image(image.text(), image.line, words, known, files, name, not container.at("command"))
+    found = in_image(image.text(), image.line, words, known, files, name, not container.at("command"))
+    return [replace(one, shares=shares(container)) for one in found]
 
 
 def devices(container: Node) -> tuple[str, int] | None:
@@ -136,14 +137,11 @@ def devices(container: Node) -> tuple[str, int] | None:
     return None
 
 
-def shares(container: Node) -> dict[str, int | None]:
+def shares(container: Node) -> tuple[tuple[str, int | None], ...]:
     """Resources by which a container asks for a part of a device, and their lines."""
-    found = {}
-    for section in ("limits", "requests"):
-        for name, node in container.at("resources", section).entries().items():
-            if accelerators.SHARES.fullmatch(name):
-                found[name] = node.line
-    return found
+    sections = (container.at("resources", section).entries() for section in ("requests", "limits"))
+    found = {name: node.line for section in sections for name, node in section.items()}
+    return tuple((name, line) for name, line in found.items() if accelerators.SHARES.fullmatch(name))
 
 
 def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft: Draft | None = None) -> Draft:
@@ -151,6 +149,8 @@ def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft:
     if draft is None:
         draft = drafted(launch, place.name, place.file, place.line, place.form, place.files)
     accelerators.settle(draft, place.labels, place.hardware, place.labels_line)
+    for name, line in launch.shares:
+        draft.say("not_modelled", name, accelerators.SHARED, line=line)
     match = _SLICE.fullmatch(asked[0]) if asked else None
     if match is not None and place.hardware is None:
         accelerators.sliced(draft, match[1], asked[0] if asked else "")
@@ -198,15 +198,11 @@ def served(pod: Node, place: Place) -> list[Draft]:
     if len(containers(pod)) > MAX_CONTAINERS:
         raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
     found = [
-        (launch, devices(container), shares(container))
+        (launch, devices(container))
         for container in [*containers(pod), *pod.at("initContainers").items()]
         for launch in launches(container, place.files)
     ]
-    drafts = [deployed(place, launch, asked) for launch, asked, _ in found]
-    for draft, (_, _, parts) in zip(drafts, found, strict=True):
-        for name, line in parts.items():
-            draft.say("not_modelled", name, accelerators.SHARED, line=line)
-    return drafts
+    return [deployed(place, launch, asked) for launch, asked in found]
 
 
 def looks_like_server(image: str) -> bool:
