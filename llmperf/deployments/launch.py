@@ -65,6 +65,8 @@ class Launch:
         Lines of flags behind the command, which has ended before them.
     shares : tuple of (str, int or None)
         Resources by which its container asks for a part of a device, and their lines.
+    branched : tuple of str
+        Variables of its words that a script sets in a loop or a branch.
     """
 
     tool: str
@@ -76,6 +78,7 @@ class Launch:
     within: tuple[str, ...] = ()
     stray: tuple[Word, ...] = ()
     shares: tuple[tuple[str, int | None], ...] = ()
+    branched: tuple[str, ...] = ()
 
     @property
     def options(self) -> Options:
@@ -95,6 +98,7 @@ def of_command(command: shell.Command, files: Files) -> list[Launch]:
             environment={**own, **found.environment},
             within=(*command.within, *found.within),
             stray=(*found.stray, *command.stray),
+            branched=(*found.branched, *command.branched),
         )
         for found in _started(words, files)
     ]
@@ -244,6 +248,9 @@ def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, f
         if word.is_flag:
             said = f"line {word.line} starts with a flag and belongs to no command"
             draft.say("not_understood", printable(word.text.partition("=")[0], 60), said, line=word.line)
+    for variable in dict.fromkeys(launch.branched):
+        said = "is set in a loop or a branch, the last of which is taken to run"
+        draft.assume(f"${variable}", said, line=line)
     draft.findings += circumstances(launch.within, line)
     return draft
 

@@ -35,21 +35,6 @@ class Part:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A word in its parts, or what ends a command (`end`, without parts)."""
-
-    parts: tuple[Part, ...]
-    line: int
-    end: str = ""
-
-    @property
-    def plain(self) -> str | None:
-        """The text of a word without expansions."""
-        known = not self.end and all(part.quote == "literal" for part in self.parts)
-        return "".join(part.text for part in self.parts) if known else None
-
-
 @dataclass(slots=True)
 class Here:
     """A here-document: its text, whether it is expanded, the file that its command writes, and where it begins."""
@@ -62,6 +47,22 @@ class Here:
     line: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word in its parts, or what ends a command (`end`, without parts), with the here-documents of that command."""
+
+    parts: tuple[Part, ...]
+    line: int
+    end: str = ""
+    documents: tuple[Here, ...] = ()
+
+    @property
+    def plain(self) -> str | None:
+        """The text of a word without expansions."""
+        known = not self.end and all(part.quote == "literal" for part in self.parts)
+        return "".join(part.text for part in self.parts) if known else None
+
+
 @dataclass(slots=True)
 class Lexer:
     """Reads a text once, from its start to its end.
@@ -72,20 +73,17 @@ class Lexer:
     first : int
         Line of the file on which the text begins.
     tokens : list of Token
-    documents : dict of int to list of Here
-        Here-documents by the place of the first token of their command.
     """
 
     text: str
     file: str = ""
     first: int = 1
     tokens: list[Token] = field(default_factory=list)
-    documents: dict[int, list[Here]] = field(default_factory=dict)
     at: int = 0
     _breaks: list[int] = field(default_factory=list)
     _pending: list[Here] = field(default_factory=list)
     _target: str = ""
-    _begin: int = 0
+    _documents: list[Here] = field(default_factory=list)
 
     def run(self) -> Lexer:
         """Read the whole text.
@@ -136,9 +134,9 @@ class Lexer:
         """End a command; the here-documents that it names are read at the end of the line."""
         for here in self._pending:
             here.target = here.target or self._target
-        self.tokens.append(Token((), self._line(), operator))
+        self.tokens.append(Token((), self._line(), operator, tuple(self._documents)))
         self._target = ""
-        self._begin = len(self.tokens)
+        self._documents = []
 
     def _redirection(self) -> None:
         """``> file``, ``2>&1``, ``<<EOF``: no words of the command; ``<(...)`` is one that only a shell could tell."""
@@ -160,9 +158,9 @@ class Lexer:
             quoted = any(mark in self.text[start : self.at] for mark in "'\"\\")
             here = Here(written, not quoted, match[2] == "<<-", self._target)
             self._pending.append(here)
-            self.documents.setdefault(self._begin, []).append(here)
+            self._documents.append(here)
         elif match[1]:
-            self.documents.setdefault(self._begin, []).append(Here("", True, False, "", written, line))
+            self._documents.append(Here("", True, False, "", written, line))
         elif match[0].startswith((">", "&>")):
             self._target = written.rpartition("/")[2]
 

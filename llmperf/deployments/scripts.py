@@ -75,16 +75,18 @@ def commands(
     files: Files,
     line: int = 1,
     known: Mapping[str, str] | None = None,
-    rest: Sequence[Word] = (),
+    rest: Sequence[Word] | None = None,
     depth: int = 0,
 ) -> Iterator[tuple[shell.Command, Files]]:
     """The simple commands of a script, those of the scripts that it calls in place of the calls."""
-    numbered = {str(index): word.text for index, word in enumerate(rest, 1)}
+    numbered = {str(index): word.text for index, word in enumerate(rest or (), 1)}
     parsed = shell.parse(text, files.file, line, {**(known or {}), **numbered})
     files = files.with_written(parsed.files, files.file)
     for command in parsed.commands:
-        whole = [part for word in command.words for part in (rest if word.text in ("$@", "$*") else [word])]
-        yield from _within(replace(command, words=whole), files, depth)
+        words = command.words
+        if rest is not None:  # of a script that is called: "$@" are the arguments of the call
+            words = [part for word in words for part in (rest if word.text in ("$@", "$*") else [word])]
+        yield from _within(replace(command, words=words), files, depth)
 
 
 def of_words(words: Sequence[Word], files: Files, known: Mapping[str, str]) -> Iterator[tuple[shell.Command, Files]]:
@@ -100,7 +102,8 @@ def _within(command: shell.Command, files: Files, depth: int) -> Iterator[tuple[
         inner = commands(script.text, files, script.line, command.variables, script.rest, depth + 1)
         for each, its in inner:
             within, stray = (*command.within, *each.within), [*each.stray, *command.stray]
-            yield replace(each, within=within, stray=stray), its
+            branched = (*command.branched, *each.branched)
+            yield replace(each, within=within, stray=stray, branched=branched), its
 
 
 def _called(command: shell.Command, files: Files) -> list[_Called]:

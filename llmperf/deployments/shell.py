@@ -23,6 +23,7 @@ MAX_SIZE = 1_000_000
 """Most words and variables of all commands together, once variables are put in."""
 TOO_LONG = "grows too long where its variables are put in"
 _ASSIGNED = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
+_REFERENCE = re.compile(r"\$\{?[#!]?([A-Za-z_]\w*)", re.ASCII)
 _DECLARES = ("export", "readonly", "local", "declare", "typeset", "set")
 _ENDINGS = {"for": "done", "while": "done", "until": "done", "select": "done", "if": "fi", "case": "esac"}
 LOOPS = tuple(word for word, end in _ENDINGS.items() if end == "done")
@@ -52,6 +53,8 @@ class Command:
     within: tuple[str, ...] = ()
     given: tuple[tuple[str, int], ...] = ()
     stray: list[Word] = field(default_factory=list)
+    branched: tuple[str, ...] = ()
+    """Variables of its words that were set in a loop or a branch."""
 
 
 @dataclass(slots=True)
@@ -62,6 +65,8 @@ class Script:
     files: dict[str, str] = field(default_factory=dict)
     size: int = 0
     """Words and variables of all commands."""
+    branched: set[str] = field(default_factory=set)
+    """Variables that were set in a loop or a branch."""
 
 
 def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = None) -> Script:
@@ -84,14 +89,13 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     """
     if len(text) > MAX_TEXT:
         raise InputError(Problem(f"has more than {MAX_TEXT} characters of script", file=file, line=first))
-    lexer = Lexer(text, file, first).run()
+    tokens = _called_once(Lexer(text, file, first).run().tokens)
     script, scope = Script(), Scope(dict(known or {}))
     command: list[Token] = []
     within: list[str] = []
     array: str | None = None
-    begin = 0
     piped: tuple[tuple[str, int], ...] = ()
-    for index, token in enumerate(lexer.tokens):
+    for token in tokens:
         if array is not None:
             if token.end == ")":
                 array = None
@@ -107,14 +111,59 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
         if match is not None:
             command.pop()
             array = match[1]
+            _note_branch(array, within, script)
             scope.arrays[array] = list(scope.arrays.get(array, [])) if match[2] else []
             continue
         _nest(command, within)
-        given = (*piped, *_given(lexer.documents.get(begin, ()), scope, script))
+        given = (*piped, *_given(token.documents, scope, script))
         _take(command, scope, script, tuple(within), given)
-        command, begin = [], index + 1
+        command = []
         piped = given if token.end == "|" else ()
     return script
+
+
+def _called_once(tokens: list[Token]) -> list[Token]:
+    """Tokens in which ``"$@"`` of a function that is called once are the arguments of that call."""
+    bodies = _bodies(tokens)
+    if not bodies:
+        return tokens
+    calls: dict[str, list[list[Token]]] = {}
+    index = 0
+    while index < len(tokens):
+        end = next(place for place in range(index, len(tokens)) if tokens[place].end)
+        name = tokens[index].plain if end > index else None
+        if name in bodies and tokens[end].end != "(":
+            calls.setdefault(str(name), []).append(tokens[index + 1 : end])
+        index = end + 1
+    out = list(tokens)
+    for name, (start, stop) in sorted(bodies.items(), key=lambda item: -item[1][0]):
+        if len(calls.get(name, ())) == 1:
+            given = calls[name][0]
+            if len(given) * sum(_is_all(token) for token in out[start:stop]) > MAX_WORDS:
+                continue
+            body = [part for token in out[start:stop] for part in (given if _is_all(token) else [token])]
+            out[start:stop] = body
+    return out
+
+
+def _bodies(tokens: list[Token]) -> dict[str, tuple[int, int]]:
+    """Where the body of each function of a script stands (``name() { ... }``)."""
+    found: dict[str, tuple[int, int]] = {}
+    opened: list[tuple[str, int]] = []
+    for index, token in enumerate(tokens):
+        if token.plain == "{":
+            named = index >= 3 and [one.end for one in tokens[index - 2 : index]] == ["(", ")"]
+            name = tokens[index - 3].plain if named else None
+            opened.append((name or "", index))
+        elif token.plain == "}" and opened and (index == 0 or tokens[index - 1].end):
+            name, start = opened.pop()
+            if name:
+                found[name] = (start, index)
+    return found
+
+
+def _is_all(token: Token) -> bool:
+    return len(token.parts) == 1 and token.parts[0].text in ("$@", "${@}", "$*") and not token.end
 
 
 def _given(documents: Sequence[Here], scope: Scope, script: Script) -> tuple[tuple[str, int], ...]:
@@ -158,6 +207,7 @@ def _take(
     if declares or all(_assigned(token) for token in tokens):
         for token in tokens:
             if (match := _assigned(token)) is not None:
+                _note_branch(match[1], within, script)
                 _assign(token, match, scope)
         return
     own = Scope(dict(scope.variables), scope.arrays)
@@ -178,13 +228,28 @@ def _take(
     if words[0].is_flag and script.commands:
         script.commands[-1].stray.extend(words)
     else:
-        script.commands.append(Command(words, own.variables, within, given))
+        branched = _named(tokens) & script.branched if script.branched else ()
+        script.commands.append(Command(words, own.variables, within, given, branched=tuple(sorted(branched))))
 
 
 def _assigned(token: Token) -> re.Match[str] | None:
     """The name that a word assigns to."""
     first = token.parts[0] if token.parts else None
     return _ASSIGNED.match(first.text) if first and first.quote == "literal" else None
+
+
+def _note_branch(name: str, within: Sequence[str], script: Script) -> None:
+    """Remember what is set where no reading tells whether it is: what is set again outside is known again."""
+    if within:
+        script.branched.add(name)
+    else:
+        script.branched.discard(name)
+
+
+def _named(tokens: list[Token]) -> set[str]:
+    """Variables that words name."""
+    parts = (part.text for token in tokens for part in token.parts if part.quote != "literal")
+    return {name for text in parts for name in _REFERENCE.findall(text)}
 
 
 def _names(command: list[Token]) -> set[str]:

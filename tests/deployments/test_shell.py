@@ -190,3 +190,37 @@ def test_hostile_scripts_end_soon(text: str, tmp_path: Path) -> None:
     with contextlib.suppress(InputError):
         read(written(tmp_path, "run.sh", text))
     assert time.process_time() - before < 4.0
+
+
+def test_arguments_of_a_function_are_those_of_its_call(tmp_path: Path) -> None:
+    text = """
+        launch() {
+          echo "$1"
+          vllm serve qwen3-8b "$@"
+        }
+        cat > c.yaml <<EOF
+        max-num-seqs: 3
+        EOF
+        launch -tp 2 --config c.yaml
+    """
+    (one,) = read(written(tmp_path, "run.sh", text))
+    assert one.scenario["parallelism"] == {"tp": 2}
+    assert one.scenario["engine"]["max_sequences"] == 3
+    (one,) = read(written(tmp_path, "run.sh", 'vllm serve qwen3-8b "$@"\n'))
+    assert kinds(one)["$@"] == "not_understood"
+
+
+def test_what_a_branch_sets_is_said(tmp_path: Path) -> None:
+    text = """
+        A=(--port 1)
+        if [ -n "$X" ]; then A+=(-tp 2); N=4; fi
+        M=qwen3-8b
+        vllm serve $M "${A[@]}"
+        N=5
+        vllm serve $M --max-num-seqs $N
+    """
+    first, second = read(written(tmp_path, "run.sh", text))
+    assert first.scenario["parallelism"] == {"tp": 2}
+    assert kinds(first)["$A"] == "assumed"
+    assert "$M" not in kinds(first)
+    assert "$N" not in kinds(second)
