@@ -210,7 +210,11 @@ def in_image(
         and _is_unclear(arguments, entry and images.OWN_VERSIONS.search(image) is not None)
     ):
         files.miss(name, f"the image is one of {tool}, but what it starts is not known here", line)
-    return [replace(one, image=image, image_line=line, environment={**environment, **one.environment}) for one in found]
+    out = []
+    for one in found:
+        changed = {name: it for name, it in one.environment.items() if it[0] != environment.get(name, ("",))[0]}
+        out.append(replace(one, image=image, image_line=line, environment={**environment, **changed}))
+    return out
 
 
 def _is_unclear(arguments: Sequence[Word], entry: bool) -> bool:

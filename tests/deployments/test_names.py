@@ -145,10 +145,18 @@ def test_a_dtype_beside_a_narrow_format_says_that_it_sets_nothing(tmp_path: Path
         "s3://bucket/checkpoints/Llama-3.1-8B-Instruct/1/",
         "hf://meta-llama/Llama-3.1-8B-Instruct@main",
         "./Llama-3.1-8B-Instruct",
+        "/data/trial--1/Llama-3.1-8B-Instruct",
     ],
 )
 def test_where_a_model_lies_says_which_it_is(reference: str, tmp_path: Path) -> None:
     assert served(tmp_path, "", reference).scenario["model"] == "llama-3.1-8b"
+
+
+def test_the_last_folder_may_say_the_format(tmp_path: Path) -> None:
+    one = served(tmp_path, "", "/models/llama-3.1-8b/fp8")
+    assert (one.scenario["model"], one.scenario["weights"]) == ("llama-3.1-8b", "fp8")
+    one = served(tmp_path, "", "/models/llama-3.1-8b/")
+    assert "weights" not in one.scenario
 
 
 @pytest.mark.parametrize(
