@@ -6,6 +6,7 @@ the answer and is not understood is a finding of its own kind, never left out.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,11 +24,13 @@ from llmperf.deployments import (
     kubernetes,
     llm_d,
     production_stack,
+    ray_serve,
+    skypilot,
     torchtitan,
 )
 from llmperf.deployments.deployment import Deployment, Draft, Finding
-from llmperf.deployments.launch import Files
 from llmperf.deployments.node import Node
+from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import from_mapping
 from llmperf.errors import InputError, Problem
 from llmperf.files import toml
@@ -36,7 +39,17 @@ from llmperf.files.yaml import parse_yaml_stream
 
 __all__ = ["Deployment", "Finding", "is_deployment", "read"]
 
-FORMATS: tuple[Any, ...] = (kubernetes, kserve, dynamo, production_stack, llm_d, compose, config_file)
+FORMATS: tuple[Any, ...] = (
+    kubernetes,
+    kserve,
+    dynamo,
+    production_stack,
+    llm_d,
+    ray_serve,
+    skypilot,
+    compose,
+    config_file,
+)
 """Formats of YAML documents, the first that recognizes one wins: modules with `recognizes` and `read`."""
 
 SUPPORTED = (
@@ -46,6 +59,9 @@ SUPPORTED = (
     "KServe InferenceService",
     "DynamoGraphDeployment",
     "Helm values of the vLLM production stack and of llm-d",
+    "VLLMRuntime",
+    "Ray Serve LLM and RayService",
+    "SkyPilot tasks",
     "Docker Compose",
     "torchtitan TOML",
     "DeepSpeed JSON",
@@ -59,6 +75,10 @@ _STARTS = re.compile(
     rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
     rb"docker\s+run|--tensor-model-parallel-size"
 )
+_DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
+_HELM = "is it a Helm template? give what helm template makes of it"
+MAX_SPLIT = 200
+"""Most documents of a file that are read one by one, where not all can be read."""
 _SCENARIO = {"hardware", "workload", "parallelism", "extends", "weights", "engine", "placement"}
 
 
@@ -85,15 +105,21 @@ def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
     file = Path(path)
     content = read_bytes(file)
     opened = [str(file)]
+    unread: list[Finding] = []
     try:
-        found = _found(content, file, hardware, opened)
+        found = _found(content, file, hardware, opened, unread)
     except InputError as error:
         raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
     if not found:
-        text = "is no deployment file that is known here, or deploys no model"
-        raise InputError(Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}"))
-    finished = (one.finished() if isinstance(one, Draft) else one for one in _whole(found))
-    return _distinct([replace(one, files=tuple(dict.fromkeys((*opened, *one.files)))) for one in finished])
+        raise InputError(_nothing(file, unread))
+    finished = [one.finished() if isinstance(one, Draft) else one for one in _whole(found)]
+    read_files = tuple(dict.fromkeys(opened))
+    return _distinct(
+        [
+            replace(one, files=tuple(dict.fromkeys((*read_files, *one.files))), findings=(*one.findings, *unread))
+            for one in finished
+        ]
+    )
 
 
 def is_deployment(path: str | Path) -> bool:
@@ -103,7 +129,7 @@ def is_deployment(path: str | Path) -> bool:
         content = read_bytes(file)
         if file.suffix == ".toml" or _is_script(content, file):
             return True
-        documents = _documents(content, file)
+        documents = _documents(content, file, [])
     except InputError:
         return False
     roots = [Node(document.data, document) for document in documents]
@@ -119,7 +145,17 @@ def is_deployment(path: str | Path) -> bool:
     return False
 
 
-def _found(content: bytes, file: Path, hardware: str | None, opened: list[str]) -> Sequence[Deployment | Draft]:
+def _nothing(file: Path, unread: Sequence[Finding]) -> list[Problem]:
+    """Why a file gives no deployment: what of it could not be read, or that it is of no known kind."""
+    if unread:
+        return [Problem(one.message, one.name, str(file), one.line) for one in unread]
+    text = "is no deployment file that is known here, or deploys no model"
+    return [Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}")]
+
+
+def _found(
+    content: bytes, file: Path, hardware: str | None, opened: list[str], unread: list[Finding]
+) -> Sequence[Deployment | Draft]:
     name = str(file)
     if file.suffix == ".toml":
         document = toml.parse(content, name)
@@ -127,19 +163,18 @@ def _found(content: bytes, file: Path, hardware: str | None, opened: list[str]) 
             return []
         return torchtitan.read(from_mapping(Node(document.data, document)), file.stem, name, hardware)
     if _is_script(content, file):
-        return command_line.read_script(decoded(content, name), name, _beside(file, [], opened), hardware)
-    documents = _documents(content, file)
+        return command_line.read_script(decoded(content, name), _beside(file, [], opened, unread), hardware)
+    documents = _documents(content, file, unread)
     roots = [Node(document.data, document) for document in documents if document.data is not None]
-    return _of_documents(roots, file, hardware, opened)
-
-
-def _of_documents(roots: list[Node], file: Path, hardware: str | None, opened: list[str]) -> list[Deployment | Draft]:
-    files = _beside(file, roots, opened)
-    found: list[Deployment | Draft] = []
     roots = [inner for root in roots for inner in _listed(root)]
+    return _of_documents(roots, file, hardware, _beside(file, roots, opened, unread))
+
+
+def _of_documents(roots: list[Node], file: Path, hardware: str | None, files: Files) -> list[Deployment | Draft]:
+    found: list[Deployment | Draft] = []
     for root in roots:
         if isinstance(root.value, str):
-            found += command_line.read_script(root.value, str(file), files, hardware)
+            found += command_line.read_script(root.value, files, hardware)
         elif isinstance(root.value, list):
             found += command_line.read_list(root, files, hardware)
         elif huggingface.recognizes(root.value):
@@ -161,16 +196,45 @@ def _is_script(content: bytes, file: Path) -> bool:
     return file.suffix not in (".yaml", ".yml", ".json") and _STARTS.search(content) is not None
 
 
-def _documents(content: bytes, file: Path) -> list[Document]:
+def _documents(content: bytes, file: Path, unread: list[Finding]) -> list[Document]:
+    """The documents of a file; one of several that cannot be read is said in `unread`, the others stand."""
     if file.suffix == ".json":
         return [parse_json(content, str(file))]
     try:
         return parse_yaml_stream(content, str(file))
     except InputError as error:
-        if b"{{" in content:
-            hint = "is it a Helm template? give what helm template makes of it"
-            raise InputError([replace(problem, suggestion=hint) for problem in error.problems]) from None
-        raise
+        whole = [replace(problem, suggestion=_HELM) for problem in error.problems] if b"{{" in content else None
+        found = _one_by_one(content, file, unread)
+        if found:
+            return found
+        raise InputError(whole or error.problems) from None
+
+
+def _one_by_one(content: bytes, file: Path, unread: list[Finding]) -> list[Document]:
+    """Those documents of a stream that can be read, where some of them cannot."""
+    found: list[Document] = []
+    starts = [0, *(match.start() for match in _DOCUMENT.finditer(content))]
+    if not 2 < len(starts) + 1 <= MAX_SPLIT:
+        return found
+    missed: list[Finding] = []
+    for start, end in itertools.pairwise([*starts, len(content)]):
+        before = content.count(b"\n", 0, start)
+        text = content[start:end]
+        try:
+            read = parse_yaml_stream(text, str(file)) if text.strip() else []
+        except InputError as error:
+            line = before + 1 + text.startswith(b"---")
+            why = "is a template and was not read" if b"{{" in text else f"was not read: {error.problems[0].message}"
+            said = f"the document at line {line} {why}"
+            missed.append(Finding("not_understood", "document", message=said, line=line))
+            continue
+        for one in read:
+            lines = {path: line + before for path, line in one.lines.items()}
+            found.append(replace(one, lines=lines))
+    if any(document.data is not None for document in found):
+        unread += missed
+        return found
+    return []
 
 
 def _listed(root: Node) -> list[Node]:
@@ -180,31 +244,33 @@ def _listed(root: Node) -> list[Node]:
     return [root]
 
 
-def _beside(file: Path, roots: list[Node], opened: list[str]) -> Files:
-    """What a command's file of flags may be: a key of a ConfigMap of the file, or a plain file in its folder.
+def _beside(file: Path, roots: list[Node], opened: list[str], unread: list[Finding]) -> Files:
+    """What a command may name: a key of a ConfigMap of the file, or a plain file in its folder.
 
     The names of files that are read go to `opened`.
     """
+    maps = {root.at("metadata", "name").text(): root.at("data") for root in roots if root.kind() == "ConfigMap"}
+    variables = {
+        name: {key: (node.text(), node.line) for key, node in data.entries().items() if isinstance(node.value, str)}
+        for name, data in maps.items()
+    }
 
     def wanted(name: str) -> tuple[bytes, str] | None:
-        for root in roots:
-            if isinstance(root.value, dict) and root.value.get("kind") == "ConfigMap":
-                data = root.value.get("data")
-                text = data.get(name) if isinstance(data, dict) else None
-                if isinstance(text, str):
-                    return text.encode(), f"{file} ({name})"
+        held = next((values[name] for values in variables.values() if name in values), None)
+        if held is not None:
+            return held[0].encode(), f"{file} ({name})"
         path = file.parent / name
         if not _lies_beside(path, file):
             return None
         opened.append(str(path))
         return read_bytes(path), str(path)
 
-    return wanted
+    return Files(wanted, variables, unread, str(file), bool(roots))
 
 
 def _lies_beside(path: Path, file: Path) -> bool:
-    """Whether a path is a YAML file in a file's folder, and no link to what lies elsewhere."""
-    if path.suffix not in (".yaml", ".yml"):
+    """Whether a path is a YAML file or a script in a file's folder, and no link to what lies elsewhere."""
+    if path.suffix not in (".yaml", ".yml", ".sh", ".bash"):
         return False
     try:
         target = path.resolve()

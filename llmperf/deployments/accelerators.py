@@ -21,11 +21,28 @@ LABELS = (
     "eks.amazonaws.com/instance-gpu-name",
     "node.kubernetes.io/instance-type",
     "beta.kubernetes.io/instance-type",
+    "accelerators",
+    "accelerator_type",
 )
-"""Labels of nodes that name an accelerator or a machine, the most exact first."""
+"""Labels of nodes that name an accelerator or a machine, the most exact first; the last two are keys of SkyPilot and of
+Ray."""
 
 RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "gpu", "habana.ai/gaudi", "google.com/tpu", "aws.amazon.com/neuron")
 """Resources that count accelerators; ``gpu`` is NVIDIA Dynamo's."""
+
+SHARING = {
+    "nvidia.com/gpu.sharing-strategy": ("none", ""),
+    "nvidia.com/gpu.replicas": ("0", "1", ""),
+    "cloud.google.com/gke-gpu-sharing-strategy": ("none", ""),
+    "cloud.google.com/gke-max-shared-clients-per-gpu": ("0", "1", ""),
+}
+"""Labels that say whether a device is shared, and the values with which it is not."""
+SHARED = "the GPU is shared with other pods, which use the same memory and time: a whole one is taken"
+SHARES = re.compile(
+    r".*\.shared|nvidia\.com/(gpumem|gpumem-percentage|gpucores|vgpu)|aliyun\.com/gpu-.*|volcano\.sh/(v?gpu-.*)"
+    r"|tencent\.com/vcuda-.*|gpu-(fraction|memory)|nvidia\.com/mps.*|.*/shared-gpu"
+)
+"""Resources and annotations that ask for a part of a device: the NVIDIA device plugin, HAMi, Volcano, GPU managers."""
 
 PRODUCTS = {
     "h100-80gb-hbm3": "h100-sxm",
@@ -50,6 +67,9 @@ PRODUCTS = {
     "a100-80gb-pcie": "a100-pcie-80gb",
     "a100-pcie-40gb": "a100-pcie-40gb",
     "a100-80gb": "a100-sxm-80gb",
+    "a100-80g": "a100-sxm-80gb",
+    "a100-40g": "a100-sxm-40gb",
+    "v100-32gb": "v100-sxm-32gb",
     "tesla-a100": "a100-sxm-40gb",
     "l4": "l4",
     "l40": "l40",
@@ -81,6 +101,7 @@ PRODUCTS = {
 
 _MIG = re.compile(r"mig-(\d+g\.\d+gb)")
 _SHARED = re.compile(r"-(shared|mig-.*)$")
+_IS_SHARED = re.compile(r"-shared\s*$", re.IGNORECASE)
 
 
 def product(value: str) -> str | None:
@@ -114,6 +135,11 @@ def settle(draft: Draft, labels: Mapping[str, list[str]], hardware: str | None, 
     labels : mapping of str to list of str
         Values that each label of `LABELS` may have.
     """
+    for label, allowed in labels.items():
+        whole = SHARING.get(label)
+        shared = label in LABELS and any(_IS_SHARED.search(value) for value in allowed)
+        if shared or (whole and any(value.strip().lower() not in whole for value in allowed)):
+            draft.say("not_modelled", label, SHARED, line=line)
     if hardware is not None:
         draft.settings["hardware"] = hardware
     for label in LABELS:

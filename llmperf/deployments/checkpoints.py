@@ -43,6 +43,14 @@ _QUANTIZED = re.compile(
     r"|(bnb-4bit)|quantized[-_.](w4a16|w8a8)|(w4a16)(?:-g128)?|(w8a8)(?:-int8)?|(int4|int8)|(bf16))$",
     re.IGNORECASE | re.ASCII,
 )
+_PART = r"([A-Za-z0-9](?:[\w.]|-(?!-))*)"
+_CACHED = re.compile(rf"(?:^|/)(?:models--{_PART}--{_PART}(?:/.*)?|{_PART}--{_PART}/?)$", re.ASCII)
+"""Folders that are called as an organization and its model: those of the Hugging Face cache, and plain ones."""
+_NAMELESS = re.compile(
+    r"v?\d+(\.\d+)*|[0-9a-f]{7,64}|snapshots|main|latest|hf|hf[-_]?(checkpoint|model)s?|checkpoints?|models?|weights"
+    r"|fp8|fp16|bf16|int4|int8|safetensors|\.*",
+    re.ASCII | re.IGNORECASE,
+)
 _SUFFIX = re.compile(r"[-_](?:instruct|chat|it|hf|base|v0\.\d|\d{4})$", re.IGNORECASE | re.ASCII)
 _METHODS = {"int4": "awq", "w8a8": "w8a8-int8", "bf16": "none"}
 W8A16 = weight_only("gptq", 8, 128, zero=8)
@@ -106,7 +114,7 @@ def settle(draft: Draft) -> None:
         return
     flag = draft.by["_model"]
     plain = _without_scheme(str(reference))
-    exact = in_catalog(plain)
+    exact = in_catalog(plain) if plain == str(reference) or "/" in plain else None
     served = draft.settings.get("_served")
     if exact is None and _on_disk(plain):
         draft.settings["model"] = plain
@@ -129,11 +137,26 @@ def settle(draft: Draft) -> None:
 
 
 def _without_scheme(reference: str) -> str:
-    """``hf://org/name:revision`` as ``org/name``; folders and URLs of other stores keep their last part only."""
+    """``hf://org/name:revision`` as ``org/name``; folders and URLs of other stores by what of them names a model.
+
+    A folder of the Hugging Face cache (``models--org--name/snapshots/...``) is that model; an OCI artifact is called as
+    its repository or as its tag; of other paths the last part that is no number, revision or word for any checkpoint.
+    """
+    if match := _CACHED.search(reference):
+        return f"{match[1] or match[3]}/{match[2] or match[4]}"
     scheme, separator, rest = reference.partition("://")
-    if not separator:
+    if separator and scheme == "hf":
+        return rest.partition("@")[0].partition(":")[0]
+    if not separator and not reference.startswith(("/", ".", "~")):
         return reference
-    return rest.partition(":")[0] if scheme == "hf" else rest.rstrip("/").rpartition("/")[2]
+    parts = [part for part in rest.split("/") if part] if separator else [p for p in reference.split("/") if p]
+    name = next((part for part in reversed(parts) if not _NAMELESS.fullmatch(part)), parts[-1] if parts else "")
+    if parts and name != parts[-1] and _QUANTIZED.search(f"-{parts[-1]}"):  # /models/llama-3.1-8b/fp8
+        return f"{name}-{parts[-1]}"
+    if scheme == "oci" and separator:
+        repository, _, tag = name.partition("@")[0].partition(":")
+        return tag if by_its_name(repository)[0] is None and by_its_name(tag)[0] else repository
+    return name
 
 
 def _on_disk(reference: str) -> bool:

@@ -6,14 +6,14 @@ Keys: docs.docker.com/reference/compose-file (services, deploy, build).
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files, Launch, argument, find, found_in, in_image
+from llmperf.deployments.expansion import interpolated
+from llmperf.deployments.launch import Launch, in_image
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, deployed
-from llmperf.deployments.shell import parse
-from llmperf.deployments.words import SHELL, Word, expanded
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word
 from llmperf.errors import InputError, Problem
 
 FORM = "Docker Compose file"
@@ -29,47 +29,48 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     """The services that start a server."""
     drafts = []
     for name, service in root.at("services").entries().items():
-        for launch in _launches(service):
+        for launch in _launches(name, service, files):
             scale = service.at("deploy", "replicas") or service.at("scale")
             place = Place(name, root.file, FORM, service.line, files, hardware, scale.whole(1))
             drafts.append(deployed(place, launch, _devices(service)))
     return drafts
 
 
-def _launches(service: Node) -> list[Launch]:
+def _launches(name: str, service: Node, files: Files) -> list[Launch]:
     variables = _environment(service.at("environment"))
     image = service.at("image")
     entry, command = _words(service.at("entrypoint")), _words(service.at("command"))
-    words = expanded([*entry, *command], {}, SHELL)  # Compose knows the host's variables, which no file of ours tells
-    index = argument(words)
-    if index is not None:
-        known = {name: value for name, (value, _) in variables.items()}
-        parsed = parse(words[index].text.replace("$$", "$"), service.file, words[index].line or 1, known)
-        found = [found_in(command, None) for command in parsed.commands]
-        return [replace(one, image=image.text(), image_line=image.line, environment=variables) for one in found if one]
-    single = find(words) if entry else in_image(image.text(), image.line, tuple(words), variables)
-    if single is None:
-        return []
-    return [replace(single, image=image.text(), image_line=image.line, environment=variables)]
+    own = _interpolated(Word(image.text(), image.line)).text
+    return in_image(own, image.line, [*entry, *command], variables, files, name, not entry)
 
 
 def _words(node: Node) -> list[Word]:
-    """A command: a list, or a text as a shell would split it; ``$$`` stands for ``$``."""
+    """A command: a list, or a text as a shell would split it."""
     if isinstance(node.value, str):
         try:
             parts = shlex.split(node.value)
         except ValueError as error:
             message = f"is not a command: {str(error).lower()}"
             raise InputError(Problem(message, node.path, node.file, node.line)) from None
-        return [Word(text, node.line) for text in parts]
-    return [Word(item.text(), item.line) for item in node.items()]
+        return [_interpolated(Word(text, node.line)) for text in parts]
+    return [_interpolated(Word(item.text(), item.line)) for item in node.items()]
+
+
+def _interpolated(word: Word) -> Word:
+    """A word with what Compose puts in (``$$`` is ``$``); of the host's variables the defaults alone are known."""
+    pieces = [interpolated(piece, {}) for piece in word.text.split("$$")]
+    return Word("$".join(text for text, _ in pieces), word.line, tuple(name for _, names in pieces for name in names))
 
 
 def _environment(node: Node) -> dict[str, tuple[str, int | None]]:
+    """Variables of a service; those that are the host's are not known."""
     if isinstance(node.value, list):
         pairs = [(item.text().partition("="), item.line) for item in node.items()]
-        return {name: (value, line) for (name, equals, value), line in pairs if equals}
-    return {name: (value.text(), value.line) for name, value in node.entries().items() if value}
+        given = {name: Word(value, line) for (name, equals, value), line in pairs if equals}
+    else:
+        given = {name: Word(value.text(), value.line) for name, value in node.entries().items() if value}
+    words = {name: _interpolated(word) for name, word in given.items()}
+    return {name: (word.text, word.line) for name, word in words.items() if not word.missing}
 
 
 def _devices(service: Node) -> tuple[str, int] | None:

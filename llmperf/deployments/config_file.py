@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import TOOLS, Files, Launch, drafted
+from llmperf.deployments.launch import TOOLS, Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply
 from llmperf.deployments.pods import Place, deployed
+from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import from_mapping, normal
 from llmperf.scenarios.components import COMPONENTS
 from llmperf.scenarios.keys import FLAT, JUDGED, NOT_YET, SCALARS, SECTIONS, SEVERAL

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from llmperf.deployments import training
-from llmperf.deployments.deployment import Deployment, Draft
+from llmperf.deployments.deployment import Deployment, Draft, Flag
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply, switch, text, whole
 from llmperf.deployments.words import from_mapping
@@ -40,9 +40,9 @@ UNMODELLED = {
 }  # fmt: skip
 
 RULES = {
-    "train-batch-size": whole("training.global_batch", unset=("auto",)),
-    "train-micro-batch-size-per-gpu": whole("training.micro_batch", unset=("auto",)),
-    "gradient-accumulation-steps": whole("training.accumulation", unset=("auto",)),
+    "train-batch-size": whole("training.global_batch"),
+    "train-micro-batch-size-per-gpu": whole("training.micro_batch"),
+    "gradient-accumulation-steps": whole("training.accumulation"),
     "zero-optimization.stage": whole("training.zero", least=0),
     "zero-optimization.offload-optimizer.device": text("training.offload_optimizer"),
     "zero-optimization.offload-param.device": text("training.offload_parameters"),
@@ -61,9 +61,18 @@ def recognizes(data: Any) -> bool:
     return isinstance(data, Mapping) and any(key in data for key in KEYS)
 
 
+def _is_auto(flag: Flag) -> bool:
+    """Whether Hugging Face's Trainer fills in what becomes a value here."""
+    return flag.value.strip().lower() == "auto" and flag.name in RULES
+
+
 def read(root: Node, name: str, hardware: str | None) -> list[Deployment]:
     """The job of a configuration; it names neither model nor devices."""
     draft = Draft(name, root.file, 1, "DeepSpeed configuration")
-    apply(OPTIONS, from_mapping(root), draft)
+    flags = from_mapping(root)
+    apply(OPTIONS, [flag for flag in flags if not _is_auto(flag)], draft)
+    for flag in flags:
+        if _is_auto(flag):
+            draft.note("not_understood", flag, "the Trainer sets it, by its own arguments")
     draft.say("not_understood", "model", "a DeepSpeed configuration names no model and no devices; give them")
     return [training.refused(draft, "deepspeed", hardware)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from llmperf.deployments.deployment import Draft, printable
 
@@ -13,8 +14,38 @@ TOOLS = (
 )
 """Patterns in the name of an image, and the tool that it runs."""
 
+OTHERS = (
+    (r"text-generation-inference|/tgi|huggingface-pytorch-tgi", "text-generation-inference"),
+    (r"llama\.cpp|llama-cpp|llama-server", "llama.cpp"),
+    (r"ollama/|ollama$", "ollama"),
+    (r"lmdeploy", "lmdeploy"),
+    (r"mlc-llm|mlc_llm", "mlc-llm"),
+    (r"aphrodite", "aphrodite"),
+    (r"localai|local-ai", "LocalAI"),
+    (r"tabbyapi", "TabbyAPI"),
+    (r"nvcr\.io/nim/", "NVIDIA NIM"),
+    (r"text-embeddings-inference", "text-embeddings-inference"),
+)
+"""Patterns in the name of an image, and the server of models that it runs, whose flags are not read here."""
+
+OTHER_PROGRAMS = {
+    "text-generation-launcher": "text-generation-inference",
+    "llama-server": "llama.cpp",
+    "llama-box": "llama.cpp",
+    "ollama": "ollama",
+    "lmdeploy": "lmdeploy",
+    "mlc_llm": "mlc-llm",
+    "aphrodite": "aphrodite",
+    "koboldcpp": "koboldcpp",
+    "llama_cpp.server": "llama.cpp",
+    "lmdeploy.serve.openai.api_server": "lmdeploy",
+    "fastchat.serve.model_worker": "FastChat",
+}
+"""Programs and modules that serve models, and whose flags are not read here."""
+_SERVE = {"ollama": ("serve", "run"), "lmdeploy": ("serve",), "mlc_llm": ("serve",), "aphrodite": ("run",)}
+
 OWN_VERSIONS = re.compile(
-    r"(^|/)(vllm/vllm-|vllm/vllm$|vllm-openai|lmcache/vllm-openai|rocm/vllm|lmsysorg/sglang|tensorrt-llm/release|tensorrt-llm$)"
+    r"(^|/)(vllm/vllm-|vllm/vllm$|(?<!lmcache/)vllm-openai|rocm/vllm|lmsysorg/sglang|tensorrt-llm/release|tensorrt-llm$)"
 )
 """Images whose tag is the version of the tool itself, not that of what packs it."""
 
@@ -37,6 +68,21 @@ def tool_of(image: str) -> str | None:
     if match := _TRITON.search(image):
         return "tensorrt-llm" if match[3] == "trtllm" else "vllm"
     return next((tool for pattern, tool in TOOLS if re.search(pattern, name)), None)
+
+
+def other_server(image: str) -> str | None:
+    """The server of models that an image runs, whose flags are not read here."""
+    name = _repository(image).lower()
+    return next((tool for pattern, tool in OTHERS if re.search(pattern, name)), None)
+
+
+def other_command(words: Sequence[str]) -> tuple[str, str] | None:
+    """The program of a command and the server of models that it is, whose flags are not read here."""
+    for word, following in zip(words, (*words[1:], ""), strict=True):
+        name = word.rpartition("/")[2]
+        if name in OTHER_PROGRAMS and following in _SERVE.get(name, (following,)):
+            return name, OTHER_PROGRAMS[name]
+    return None
 
 
 def _repository(image: str) -> str:

@@ -10,11 +10,13 @@ from dataclasses import replace
 
 from llmperf.deployments import images
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.launch import Files, Launch, drafted
+from llmperf.deployments.keys import COPIES, POD, Keys
+from llmperf.deployments.launch import Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import apply
 from llmperf.deployments.pods import (
     Place,
+    arguments,
     containers,
     deployed,
     devices,
@@ -22,14 +24,58 @@ from llmperf.deployments.pods import (
     labels_of,
     launches,
     served,
+    shares,
 )
-from llmperf.deployments.reasons import DISAGGREGATED
-from llmperf.deployments.words import KUBERNETES, Word, expanded
+from llmperf.deployments.reasons import DISAGGREGATED, LORA
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word
 
 KINDS = ("InferenceService", "LLMInferenceService")
 MOUNTED = "/mnt/models"
 """Where KServe puts the model that ``storageUri`` names."""
 FOLDERS = ("--model-dir", "--model_dir")
+
+
+LLM = Keys(
+    "LLMInferenceService",
+    (
+        "model.uri", "model.name", "replicas", "parallelism", "parallelism.*", "template", "prefill",
+    ),
+    {
+        ("not_modelled", LORA): ("model.lora", "lora"),
+        ("not_modelled", "KV cache in other memory is not modelled"): ("workload.kvCacheOffloading",),
+        ("not_understood", "these settings are not in this file, and may set the layout"): ("baseRefs",),
+        ("not_understood", "pods of a server on several nodes are told by parallelism alone"): ("worker",),
+        ("assumed", COPIES): ("scaling", "autoscaling", "minReplicas", "maxReplicas"),
+        ("ignored", POD): (
+            "router", "model.criticality", "storage*", "labels", "annotations", "tracing", "model.framework",
+            "model.version",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``LLMInferenceService``: kserve/kserve, pkg/apis/serving, llm_inference_service_types.go."""
+
+
+PREDICTOR = Keys(
+    "a predictor",
+    (
+        "minReplicas", "maxReplicas", "nodeSelector", "affinity", "workerSpec", "containers", "initContainers",
+        "model.modelFormat", "model.runtime", "model.args", "model.env", "model.envFrom", "model.resources",
+        "model.storageUri", "model.command", "model.image", "model.name",
+    ),
+    {
+        ("assumed", COPIES): ("scaleMetric*", "scaleTarget", "autoScaling", "canary*"),
+        ("not_understood", "where the model lies is told elsewhere"): ("model.storage",),
+        ("ignored", POD): (
+            "model.protocolVersion", "model.runtimeVersion", "model.*Probe", "model.ports", "model.volumeMounts",
+            "model.securityContext", "model.imagePullPolicy", "model.lifecycle", "model.workingDir", "tolerations",
+            "serviceAccountName", "volumes", "imagePullSecrets", "timeout", "batcher", "logger", "*Policy",
+            "containerConcurrency", "annotations", "labels", "securityContext", "runtimeClassName", "hostNetwork",
+            "priorityClassName", "deploymentStrategy", "terminationGracePeriodSeconds", "hostIPC", "schedulerName",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``spec.predictor``: kserve/kserve, pkg/apis/serving/v1beta1, predictor.go and component.go."""
 
 
 def recognizes(root: Node) -> bool:
@@ -75,13 +121,12 @@ def _runtime(model: Node, others: list[Node]) -> Node | None:
 
 def _model(predictor: Node, model: Node, runtime: Node | None, place: Place) -> Draft:
     """A model on a runtime: the runtime's command with the model's arguments, or the Hugging Face runtime's."""
-    variables = environment(model.at("env"))
-    known = {name: value for name, (value, _) in variables.items()}
-    words = expanded([Word(item.text(), item.line) for item in model.at("args").items()], known, KUBERNETES)
-    launch = Launch("vllm", (), "huggingfaceserver", environment=variables)
+    variables = environment(model, place.files)
+    words = arguments(model.at("args"), variables)
+    launch = Launch("vllm", (), "huggingfaceserver", environment=variables, shares=shares(model))
     asked = devices(model)
     for container in containers(runtime.at("spec")) if runtime else []:
-        found = next(launches(container), None)
+        found = next(iter(launches(container, place.files)), None)
         if found is not None:
             launch = replace(found, environment={**found.environment, **variables})
             asked = asked or devices(container)
@@ -89,6 +134,7 @@ def _model(predictor: Node, model: Node, runtime: Node | None, place: Place) -> 
     uri = model.at("storageUri")
     launch = replace(launch, words=_on_storage([*launch.words, *words], uri))
     draft = drafted(launch, place.name, place.file, place.line, place.form, place.files)
+    PREDICTOR.tell(draft, predictor)
     _workers(predictor.at("workerSpec"), draft, launch)
     pods = draft.settings.get("parallelism.pp", 1) if predictor.at("workerSpec") else 1
     return deployed(replace(place, pods=pods), launch, asked, draft)
@@ -143,13 +189,13 @@ def _worker(spec: Node, model: Node, place: Place) -> Draft:
     main = next(
         (one for one in containers(template) if one.at("name").text() in ("main", "")), Node(None, spec.document)
     )
-    variables = environment(main.at("env"))
+    variables = environment(main, place.files)
     extra = variables.pop("VLLM_ADDITIONAL_ARGS", ("", None))
-    words = [Word(item.text(), item.line) for key in ("args",) for item in main.at(key).items()]
+    words = arguments(main.at("args"), variables)
     words += [Word(text, extra[1]) for text in extra[0].split()]
     image = main.at("image").text()
-    launch = next(launches(main), None) if main.at("command") else None
-    launch = launch or Launch("vllm", tuple(words), "", image, main.at("image").line, variables)
+    launch = next(iter(launches(main, place.files)), None) if main.at("command") else None
+    launch = launch or Launch("vllm", tuple(words), "", image, main.at("image").line, variables, shares=shares(main))
     if images.tool_of(image) is None:
         launch = replace(launch, image="")
     launch = replace(launch, words=_on_storage(list(launch.words), model))
@@ -164,6 +210,7 @@ def _worker(spec: Node, model: Node, place: Place) -> Draft:
         else:
             flag = Flag("data-parallel-size-local", f"parallelism.{key}", (node.text(),), (), None, node.line)
         apply(launch.options, [flag], draft)
+    LLM.tell(draft, spec)
     local = layout.at("dataLocal").whole(0)
     data = layout.at("data").whole(1)
     pods = -(-data // local) if local else 1

@@ -5,10 +5,12 @@ Objects: kubernetes.io/docs/reference (apps/v1, batch/v1, core/v1); lws.sigs.k8s
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, served
+from llmperf.deployments.scripts import Files
 
 TEMPLATES = {
     "Deployment": ("spec", "template", "spec"),
@@ -21,20 +23,25 @@ TEMPLATES = {
 }
 """Kinds of workloads, and where their pods are described."""
 LEADER_WORKERS = "LeaderWorkerSet"
+SETS = "JobSet"
+COUNTED = ("Deployment", "StatefulSet", "ReplicaSet", "Job", "CronJob", SETS)
+"""Kinds whose pods may together be one server."""
 SCALERS = ("HorizontalPodAutoscaler", "ScaledObject")
 
 
 def recognizes(root: Node) -> bool:
     """Whether a document is such a workload."""
-    return root.kind() in (*TEMPLATES, LEADER_WORKERS)
+    return root.kind() in (*TEMPLATES, LEADER_WORKERS, SETS)
 
 
 def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> list[Draft]:
     """The servers of one workload."""
     kind, name = root.kind(), root.at("metadata", "name").text() or "unnamed"
-    count = root.at("spec", "replicas")
-    replicas = count.whole(1)
-    place = Place(name, root.file, f"Kubernetes {kind}", count.line or root.line, files, hardware, replicas)
+    count, replicas = _count(root, kind)
+    line = count.line or root.line
+    place = Place(name, root.file, f"Kubernetes {kind}", line, files, hardware, replicas, counted=kind in COUNTED)
+    if kind == SETS:
+        return _jobs(root, place)
     template = TEMPLATES.get(kind)
     drafts = served(root.at(*template), place) if template else _leader_workers(root, place)
     if kind == "DaemonSet":
@@ -43,6 +50,27 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     for draft in drafts:
         _scaled(draft, name, others)
     return drafts
+
+
+def _count(root: Node, kind: str) -> tuple[Node, int]:
+    """Pods of a workload: a Job runs as many at once as its parallelism says, but no more than are to complete."""
+    if kind not in ("Job", "CronJob"):
+        return root.at("spec", "replicas"), root.at("spec", "replicas").whole(1)
+    spec = root.at("spec") if kind == "Job" else root.at("spec", "jobTemplate", "spec")
+    count = spec.at("parallelism")
+    pods = count.whole(1)
+    return count, min(pods, spec.at("completions").whole(pods))
+
+
+def _jobs(root: Node, place: Place) -> list[Draft]:
+    """The jobs of a JobSet, each so often as it is replicated."""
+    found: list[Draft] = []
+    for job in root.at("spec", "replicatedJobs").items():
+        spec = job.at("template", "spec")
+        pods = spec.at("parallelism").whole(1) * job.at("replicas").whole(1)
+        name = f"{place.name}/{job.at('name').text() or len(found)}"
+        found += served(spec.at("template", "spec"), replace(place, name=name, replicas=pods, line=job.line))
+    return found
 
 
 def _leader_workers(root: Node, place: Place) -> list[Draft]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from llmperf.deployments import images, sglang, shell, tensorrt_llm, vllm, wrappers
+from llmperf.deployments import images, scripts, sglang, shell, tensorrt_llm, vllm, wrappers
 from llmperf.deployments.deployment import Draft, Finding, Flag, printable
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply
+from llmperf.deployments.scripts import SHELLS, Files
 from llmperf.deployments.words import Word, flags, from_mapping
 from llmperf.errors import InputError
 from llmperf.files.yaml import parse_yaml_stream
-
-Files = Callable[[str], tuple[bytes, str] | None]
-"""Content and name of a file that a command names, where the deployment has it."""
 
 TOOLS: dict[str, Any] = {"vllm": vllm, "sglang": sglang, "tensorrt-llm": tensorrt_llm}
 """Tools that serve models: modules with `OPTIONS` and `environment`."""
@@ -39,11 +37,9 @@ SERVERS = {"vllm": ("vllm", "serve"), "sglang": ("sglang", "serve"), "trtllm-ser
 """Programs: the tool, and the subcommand that serves."""
 
 NO_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "mm_embedding_serve", "grpc")
-SHELLS = ("sh", "bash", "dash", "ash", "zsh")
-MAX_SHELLS = 3
-"""Most shells that call each other."""
-_COMMAND = re.compile(r"-[a-z]*c")
-_TALK = ("echo", "printf", "pip", "curl", "wait-for-it")
+CONTAINERS = ("docker", "podman", "nerdctl")
+UNREAD = "which is not read here: it may use the same devices"
+_VARIABLE = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
 _DOCKER_SWITCHES = {"-d", "-i", "-t", "-it", "-ti", "-dit", "-itd", "--rm", "--privileged", "--init", "--detach", "-P"}
 _NCCL = re.compile(r"(NCCL|RCCL|NVSHMEM|UCX)_(?!DEBUG|SOCKET_|IB_HCA|IB_TC|IB_SL|IB_GID|IB_TIMEOUT|IB_RETRY)\w*")
 
@@ -65,6 +61,12 @@ class Launch:
         Variables and the lines on which they stand.
     within : tuple of str
         Loops and conditions of a script that it stands in: ``for``, ``if``.
+    stray : tuple of Word
+        Lines of flags behind the command, which has ended before them.
+    shares : tuple of (str, int or None)
+        Resources by which its container asks for a part of a device, and their lines.
+    branched : tuple of str
+        Variables of its words that a script sets in a loop or a branch.
     """
 
     tool: str
@@ -74,6 +76,9 @@ class Launch:
     image_line: int | None = None
     environment: Mapping[str, tuple[str, int | None]] = field(default_factory=dict)
     within: tuple[str, ...] = ()
+    stray: tuple[Word, ...] = ()
+    shares: tuple[tuple[str, int | None], ...] = ()
+    branched: tuple[str, ...] = ()
 
     @property
     def options(self) -> Options:
@@ -82,96 +87,143 @@ class Launch:
         return wrappers.extended(options, self.module)
 
 
-def argument(words: Sequence[Word]) -> int | None:
-    """Where the script stands that a command gives to a shell (``bash -c``); None where it calls none."""
-    if not words or PurePosixPath(words[0].text).name not in SHELLS:
-        return None
-    index = next((i for i, word in enumerate(words[1:], 1) if _COMMAND.fullmatch(word.text)), None)
-    return index + 1 if index is not None and index + 1 < len(words) else None
-
-
-def _in_script(script: Word, depth: int) -> Launch | None:
-    """The first server that a script within a command starts."""
-    for command in shell.parse(script.text, "", script.line or 1).commands:
-        found = found_in(command, script.line, depth + 1)
-        if found is not None:
-            return found
-    return None
-
-
-def found_in(command: shell.Command, line: int | None, depth: int = 0) -> Launch | None:
-    """The server that a command of a script starts, with the script's variables, which stand on a line."""
-    found = find(command.words, depth)
-    if found is None:
-        return None
+def of_command(command: shell.Command, files: Files) -> list[Launch]:
+    """The servers that a simple command starts, with the variables that are set where it stands."""
+    words = command.words
+    line = words[0].line if words else None
     own = {name: (value, line) for name, value in command.variables.items()}
-    return replace(found, environment={**own, **found.environment}, within=(*command.within, *found.within))
+    return [
+        replace(
+            found,
+            environment={**own, **found.environment},
+            within=(*command.within, *found.within),
+            stray=(*found.stray, *command.stray),
+            branched=(*found.branched, *command.branched),
+        )
+        for found in _started(words, files)
+    ]
 
 
-def find(words: Sequence[Word], depth: int = 0) -> Launch | None:
-    """The server that a command starts; None where it starts none."""
-    if not words or words[0].text in _TALK:
-        return None
-    index = argument(words)
-    if index is not None:
-        return _in_script(words[index], depth) if depth < MAX_SHELLS else None
-    if PurePosixPath(words[0].text).name in ("docker", "podman", "nerdctl") or words[0].text == "sudo":
-        container = _docker(words)
-        if container is not None:
-            return container
+def _started(words: Sequence[Word], files: Files) -> list[Launch]:
+    if not words or words[0].text in scripts.TALK:
+        return []
+    container = _docker(words, files)
+    if container is not None:
+        return container
+    other = images.other_command([word.text for word in words])
+    if other is not None:
+        files.miss(other[0], f"serves a model with {other[1]}, {UNREAD}", words[0].line)
+        return []
+    found = _server(words)
+    return [found] if found else []
+
+
+def _server(words: Sequence[Word]) -> Launch | None:
+    """The server that a command starts itself, whatever stands before it (``srun``, ``env X=1``, ``numactl``)."""
+    environment: dict[str, tuple[str, int | None]] = {}
     for index, word in enumerate(words):
+        if match := _VARIABLE.fullmatch(word.text):
+            environment[match[1]] = (match[2], word.line)
         name = PurePosixPath(word.text).name
         rest = tuple(words[index + 1 :])
         if word.text == "-m" and rest and rest[0].text in MODULES:
             module = rest[0].text
-            return Launch(MODULES[module], rest[1:], module)
+            return Launch(MODULES[module], rest[1:], module, environment=environment)
         if name in SERVERS:
             tool, command = SERVERS[name]
             if not command and rest and rest[0].text in NO_SERVERS:
                 return None
-            if rest and rest[0].text == "serve":
-                return Launch(tool, rest[1:])
-            if not command:
-                return Launch(tool, rest)
+            serves = bool(rest) and rest[0].text == "serve"
+            if serves or not command:
+                return Launch(tool, rest[1:] if serves else rest, environment=environment)
     return None
 
 
-def _docker(words: Sequence[Word]) -> Launch | None:
-    """``docker run [options] IMAGE [arguments]``."""
+def _docker(words: Sequence[Word], files: Files) -> list[Launch] | None:
+    """``docker run [options] IMAGE [arguments]``; None where a command is no such one."""
     texts = [word.text for word in words]
-    if "run" not in texts:
+    programs = [PurePosixPath(text).name for text in texts[:3]]
+    if "run" not in texts or not any(name in CONTAINERS for name in programs):
         return None
     environment: dict[str, tuple[str, int | None]] = {}
+    entry: list[Word] = []
     index = texts.index("run") + 1
     while index < len(words) and words[index].is_flag:
         word = words[index]
         takes = "=" not in word.text and word.text not in _DOCKER_SWITCHES
         value = words[index + 1].text if takes and index + 1 < len(words) else word.text.partition("=")[2]
-        if word.text.partition("=")[0] in ("-e", "--env"):
+        flag = word.text.partition("=")[0]
+        if flag in ("-e", "--env"):
             name, _, given = value.partition("=")
             environment[name] = (given, word.line)
+        elif flag == "--entrypoint" and value:
+            entry = [Word(value, word.line)]
         index += 2 if takes else 1
     if index >= len(words):
-        return None
+        return []
     image, arguments = words[index], tuple(words[index + 1 :])
-    return in_image(image.text, image.line, arguments, environment)
+    return in_image(image.text, image.line, (*entry, *arguments), environment, files, image.text, not entry)
 
 
 def in_image(
     image: str,
     line: int | None,
-    arguments: tuple[Word, ...],
+    arguments: Sequence[Word],
     environment: Mapping[str, tuple[str, int | None]],
-) -> Launch | None:
-    """What a container of an image starts: a command among the arguments, or the image's own server."""
-    found = find(arguments)
-    if found is None:
-        # of these images only vLLM's starts the server itself, with the arguments as its flags
-        entry = images.tool_of(image) == "vllm" and arguments and "/" not in arguments[0].text.partition("=")[0][:1]
-        if not entry:
-            return None
-        found = Launch("vllm", tuple(arguments))
-    return replace(found, image=image, image_line=line, environment={**environment, **found.environment})
+    files: Files,
+    name: str,
+    entry: bool = True,
+) -> list[Launch]:
+    """The servers that a container starts: those of its command, or the image's own.
+
+    Parameters
+    ----------
+    image : str
+    line : int or None
+        Where the image is named.
+    arguments : sequence of Word
+        The command and its arguments.
+    environment : mapping
+    files : Files
+        Where scripts are looked up, and where is said what serves a model and is not read.
+    name : str
+        Of the container.
+    entry : bool
+        Whether the arguments are those of the image's own program.
+    """
+    known = {key: value for key, (value, _) in environment.items()}
+    other = images.other_server(image)
+    if other is not None:
+        files.miss(name, f"serves a model with {other}, {UNREAD}", line)
+        return []
+    found = [
+        launch for command, its in scripts.of_words(arguments, files, known) for launch in of_command(command, its)
+    ]
+    tool = images.tool_of(image)
+    own = bool(arguments) and "/" not in arguments[0].text.partition("=")[0][:1] and arguments[0].text not in SHELLS
+    # of these images only vLLM's starts the server itself, with the arguments as its flags
+    if not found and entry and tool == "vllm" and own:
+        found = [Launch("vllm", tuple(arguments))]
+    if (
+        not found
+        and tool is not None
+        and _is_unclear(arguments, entry and images.OWN_VERSIONS.search(image) is not None)
+    ):
+        files.miss(name, f"the image is one of {tool}, but what it starts is not known here", line)
+    out = []
+    for one in found:
+        changed = {name: it for name, it in one.environment.items() if it[0] != environment.get(name, ("",))[0]}
+        out.append(replace(one, image=image, image_line=line, environment={**environment, **changed}))
+    return out
+
+
+def _is_unclear(arguments: Sequence[Word], entry: bool) -> bool:
+    """Whether a command may start a server, and only what is not in the file would tell: a script, a variable."""
+    if not arguments:
+        return entry
+    return any(word.missing for word in arguments[:2]) or any(
+        word.text.endswith((".sh", ".bash")) for word in arguments[:3]
+    )
 
 
 def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, files: Files) -> Draft:
@@ -196,6 +248,13 @@ def drafted(launch: Launch, name: str, file: str, line: int | None, form: str, f
     for variable, (value, where) in launch.environment.items():
         if not TOOLS[launch.tool].environment(draft, variable, value, where) and _NCCL.fullmatch(variable):
             draft.say("not_understood", variable, "may change how long collectives take", line=where)
+    for word in launch.stray:
+        if word.is_flag:
+            said = f"line {word.line} starts with a flag and belongs to no command"
+            draft.say("not_understood", printable(word.text.partition("=")[0], 60), said, line=word.line)
+    for variable in dict.fromkeys(launch.branched):
+        said = "is set in a loop or a branch, the last of which is taken to run"
+        draft.assume(f"${variable}", said, line=line)
     draft.findings += circumstances(launch.within, line)
     return draft
 
@@ -216,7 +275,7 @@ def circumstances(within: Sequence[str], line: int | None) -> list[Finding]:
 def _configuration(flag: Flag, draft: Draft, files: Files) -> list[Flag]:
     """The keys of a file of flags."""
     name = PurePosixPath(flag.value).name
-    content = files(name) if name and not flag.missing else None
+    content = files.lookup(name) if name and not flag.missing else None
     if content is None:
         draft.note("not_understood", flag, "these settings are neither in this file nor beside it")
         return []

@@ -7,10 +7,12 @@ Values: llm-d-incubation/llm-d-modelservice, charts/llm-d-modelservice/values.ya
 from __future__ import annotations
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files, Launch
+from llmperf.deployments.keys import COPIES, POD, Keys
+from llmperf.deployments.launch import Launch
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import (
     Place,
+    arguments,
     containers,
     deployed,
     devices,
@@ -18,11 +20,44 @@ from llmperf.deployments.pods import (
     labels_of,
     launches,
     looks_like_server,
+    shares,
 )
 from llmperf.deployments.reasons import DISAGGREGATED
-from llmperf.deployments.words import KUBERNETES, Word, expanded
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word
 
 PARTS = ("decode", "prefill")
+VALUES = Keys(
+    "the values of llm-d",
+    ("modelArtifacts.name", "modelArtifacts.uri", "accelerator.type", *PARTS),
+    {
+        ("ignored", POD): (
+            "modelArtifacts.*", "accelerator.*", "routing", "serviceAccountOverride", "multinode", "fullnameOverride",
+            "nameOverride", "schedulerName", "monitoring", "tracing", "requester", "dra", "extraObjects", "labels",
+        ),
+    },
+)  # fmt: skip
+PART = Keys(
+    "a part of llm-d",
+    tuple(
+        f"{part}.{key}"
+        for part in PARTS
+        for key in (
+            "create", "replicas", "parallelism", "containers", "acceleratorTypes", "nodeSelector", "affinity",
+            "extraConfig",
+        )
+    ),
+    {
+        ("assumed", COPIES): ("*.autoscaling", "*.hpa"),
+        ("ignored", POD): (
+            "*.initContainers", "*.volumes", "*.podAnnotations", "*.annotations", "*.monitoring", "*.tolerations",
+            "*.enableService", "*.hostIPC", "*.hostPID", "*.hostNetwork", "*.ports", "*.subGroup*", "*.labels",
+            "*.terminationGracePeriodSeconds", "*.priorityClassName", "*.schedulerName", "*.securityContext",
+            "*.imagePullSecrets", "*.runtimeClassName", "*.podSecurityContext", "*.topologySpreadConstraints",
+        ),
+    },
+)  # fmt: skip
+"""Keys of ``decode`` and ``prefill``: charts/llm-d-modelservice/values.yaml."""
 RESOURCE = {"nvidia": "nvidia.com/gpu", "amd": "amd.com/gpu"}
 
 
@@ -65,24 +100,27 @@ def _workers(root: Node, part: str, node: Node, files: Files, hardware: str | No
     )
     drafts = []
     for container in containers(node):
-        for launch in _launches(root, container, layout):
+        for launch in _launches(root, container, layout, files):
             asked = devices(container) or (
                 RESOURCE.get(root.at("accelerator", "type").text(), "accelerator"),
                 tensor * local,
             )
             drafts.append(deployed(place, launch, asked))
+    for draft in drafts:
+        PART.tell(draft, node, f"{part}.")
+        VALUES.tell(draft, root)
     return drafts
 
 
-def _launches(root: Node, container: Node, layout: Node) -> list[Launch]:
+def _launches(root: Node, container: Node, layout: Node, files: Files) -> list[Launch]:
     """What a container starts: the chart's command with the container's arguments, or its own."""
     command = container.at("modelCommand").text() or "imageDefault"
-    if command == "custom" or not looks_like_server(container.at("image").text()):
-        return list(launches(container))
+    served = command == "vllmServe" or (command == "imageDefault" and looks_like_server(container.at("image").text()))
+    if not served:
+        return launches(container, files)
     name, uri = root.at("modelArtifacts", "name"), root.at("modelArtifacts", "uri")
-    variables = environment(container.at("env"))
-    known = {key: value for key, (value, _) in variables.items()}
-    words = expanded([Word(item.text(), item.line) for item in container.at("args").items()], known, KUBERNETES)
+    variables = environment(container, files)
+    words = arguments(container.at("args"), variables)
     written = {word.text.partition("=")[0] for word in words}
     model = name if name else uri
     added = [Word(f"--model={model.text()}", model.line)] if model and "--model" not in written else []
@@ -92,4 +130,5 @@ def _launches(root: Node, container: Node, layout: Node) -> list[Launch]:
             if size and flag not in written:
                 added.append(Word(f"{flag}={size.text()}", size.line))
     image = container.at("image")
-    return [Launch("vllm", (*added, *words), "", image.text(), image.line, variables)]
+    launch = Launch("vllm", (*added, *words), "", image.text(), image.line, variables, shares=shares(container))
+    return [launch]

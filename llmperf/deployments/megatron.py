@@ -25,7 +25,7 @@ IGNORED = {
         "split", "vocab-file", "merge-file", "tokenizer-type", "tokenizer-model", "data-cache-path", "train-data-path",
         "valid-data-path", "test-data-path", "num-workers", "seed", "exit-*", "no-load-optim", "no-load-rng",
         "no-save-optim", "ckpt-format", "async-save", "timing-log-level", "dataloader-type", "mock-data", "finetune",
-        "profile*", "use-pytorch-profiler", "vocab-size", "make-vocab-size-divisible-by", "dist-ckpt-*",
+        "profile*", "use-pytorch-profiler",  "make-vocab-size-divisible-by", "dist-ckpt-*",
         "mmap-bin-files",
     ),
     "concerns what is learned, not how long a step takes": (
@@ -60,7 +60,7 @@ UNMODELLED = {
 }  # fmt: skip
 
 SHAPE = {"num-layers": "layers", "hidden-size": "hidden", "num-attention-heads": "heads",
-    "num-query-groups": "kv_heads",
+    "num-query-groups": "kv_heads", "vocab-size": "vocab", "num-experts": "experts",
          "ffn-hidden-size": "ffn"}  # fmt: skip
 
 RULES = {
@@ -78,7 +78,6 @@ RULES = {
     "fp8-format": text("training.fp8"),
     "recompute-granularity": text("training.recompute"),
     "optimizer": text("training.optimizer"),
-    "num-experts": whole("_experts"),
     "nnodes": whole("_nodes"),
     "nproc-per-node": whole("_processes"),
     **{flag: whole(f"_shape.{key}") for flag, key in SHAPE.items()},

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -58,6 +59,8 @@ class Options:
         Flags that name a file of further flags.
     config_first : bool
         Whether flags override that file, or it overrides them.
+    abbreviates : bool
+        Whether a flag may be cut as long as it stays the only one that begins so (argparse).
     """
 
     tool: str
@@ -70,10 +73,23 @@ class Options:
     lists: frozenset[str] = frozenset()
     config: frozenset[str] = frozenset()
     config_first: bool = True
+    abbreviates: bool = False
 
     def canonical(self, name: str) -> str:
         """The name of a flag that the tables use."""
-        return self.aliases.get(name, name)
+        name = self.aliases.get(name, name)
+        if not self.abbreviates or name.startswith("no-") or self._has(name):
+            return name
+        full = {self.aliases.get(one, one) for one in self._names() if one.startswith(name)} if len(name) > 3 else ()
+        return next(iter(full)) if len(full) == 1 else name
+
+    def _names(self) -> Iterator[str]:
+        """Every flag that has a name of its own in the tables."""
+        tables = (names for table in (self.ignored, self.unmodelled) for names in table.values())
+        return itertools.chain(self.rules, self.aliases, self.config, *tables)
+
+    def _has(self, name: str) -> bool:
+        return name in self.rules or name in self.config or bool(self.reason(name))
 
     def is_switch(self, name: str) -> bool:
         """Whether a flag takes no value."""
@@ -89,8 +105,7 @@ class Options:
 
     def knows(self, name: str) -> bool:
         """Whether a flag is in one of the tables."""
-        name = self.canonical(name)
-        return name in self.rules or name in self.config or bool(self.reason(name))
+        return self._has(self.canonical(name))
 
     def reason(self, name: str) -> tuple[str, str] | None:
         """Why a flag sets nothing: (``ignored`` or ``not_modelled``, reason)."""
@@ -109,6 +124,8 @@ def apply(options: Options, flags: Sequence[Flag], draft: Draft) -> None:
 
 def _apply(options: Options, flag: Flag, draft: Draft) -> None:
     name = options.canonical(flag.name)
+    if name != options.aliases.get(flag.name, flag.name) and not flag.written.startswith("--"):
+        name = flag.name  # keys of files are never cut
     while "." in name and name not in options.rules and not options.reason(name):
         name = options.canonical(name.rpartition(".")[0])  # --json-arg.key value, of which the whole is known
     said = options.reason(name)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from llmperf.deployments import accelerators, images, shell
+from llmperf.deployments import accelerators, images
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import Files, Launch, argument, drafted, find, finish, in_image
+from llmperf.deployments.launch import Launch, drafted, finish, in_image
 from llmperf.deployments.node import Node
-from llmperf.deployments.words import KUBERNETES, Word, expanded
+from llmperf.deployments.scripts import Files
+from llmperf.deployments.words import Word, expanded
 
 MAX_CONTAINERS = 100
 """Most containers of one pod."""
@@ -37,6 +38,8 @@ class Place:
         Pods that together are one copy.
     labels : mapping of str to list of str
         Values that labels of the nodes may have.
+    counted : bool
+        Whether `replicas` counts pods, several of which may together be one copy.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Place:
     pods: int = 1
     labels: Mapping[str, list[str]] = field(default_factory=dict)
     labels_line: int | None = None
+    counted: bool = False
 
 
 def labels_of(pod: Node) -> dict[str, list[str]]:
@@ -76,68 +80,51 @@ def containers(pod: Node) -> list[Node]:
     return pod.at("containers").items()
 
 
-def environment(node: Node) -> dict[str, tuple[str, int | None]]:
-    """Variables that a container sets to a text; those from secrets and fields are not known."""
-    return {
-        item.at("name").text(): (item.at("value").text(), item.at("name").line)
-        for item in node.items()
-        if item.at("name") and item.at("value")
-    }
+def environment(container: Node, files: Files) -> dict[str, tuple[str, int | None]]:
+    """Variables that a container sets to a text, or takes from a ConfigMap of the file; secrets are not known.
+
+    Those of ``env`` go before those of ``envFrom``, and may name each other.
+    """
+    found: dict[str, tuple[str, int | None]] = {}
+    for source in container.at("envFrom").items():
+        prefix, name = source.at("prefix").text(), source.at("configMapRef", "name").text()
+        found.update({f"{prefix}{key}": value for key, value in files.config_maps.get(name, {}).items()})
+    for item in container.at("env").items():
+        name, line = item.at("name").text(), item.at("name").line
+        reference = item.at("valueFrom", "configMapKeyRef")
+        held = files.config_maps.get(reference.at("name").text(), {}).get(reference.at("key").text())
+        if item.at("value"):
+            plain = {key: value for key, (value, _) in found.items()}
+            found[name] = (expanded([Word(item.at("value").text())], plain)[0].text, line)
+        elif held is not None:
+            found[name] = held
+    return found
 
 
-def launches(
-    container: Node, before: list[Word] | None = None, more: Mapping[str, tuple[str, int | None]] | None = None
-) -> Iterator[Launch]:
+def arguments(node: Node, known: Mapping[str, tuple[str, int | None]]) -> list[Word]:
+    """A list of arguments, or one text in its place, with the container's variables put in."""
+    items = [node] if isinstance(node.value, str) else node.items()
+    written = [Word(item.text(), item.line) for item in items]
+    return expanded(written, {name: value for name, (value, _) in known.items()})
+
+
+def launches(container: Node, files: Files, more: Mapping[str, tuple[str, int | None]] | None = None) -> list[Launch]:
     """The servers that a container starts.
 
     Parameters
     ----------
     container : Node
         With ``image``, ``command``, ``args`` and ``env``.
-    before : list of Word, optional
-        A command to which the container adds its arguments.
+    files : Files
     more : mapping, optional
         Further variables.
     """
-    known = {**(more or {}), **environment(container.at("env"))}
-    image = container.at("image").text()
-    written = [Word(item.text(), item.line) for key in ("command", "args") for item in _listed(container.at(key))]
-    plain = {name: value for name, (value, _) in known.items()}
-    words = expanded([*(before or []), *written], plain, KUBERNETES)
-    line = container.at("image").line
-    script = _script(words, container, plain)
-    if script is None:
-        has_command = bool(container.at("command")) or before is not None
-        single = find(words) if has_command else in_image(image, line, tuple(words), known)
-        script = [(single, known)] if single else []
-    for found, variables in script:
-        yield replace(found, image=image, image_line=line, environment={**variables, **found.environment})
-
-
-def _listed(node: Node) -> list[Node]:
-    """A list, or one text in its place."""
-    return [node] if isinstance(node.value, str) else node.items()
-
-
-def _script(
-    words: list[Word], container: Node, known: Mapping[str, str]
-) -> list[tuple[Launch, dict[str, tuple[str, int | None]]]] | None:
-    """The servers that a shell starts whose script is an argument; None where no shell is called."""
-    index = argument(words)
-    if index is None:
-        return None
-    text, line = words[index].text, words[index].line or 1
-    rest = words[index + 2 :]
-    parsed = shell.parse(text, container.file, line + 1 if "\n" in text.strip() else line, dict(known))
-    found: list[tuple[Launch, dict[str, tuple[str, int | None]]]] = []
-    for command in parsed.commands:
-        whole = [part for word in command.words for part in (rest if word.text in ("$@", "$*") else [word])]
-        launch = find(whole)
-        if launch is not None:
-            variables: dict[str, tuple[str, int | None]]
-            variables = {name: (value, line) for name, value in command.variables.items()}
-            found.append((replace(launch, within=(*command.within, *launch.within)), variables))
-    return found
+    known = {**(more or {}), **environment(container, files)}
+    image = container.at("image")
+    words = [word for key in ("command", "args") for word in arguments(container.at(key), known)]
+    name = container.at("name").text() or image.text()
+    found = in_image(image.text(), image.line, words, known, files, name, not container.at("command"))
+    return [replace(one, shares=shares(container)) for one in found]
 
 
 def devices(container: Node) -> tuple[str, int] | None:
@@ -150,17 +137,27 @@ def devices(container: Node) -> tuple[str, int] | None:
     return None
 
 
+def shares(container: Node) -> tuple[tuple[str, int | None], ...]:
+    """Resources by which a container asks for a part of a device, and their lines."""
+    sections = (container.at("resources", section).entries() for section in ("requests", "limits"))
+    found = {name: node.line for section in sections for name, node in section.items()}
+    return tuple((name, line) for name, line in found.items() if accelerators.SHARES.fullmatch(name))
+
+
 def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft: Draft | None = None) -> Draft:
     """A server on its place: flags, hardware, devices and copies."""
     if draft is None:
         draft = drafted(launch, place.name, place.file, place.line, place.form, place.files)
     accelerators.settle(draft, place.labels, place.hardware, place.labels_line)
+    for name, line in launch.shares:
+        draft.say("not_modelled", name, accelerators.SHARED, line=line)
     match = _SLICE.fullmatch(asked[0]) if asked else None
     if match is not None and place.hardware is None:
         accelerators.sliced(draft, match[1], asked[0] if asked else "")
     finish(draft, launch)
     layout = draft.settings
     inner = prod(layout.get(f"parallelism.{way}", 1) for way in ("tp", "pp", "cp", "dp", "replicas"))
+    place = _grouped(place, inner, asked, draft)
     if asked and asked[1] and asked[1] * place.pods != inner:
         said = f"a copy has {asked[1] * place.pods} devices, but its layout uses {inner}"
         draft.assume(asked[0], said, line=place.line)
@@ -169,9 +166,30 @@ def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft:
     elif place.replicas > 1:
         copies = place.replicas * layout.get("parallelism.replicas", 1)
         layout["parallelism.replicas"] = copies
-        draft.say("understood", "replicas", f"{place.replicas} copies", "parallelism.replicas", copies, place.line)
+        of = f" of {place.pods} pods each" if place.pods > 1 else ""
+        said = f"{place.replicas} copies{of}"
+        draft.say("understood", "replicas", said, "parallelism.replicas", copies, place.line)
     accelerators.side_by_side(draft, inner * max(place.replicas, 1))
     return draft
+
+
+def _grouped(place: Place, inner: int, asked: tuple[str, int] | None, draft: Draft) -> Place:
+    """Copies of a workload whose pods are counted: several pods are one where its flags or its layout say so."""
+    nodes = draft.settings.get("_nodes", 1)
+    if place.pods > 1 or not place.counted:
+        return place
+    if nodes == 1 and asked and asked[1] and inner > asked[1] and inner % asked[1] == 0:
+        nodes = inner // asked[1]
+        if nodes > place.replicas:  # that the layout uses other devices than are asked for is said of its own
+            return place
+        draft.assume("replicas", f"a layout of {inner} devices spans {nodes} pods of {asked[1]}", line=place.line)
+    if nodes == 1:
+        return place
+    copies, rest = divmod(place.replicas, nodes)
+    if rest:
+        said = f"{place.replicas} pods are no multiple of the {nodes} nodes of one server; {max(copies, 1)} taken"
+        draft.say("not_understood", "replicas", said, line=place.line)
+    return replace(place, replicas=max(copies, 1), pods=nodes)
 
 
 def served(pod: Node, place: Place) -> list[Draft]:
@@ -182,7 +200,7 @@ def served(pod: Node, place: Place) -> list[Draft]:
     found = [
         (launch, devices(container))
         for container in [*containers(pod), *pod.at("initContainers").items()]
-        for launch in launches(container)
+        for launch in launches(container, place.files)
     ]
     return [deployed(place, launch, asked) for launch, asked in found]
 

@@ -9,7 +9,7 @@ import re
 
 from llmperf.deployments import formats, images, vllm
 from llmperf.deployments.deployment import Draft, Flag
-from llmperf.deployments.options import Options, Rule, number, other_variable, switch, text, whole
+from llmperf.deployments.options import OFF, Options, Rule, number, other_variable, switch, text, whole
 from llmperf.deployments.reasons import (
     CHECKPOINT,
     DEVICE,
@@ -57,7 +57,7 @@ IGNORED = {
         "custom-sigquit-handler", "delete-ckpt-after-loading", "sleep-on-idle",
     ),
     vllm.PLACES: (
-        "dist-init-addr", "nnodes", "base-gpu-id", "gpu-id-step", "load-balance-method", "numa-node",
+        "dist-init-addr", "base-gpu-id", "gpu-id-step", "load-balance-method", "numa-node",
         "enable-p2p-check", "router-*", "policy", "worker-startup-timeout",
     ),
     vllm.BATCH: (
@@ -84,7 +84,7 @@ UNMODELLED = {
     ),
     KERNELS: (
         "attention-backend", "prefill-attention-backend", "decode-attention-backend", "mm-attention-backend",
-        "nsa-*", "dsa-*", "fp8-gemm-backend", "fp4-gemm-backend", "moe-a2a-backend", "moe-runner-backend",
+        "nsa-*", "dsa-*", "fp8-gemm-backend", "fp4-gemm-backend", "moe-runner-backend",
         "flashinfer-*", "enable-flashinfer-*", "disable-flashinfer-*", "enable-aiter-*", "deepep-*", "enable-deepep-*",
         "disable-custom-all-reduce", "enable-mscclpp", "enable-nccl-nvls", "enable-symm-mem", "triton-*",
         "num-continuous-decode-steps", "enable-torch-symm-mem", "disable-fast-image-processor",
@@ -145,6 +145,19 @@ def _chunk(draft: Draft, flag: Flag) -> None:
         whole("_chunk").take(draft, flag)
 
 
+def _dispatch(draft: Draft, flag: Flag) -> None:
+    """How tokens reach their experts; DeepEP and its like spread whole experts over all devices."""
+    if flag.value.strip().lower() in OFF:
+        draft.note("ignored", flag, "is switched off")
+    elif flag.value.strip().lower() in SPREADING:
+        draft.put(flag, "_all_experts", True)
+    else:
+        draft.note("not_modelled", flag, KERNELS)
+
+
+SPREADING = ("deepep", "mooncake", "nixl", "mori", "ascend_fuseep", "flashinfer", "megamoe")
+"""Backends with which SGLang sets ``--ep`` to ``--tp`` (server_args.py, ``_handle_a2a_moe``)."""
+
 RULES = {
     "model-path": text("_model"),
     "served-model-name": vllm.RULES["served-model-name"],
@@ -154,6 +167,9 @@ RULES = {
     "expert-parallel-size": whole("parallelism.ep"),
     "enable-dp-attention": switch("_shared"),
     "enable-ep-moe": switch("_all_experts"),
+    "enable-deepep-moe": switch("_all_experts"),
+    "moe-a2a-backend": Rule(_dispatch),
+    "nnodes": vllm.NODES,
     "quantization": formats.QUANTIZATION,
     "modelopt-quant": formats.QUANTIZATION,
     "dtype": formats.DTYPE,
@@ -211,7 +227,8 @@ def _layout(draft: Draft) -> int:
         draft.settle("_dp", "parallelism.dp", ranks)
         draft.settle("_shared", "parallelism.dp", ranks)
     if settings.get("_all_experts"):
-        draft.settle("_all_experts", "parallelism.ep", tp)
+        said = "all devices share the experts; how tokens are sent to them is as the engine was measured"
+        draft.settle("_all_experts", "parallelism.ep", tp, said)
     return int(ranks)
 
 
@@ -230,7 +247,18 @@ def _budget(draft: Draft) -> None:
     draft.settle("_prefill", "engine.token_budget", budget)
 
 
-OPTIONS = Options("sglang", RULES, finish, ALIASES, IGNORED, UNMODELLED, SWITCHES, LISTS, config=frozenset(("config",)))
+OPTIONS = Options(
+    "sglang",
+    RULES,
+    finish,
+    ALIASES,
+    IGNORED,
+    UNMODELLED,
+    SWITCHES,
+    LISTS,
+    config=frozenset(("config",)),
+    abbreviates=True,
+)
 
 ENVIRONMENT_IGNORED = re.compile(
     r"SGLANG_(LOG_.*|HOST_IP|PORT|CACHE_DIR|TORCH_PROFILER_DIR|USE_MODELSCOPE|.*TIMEOUT.*)"

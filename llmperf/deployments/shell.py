@@ -1,19 +1,20 @@
 """Shell scripts as data: their commands, variables and here-documents; nothing of them is run.
 
-Words are split by `shlex`. What only a running shell could answer (substitutions, conditions, loops) is left as it
-stands, and a word that needs it is reported where it is used.
+What only a running shell could answer (substitutions, conditions, loops) is left as it stands, and a word that needs it
+is reported where it is used.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-import shlex
-from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from llmperf.deployments.words import MAX_EXPANDED, MAX_WORDS, OUTPUT, SHELL, Word, expanded
+from llmperf.deployments import expansion
+from llmperf.deployments.expansion import Scope
+from llmperf.deployments.lexer import Here, Lexer, Token
+from llmperf.deployments.words import MAX_EXPANDED, MAX_WORDS, Word
 from llmperf.errors import InputError, Problem
 
 MAX_TEXT = 2**20
@@ -21,12 +22,9 @@ MAX_TEXT = 2**20
 MAX_SIZE = 1_000_000
 """Most words and variables of all commands together, once variables are put in."""
 TOO_LONG = "grows too long where its variables are put in"
-_ENDS = re.compile(r"[;&|()<>\n]+")
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.ASCII | re.DOTALL)
-_HERE = re.compile(r"<<-?[ \t]*(['\"]?)(\w+)\1", re.ASCII)
-_TARGET = re.compile(r">[ \t]*([^\s<>&|;]+)")
-_REDIRECTION = re.compile(r"(?:(?<=\s)\d|&)?[<>]{1,3}(?:&\d|&-|-?[ \t]*[^\s;&|()<>]+)?", re.ASCII)
-_DECLARES = ("export", "readonly", "local", "declare", "set")
+_ASSIGNED = re.compile(r"([A-Za-z_]\w*)(\+?)=", re.ASCII)
+_REFERENCE = re.compile(r"\$\{?[#!]?([A-Za-z_]\w*)", re.ASCII)
+_DECLARES = ("export", "readonly", "local", "declare", "typeset", "set")
 _ENDINGS = {"for": "done", "while": "done", "until": "done", "select": "done", "if": "fi", "case": "esac"}
 LOOPS = tuple(word for word, end in _ENDINGS.items() if end == "done")
 _BETWEEN = ("do", "then", "else", "elif", "!", "{", "time")
@@ -35,11 +33,28 @@ _BETWEEN = ("do", "then", "else", "elif", "!", "{", "time")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A simple command: its words, the variables set before it, and the loops and conditions that it stands in."""
+    """A simple command.
+
+    Attributes
+    ----------
+    words : list of Word
+    variables : dict of str to str
+        Those that are set before it.
+    within : tuple of str
+        The loops and conditions that it stands in.
+    given : tuple of (str, int)
+        Texts that it reads (``<<EOF``), and their first lines.
+    stray : list of Word
+        Words that begin with a flag and stand where the next command would: the command has ended before them.
+    """
 
     words: list[Word]
     variables: dict[str, str]
     within: tuple[str, ...] = ()
+    given: tuple[tuple[str, int], ...] = ()
+    stray: list[Word] = field(default_factory=list)
+    branched: tuple[str, ...] = ()
+    """Variables of its words that were set in a loop or a branch."""
 
 
 @dataclass(slots=True)
@@ -50,6 +65,8 @@ class Script:
     files: dict[str, str] = field(default_factory=dict)
     size: int = 0
     """Words and variables of all commands."""
+    branched: set[str] = field(default_factory=set)
+    """Variables that were set in a loop or a branch."""
 
 
 def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = None) -> Script:
@@ -72,157 +89,178 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     """
     if len(text) > MAX_TEXT:
         raise InputError(Problem(f"has more than {MAX_TEXT} characters of script", file=file, line=first))
-    script = Script()
-    starts = [index for index, character in enumerate(text) if character == "\n"]
-    prepared = _prepared(text, script.files)
-    variables: dict[str, str] = dict(known or {})
-    arrays: dict[str, list[Word]] = {}
-    command: list[Word] = []
+    tokens = _called_once(Lexer(text, file, first).run().tokens)
+    script, scope = Script(), Scope(dict(known or {}))
+    command: list[Token] = []
     within: list[str] = []
     array: str | None = None
-    nested = 0  # parentheses of a substitution that are open
-    for word, end in [*_words(prepared, starts, file, first), (Word("\n"), True)]:
-        if nested:
-            nested = max(nested + word.text.count("(") - word.text.count(")"), 0) if end else nested
-            continue
+    piped: tuple[tuple[str, int], ...] = ()
+    for token in tokens:
         if array is not None:
-            if end and ")" in word.text:
+            if token.end == ")":
                 array = None
-            elif not end:
-                arrays[array].append(word)
+            elif not token.end:
+                scope.arrays[array] += expansion.words(token, scope)
+                if len(scope.arrays[array]) > MAX_WORDS:
+                    raise InputError(Problem(TOO_LONG, file=file, line=token.line))
             continue
-        if not end:
-            command.append(word)
+        if not token.end:
+            command.append(token)
             continue
-        if "(" in word.text and command and (match := re.fullmatch(r"([A-Za-z_]\w*)\+?=", command[-1].text, re.ASCII)):
+        match = _ASSIGNED.fullmatch(command[-1].plain or "") if command and token.end == "(" else None
+        if match is not None:
+            command.pop()
             array = match[1]
-            if "+" not in command.pop().text:
-                arrays[array] = []
-            arrays.setdefault(array, [])
-            continue
-        if word.text.startswith("(") and command and command[-1].text.endswith("$"):
-            command[-1] = Word(f"{command[-1].text}(...)", command[-1].line, (OUTPUT,))
-            nested = max(word.text.count("(") - word.text.count(")"), 0)
+            _note_branch(array, within, script)
+            scope.arrays[array] = list(scope.arrays.get(array, [])) if match[2] else []
             continue
         _nest(command, within)
-        _take(command, variables, arrays, script, tuple(within))
+        given = (*piped, *_given(token.documents, scope, script))
+        _take(command, scope, script, tuple(within), given)
         command = []
+        piped = given if token.end == "|" else ()
     return script
 
 
-def _nest(command: list[Word], within: list[str]) -> None:
+def _called_once(tokens: list[Token]) -> list[Token]:
+    """Tokens in which ``"$@"`` of a function that is called once are the arguments of that call."""
+    bodies = _bodies(tokens)
+    if not bodies:
+        return tokens
+    calls: dict[str, list[list[Token]]] = {}
+    index = 0
+    while index < len(tokens):
+        end = next(place for place in range(index, len(tokens)) if tokens[place].end)
+        name = tokens[index].plain if end > index else None
+        if name in bodies and tokens[end].end != "(":
+            calls.setdefault(str(name), []).append(tokens[index + 1 : end])
+        index = end + 1
+    out = list(tokens)
+    for name, (start, stop) in sorted(bodies.items(), key=lambda item: -item[1][0]):
+        if len(calls.get(name, ())) == 1:
+            given = calls[name][0]
+            if len(given) * sum(_is_all(token) for token in out[start:stop]) > MAX_WORDS:
+                continue
+            body = [part for token in out[start:stop] for part in (given if _is_all(token) else [token])]
+            out[start:stop] = body
+    return out
+
+
+def _bodies(tokens: list[Token]) -> dict[str, tuple[int, int]]:
+    """Where the body of each function of a script stands (``name() { ... }``)."""
+    found: dict[str, tuple[int, int]] = {}
+    opened: list[tuple[str, int]] = []
+    for index, token in enumerate(tokens):
+        if token.plain == "{":
+            named = index >= 3 and [one.end for one in tokens[index - 2 : index]] == ["(", ")"]
+            name = tokens[index - 3].plain if named else None
+            opened.append((name or "", index))
+        elif token.plain == "}" and opened and (index == 0 or tokens[index - 1].end):
+            name, start = opened.pop()
+            if name:
+                found[name] = (start, index)
+    return found
+
+
+def _is_all(token: Token) -> bool:
+    return len(token.parts) == 1 and token.parts[0].text in ("$@", "${@}", "$*") and not token.end
+
+
+def _given(documents: Sequence[Here], scope: Scope, script: Script) -> tuple[tuple[str, int], ...]:
+    """Here-documents of a command: those that it writes to a file are kept by the file's name."""
+    given = []
+    for here in documents:
+        text = here.text
+        if here.expands:
+            text = expansion.joined(Lexer(text).double(ends=False), scope)[0]
+        if here.target:
+            script.files[here.target] = text
+        else:
+            given.append((text, here.line))
+    return tuple(given)
+
+
+def _nest(command: list[Token], within: list[str]) -> None:
     """Open and close the loops and conditions that stand before a command."""
-    for word in command:
-        if word.text in _ENDINGS:
-            within.append(word.text)
-        elif within and word.text == _ENDINGS[within[-1]]:
+    for token in command:
+        word = token.plain
+        if word in _ENDINGS:
+            within.append(str(word))
+        elif within and word == _ENDINGS[within[-1]]:
             within.pop()
-        elif word.text not in _BETWEEN:
+        elif word not in _BETWEEN:
             return
 
 
 def _take(
-    command: list[Word],
-    variables: dict[str, str],
-    arrays: dict[str, list[Word]],
+    command: list[Token],
+    scope: Scope,
     script: Script,
     within: tuple[str, ...],
+    given: tuple[tuple[str, int], ...],
 ) -> None:
     """One simple command: assignments before it, its words expanded."""
-    if sum(len(_array(given, arrays)) for given in command) > MAX_WORDS:
-        raise InputError(Problem(TOO_LONG, line=command[0].line))
-    plain = itertools.dropwhile(lambda word: word.text in _BETWEEN, command)
-    words = [word for given in plain for word in _array(given, arrays)]
-    own: dict[str, str] = {}
-    declares = bool(words) and words[0].text in _DECLARES
-    rest = words[1:] if declares else words
-    while rest and (match := _ASSIGNMENT.fullmatch(rest[0].text)):
-        value = expanded([Word(match[3])], {**variables, **own}, SHELL)
-        if not any(word.missing for word in value):
-            joined = " ".join(word.text for word in value)
-            own[match[1]] = (variables.get(match[1], "") + joined if match[2] else joined)[:MAX_EXPANDED]
-        else:
-            own.pop(match[1], None)
-        rest = rest[1:]
-    if declares or not rest:
-        variables.update(own)
+    tokens = list(itertools.dropwhile(lambda token: token.plain in _BETWEEN, command))
+    declares = bool(tokens) and tokens[0].plain in _DECLARES
+    if declares:
+        tokens = tokens[1:]
+    if declares or all(_assigned(token) for token in tokens):
+        for token in tokens:
+            if (match := _assigned(token)) is not None:
+                _note_branch(match[1], within, script)
+                _assign(token, match, scope)
         return
-    seen = {**variables, **own}
-    found = expanded(rest, seen, SHELL)
-    script.size += len(found) + len(seen)
+    own = Scope(dict(scope.variables), scope.arrays)
+    while (match := _assigned(tokens[0])) is not None:
+        _assign(tokens.pop(0), match, own)
+    words: list[Word] = []
+    for token in tokens:
+        words += expansion.words(token, own)
+        if len(words) > MAX_WORDS:
+            raise InputError(Problem(TOO_LONG, line=token.line))
+    script.size += sum(1 + len(word.text) // 100 for word in words) + len(own.variables)
     if script.size > MAX_SIZE:
-        raise InputError(Problem(TOO_LONG, line=rest[0].line))
-    script.commands.append(Command(found, seen, within))
+        raise InputError(Problem(TOO_LONG, line=tokens[0].line))
+    for name in own.variables.keys() - scope.variables.keys() - _names(command):
+        scope.variables[name] = own.variables[name]  # ${X:=4} sets X for what follows, X=4 before a command does not
+    if not words:
+        return
+    if words[0].is_flag and script.commands:
+        script.commands[-1].stray.extend(words)
+    else:
+        branched = _named(tokens) & script.branched if script.branched else ()
+        script.commands.append(Command(words, own.variables, within, given, branched=tuple(sorted(branched))))
 
 
-def _array(word: Word, arrays: dict[str, list[Word]]) -> list[Word]:
-    match = re.fullmatch(r"\$\{([A-Za-z_]\w*)\[[@*]\]\}", word.text, re.ASCII)
-    return arrays[match[1]] if match and match[1] in arrays else [word]
+def _assigned(token: Token) -> re.Match[str] | None:
+    """The name that a word assigns to."""
+    first = token.parts[0] if token.parts else None
+    return _ASSIGNED.match(first.text) if first and first.quote == "literal" else None
 
 
-def _prepared(text: str, files: dict[str, str]) -> str:
-    """The text with continuations, comments and here-documents blanked, every character in its place."""
-    text = re.sub(r"\\(\r?\n)", lambda match: "  " + " " * (len(match[1]) - 1), text).replace("\r", " ")
-    out: list[str] = []
-    ends: list[tuple[str, str]] = []
-    body: list[str] = []
-    quote = ""
-    for line in text.split("\n"):
-        if ends:
-            if line.strip() == ends[0][0]:
-                files[ends.pop(0)[1]] = "\n".join(body)
-                body = []
-            else:
-                body.append(line)
-            out.append(" " * len(line))
-            continue
-        kept, quote, quoted = _without_comment(line, quote)
-        if not quote:
-            target = _TARGET.search(kept)
-            here = [match for match in _HERE.finditer(kept) if match.start() not in quoted]
-            ends = [(match[2], target[1].rpartition("/")[2] if target else "") for match in here]
-        out.append(_REDIRECTION.sub(lambda m, q=quoted: m[0] if m.start() in q else " " * len(m[0]), kept))  # type: ignore[misc]
-    return "\n".join(out)
+def _note_branch(name: str, within: Sequence[str], script: Script) -> None:
+    """Remember what is set where no reading tells whether it is: what is set again outside is known again."""
+    if within:
+        script.branched.add(name)
+    else:
+        script.branched.discard(name)
 
 
-def _without_comment(line: str, quote: str) -> tuple[str, str, set[int]]:
-    """A line with its comment blanked, the quotation that is open at its end, and which characters are quoted."""
-    before, escaped = " ", False
-    quoted: set[int] = set()
-    for index, character in enumerate(line):
-        if quote or escaped:
-            quoted.add(index)
-        if escaped:
-            escaped = False
-        elif character == "\\" and quote != "'":
-            escaped = True
-        elif quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-        elif character == "#" and before in " \t;&|(":
-            return line[:index] + " " * (len(line) - index), quote, quoted
-        before = character
-    return line, quote, quoted
+def _named(tokens: list[Token]) -> set[str]:
+    """Variables that words name."""
+    parts = (part.text for token in tokens for part in token.parts if part.quote != "literal")
+    return {name for text in parts for name in _REFERENCE.findall(text)}
 
 
-def _words(text: str, starts: list[int], file: str, first: int) -> list[tuple[Word, bool]]:
-    """Words and what ends commands, each with its line; lines of the text as it was written end at `starts`."""
-    lexer: Any = shlex.shlex(text, posix=True, punctuation_chars=";&|()<>\n")
-    lexer.whitespace = " \t"
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    found: list[tuple[Word, bool]] = []
-    while True:
-        try:
-            token = lexer.get_token()
-        except ValueError as error:
-            line = first + bisect_right(starts, lexer.instream.tell())
-            raise InputError(Problem(f"is not a command: {str(error).lower()}", file=file, line=line)) from None
-        if token is None:
-            return found
-        # the lexer has read one character beyond the token, where there is one
-        line = first + bisect_right(starts, max(lexer.instream.tell() - 2, 0)) - token.count("\n")
-        found.append((Word(token, max(line, first)), _ENDS.fullmatch(token) is not None))
-        if len(found) > MAX_WORDS:
-            raise InputError(Problem(f"has more than {MAX_WORDS} words of commands", file=file, line=line))
+def _names(command: list[Token]) -> set[str]:
+    return {match[1] for token in command if (match := _assigned(token))}
+
+
+def _assign(token: Token, match: re.Match[str], own: Scope) -> None:
+    value, missing = expansion.joined(token.parts, own)
+    name = match[1]
+    if missing:
+        own.variables.pop(name, None)
+        return
+    before = own.variables.get(name, "") if match[2] else ""
+    own.variables[name] = (before + value[match.end() :])[:MAX_EXPANDED]

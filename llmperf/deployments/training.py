@@ -6,6 +6,7 @@ same, so that nothing is lost, and the refusal is a finding of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from llmperf.deployments import checkpoints
@@ -39,17 +40,36 @@ def named(draft: Draft, label: str, names: list[str], line: int | None = None) -
 
 
 def shaped(draft: Draft, shape: dict[str, Any], line: int | None) -> None:
-    """The model of the catalog that has this shape: layers, hidden, heads, and what else is stated."""
+    """The model of the catalog that has this shape: layers, hidden, heads, and what else is stated.
+
+    Where several have it, the first is taken and all are said.
+    """
     if not {"layers", "hidden"} <= shape.keys():
         draft.say("not_understood", "model", "the shape is not complete: layers and width are needed", line=line)
         return
-    for name in catalog.files("model"):
-        data = catalog.load("model", name).data
-        attention = data.get("attention") or {}
-        known = {**data, "heads": attention.get("heads"), "kv_heads": attention.get("kv_heads")}
-        if all(known.get(key) in (value, None) for key, value in shape.items()) and known.get("layers"):
-            draft.settings["model"] = name
-            said = ", ".join(f"{key} {value}" for key, value in shape.items())
-            draft.assume("model", f"the shape ({said}) is that of {name}", "model", name, line)
-            return
+    models = {name: catalog.load("model", name).data for name in catalog.files("model")}
+    names = [name for name, data in models.items() if _has_shape(data, shape)]
+    if not names and "vocab" in shape:  # the vocabulary may be padded, or another tokenizer's
+        shape = {key: value for key, value in shape.items() if key != "vocab"}
+        names = [name for name, data in models.items() if _has_shape(data, shape)]
+    if names:
+        said = ", ".join(f"{key} {value}" for key, value in shape.items())
+        taken = names[0]
+        others = f"; so have {', '.join(names[1:])}: give --model where it is one of them" if names[1:] else ""
+        draft.settings["model"] = taken
+        draft.assume("model", f"the shape ({said}) is that of {taken}{others}", "model", taken, line)
+        return
     draft.say("not_understood", "model", "no model of the catalog has this shape; give --model", line=line)
+
+
+def _has_shape(data: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:
+    """Whether a model has a shape; one that says nothing of experts is that of a model without them."""
+    attention = data.get("attention") or {}
+    known = {**data, "heads": attention.get("heads"), "kv_heads": attention.get("kv_heads")}
+    experts = data.get("moe") or {}
+    if data.get("ssm"):  # layers without attention are told by flags of their own
+        return False
+    if bool(experts) != ("experts" in shape) or (experts and experts.get("experts") not in (None, shape["experts"])):
+        return False
+    plain = {key: value for key, value in shape.items() if key != "experts"}
+    return bool(known.get("layers")) and all(known.get(key) in (value, None) for key, value in plain.items())

@@ -72,7 +72,7 @@ IGNORED = {
     PLACES: (
         "distributed-executor-backend", "worker-use-ray", "ray-workers-use-nsight", "worker-cls",
         "worker-extension-cls", "data-parallel-size-local", "data-parallel-address", "data-parallel-rpc-port",
-        "data-parallel-backend", "data-parallel-hybrid-lb", "data-parallel-external-lb", "nnodes", "master-addr",
+        "data-parallel-backend", "data-parallel-hybrid-lb", "data-parallel-external-lb", "master-addr",
         "master-port", "distributed-timeout-seconds", "numa-bind",
     ),
     BATCH: ("swap-space", "preemption-mode", "scheduling-policy", "block-allocator", "use-v2-block-manager"),
@@ -182,8 +182,17 @@ def part(draft: Draft, flag: Flag) -> None:
     draft.note("ignored", flag, PLACES)
 
 
+def _nodes(draft: Draft, flag: Flag) -> None:
+    """Nodes that together are one server: where pods are counted, so many of them are one copy."""
+    if flag.value.strip().isdigit() and len(flag.value) < 6:
+        draft.settings["_nodes"] = int(flag.value)
+    draft.note("ignored", flag, PLACES)
+
+
+NODES = Rule(_nodes)
 RULES = {
     "model": text("_model"),
+    "nnodes": NODES,
     "served-model-name": Rule(_served, many=True, unknown=True),
     "tensor-parallel-size": whole("parallelism.tp"),
     "pipeline-parallel-size": whole("parallelism.pp"),
@@ -340,6 +349,7 @@ OPTIONS = Options(
     SWITCHES,
     LISTS,
     config=frozenset(("config",)),
+    abbreviates=True,
 )
 
 ENVIRONMENT_IGNORED = re.compile(

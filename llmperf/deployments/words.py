@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +21,8 @@ MAX_EXPANDED = 10_000
 MAX_TEXT = 2**20
 """Most characters of all words of a command after that."""
 
-KUBERNETES = re.compile(r"\$\((?P<plain>[A-Za-z_]\w*)\)", re.ASCII)
+KUBERNETES = re.compile(r"\$\(([A-Za-z_]\w*)\)", re.ASCII)
 """Variables of Kubernetes arguments."""
-SHELL = re.compile(
-    r"\$\{(?P<braced>[A-Za-z_]\w*)(?:\[[@*]\])?(?::?-(?P<default>[^{}]*))?\}|\$(?P<plain>[A-Za-z_]\w*)|\$\(|`", re.ASCII
-)
-"""Variables of a shell, and what only a shell that runs could answer."""
 OUTPUT = "the output of a command"
 """What a word lacks that only running something would tell."""
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)
@@ -47,57 +42,33 @@ class Word:
         return self.text.startswith("-") and len(self.text) > 1 and not _NUMBER.fullmatch(self.text)
 
 
-def expanded(words: Sequence[Word], known: Mapping[str, str], pattern: re.Pattern[str]) -> list[Word]:
-    """Words with the variables put in that the file defines; a word that is one variable may become several."""
+def expanded(words: Sequence[Word], known: Mapping[str, str]) -> list[Word]:
+    """Words with the variables put in that a container defines (``$(X)``)."""
     out: list[Word] = []
     size = 0
     for word in words:
-        if "$" not in word.text and "`" not in word.text:
-            out.append(word)
-            continue
-        text, missing = _filled(word.text, known, pattern)
-        alone = pattern is SHELL and pattern.fullmatch(word.text) is not None
-        if alone and not missing:
-            out += [Word(part, word.line) for part in _split(text)]
-        else:
-            out.append(Word(text, word.line, (*word.missing, *missing)))
+        text, missing = _filled(word.text, known)
+        out.append(Word(text, word.line, (*word.missing, *missing)) if text != word.text or missing else word)
         size += len(text)
-        if len(out) > MAX_WORDS or size > MAX_TEXT:
+        if size > MAX_TEXT:
             raise InputError(Problem("a command grows too long where its variables are put in", line=word.line))
     return out
 
 
-def _filled(text: str, known: Mapping[str, str], pattern: re.Pattern[str]) -> tuple[str, list[str]]:
+def _filled(text: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
     missing: list[str] = []
     left = MAX_EXPANDED
 
-    def limited(value: str) -> str:
+    def put(match: re.Match[str]) -> str:
         nonlocal left
-        cut = value[: max(left, 0)]
-        left -= len(value)
+        if match[1] not in known:
+            missing.append(f"${match[1]}")
+            return match[0]
+        cut = known[match[1]][: max(left, 0)]
+        left -= len(known[match[1]])
         return cut
 
-    def put(match: re.Match[str]) -> str:
-        groups = match.groupdict()
-        name = groups.get("braced") or groups.get("plain")
-        if name is None:
-            missing.append(OUTPUT)
-            return match[0]
-        if name in known:
-            return limited(known[name])
-        if groups.get("default"):
-            return limited(str(groups["default"]))
-        missing.append(f"${name}")
-        return match[0]
-
-    return pattern.sub(put, text)[:MAX_EXPANDED], missing
-
-
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:
-        return [text]
+    return KUBERNETES.sub(put, text) if "$(" in text else text, missing
 
 
 def flags(

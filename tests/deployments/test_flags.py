@@ -108,3 +108,41 @@ def test_a_deployment_says_the_longest_context_and_most_sequences_that_it_accept
     one = served(tmp_path, "")
     assert (one.max_context, one.max_sequences) == (None, None)
     assert read(DATA / "torchtitan.toml")[0].tool == ""
+
+
+@pytest.mark.parametrize(
+    ("flag", "path", "value"),
+    [
+        ("--gpu-memory-util 0.5", "engine.utilization", 0.5),
+        ("--max-num-seq=64", "engine.max_sequences", 64),
+        ("--enforce", "engine.graphs", False),
+        ("--tensor_parallel_s 2", "parallelism.tp", 2),
+        ("--max-model 4096", "model.max_context", 4096),
+    ],
+)
+def test_a_flag_may_be_cut_while_it_stays_the_only_one(flag: str, path: str, value: object, tmp_path: Path) -> None:
+    one = served(tmp_path, f"{flag} --port 1")
+    section, key = path.split(".")
+    assert one.scenario[section][key] == value
+
+
+def test_a_cut_flag_that_may_be_several_is_not_understood(tmp_path: Path) -> None:
+    assert kinds(served(tmp_path, "--max-num 3"))["--max-num"] == "not_understood"
+    written(tmp_path, "c.yaml", "max-num-seq: 3\n")
+    assert kinds(served(tmp_path, "--config c.yaml"))["max-num-seq"] == "not_understood"
+    (one,) = read(written(tmp_path, "t.sh", "trtllm-serve m --max_batch 3\n"))
+    assert kinds(one)["--max_batch"] == "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("flags", "parallelism"),
+    [
+        ("--moe-a2a-backend deepep", {"tp": 8, "ep": 8}),
+        ("--moe-a2a-backend none", {"tp": 8}),
+        ("--enable-deepep-moe", {"tp": 8, "ep": 8}),
+        ("--moe-a2a-backend deepep --dp 8 --enable-dp-attention", {"tp": 1, "dp": 8, "ep": 8}),
+    ],
+)
+def test_sglang_spreads_experts_as_its_backend_does(flags: str, parallelism: dict[str, int], tmp_path: Path) -> None:
+    text = f"python3 -m sglang.launch_server --model-path deepseek-r1 --tp 8 {flags}\n"
+    assert read(written(tmp_path, "run.sh", text))[0].scenario["parallelism"] == parallelism

@@ -208,13 +208,13 @@ SCENARIOS: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_file()))
 def test_each_format_becomes_exactly_this_scenario(name: str) -> None:
     found = {one.name: one.scenario for one in read(DATA / name)}
     assert found == SCENARIOS[name]
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_file()))
 def test_each_scenario_is_answered_or_refused_for_training_alone(name: str) -> None:
     for one in read(DATA / name):
         if "training" in one.scenario:
@@ -226,7 +226,7 @@ def test_each_scenario_is_answered_or_refused_for_training_alone(name: str) -> N
             assert llmperf.estimate(one.scenario, batch=8, input=100, output=10, **over).tpot_s > 0
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir()))
+@pytest.mark.parametrize("name", sorted(path.name for path in DATA.iterdir() if path.is_file()))
 def test_every_finding_is_plain_data_and_says_what_it_sets(name: str) -> None:
     for one in read(DATA / name):
         data = json.loads(json.dumps(one.to_dict(), allow_nan=False))
@@ -298,7 +298,7 @@ def test_a_file_of_another_kind_gets_one_error_that_names_what_is_supported(tmp_
 def test_scenarios_are_no_deployments() -> None:
     root = Path(__file__).parents[2]
     assert not any(is_deployment(path) for path in (root / "workloads/scenarios").iterdir())
-    assert all(is_deployment(path) for path in DATA.iterdir())
+    assert all(is_deployment(path) for path in DATA.iterdir() if path.is_file())
 
 
 @pytest.mark.parametrize(
@@ -331,3 +331,185 @@ def test_a_flag_that_is_a_tools_alone_makes_a_file_of_flags(keys: dict[str, Any]
     path.write_text(json.dumps({"model": "llama-3.1-8b", **keys}))
     assert is_deployment(path)
     assert "vllm" in read(path)[0].format
+
+
+RAY = """
+apiVersion: ray.io/v1
+kind: RayService
+metadata: {name: chat}
+spec:
+  serveConfigV2: |
+    applications:
+    - name: llms
+      import_path: ray.serve.llm:build_openai_app
+      args:
+        llm_configs:
+        - model_loading_config:
+            model_id: small
+            model_source: Qwen/Qwen3-8B
+          accelerator_type: A100-80G
+          deployment_config:
+            autoscaling_config: {min_replicas: 2, max_replicas: 8}
+          engine_kwargs:
+            tensor_parallel_size: 2
+            some_new_kwarg: 1
+        - llm_large.yaml
+    - name: other
+      import_path: my.module:app
+"""
+
+
+def test_a_ray_service_holds_its_models_as_a_text(tmp_path: Path) -> None:
+    path = written(tmp_path, "ray.yaml", RAY)
+    assert is_deployment(path)
+    (one,) = read(path)
+    assert one.name == "small"
+    assert one.scenario == {
+        "model": "qwen3-8b",
+        "hardware": "a100-sxm-80gb",
+        "parallelism": {"tp": 2, "replicas": 2},
+        "engine": "vllm",
+    }
+    found = {finding.name: finding for finding in one.findings}
+    assert found["some_new_kwarg"].line == 1 + RAY[1:].splitlines().index("            some_new_kwarg: 1")
+    assert {found[name].kind for name in ("some_new_kwarg", "other", "llms")} == {"not_understood"}
+    assert found["autoscaling_config"].kind == "assumed"
+
+
+def test_a_task_of_skypilot_runs_on_what_it_asks_for(tmp_path: Path) -> None:
+    text = """
+        name: chat
+        resources:
+          any_of:
+          - accelerators: {H100: 8}
+          - accelerators: H200:8
+        num_nodes: 2
+        run: |
+          vllm serve deepseek-r1 -tp $SKYPILOT_NUM_GPUS_PER_NODE -pp $SKYPILOT_NUM_NODES
+        service:
+          replica_policy: {min_replicas: 3, max_replicas: 5}
+    """
+    (one,) = read(written(tmp_path, "sky.yaml", text))
+    assert one.scenario["parallelism"] == {"tp": 8, "pp": 2, "replicas": 3}
+    assert "hardware" not in one.scenario
+    assert kinds(one)["accelerators"] == "not_understood"
+    assert kinds(one)["replica_policy"] == "assumed"
+    assert not any("its layout uses" in finding.message for finding in one.findings)
+
+
+KUBE = "kind: Pod\nmetadata: {name: a}\nspec: {containers: [{image: vllm/vllm-openai, args: [--model, qwen3-8b]}]}\n"
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("kind: Secret\nstringData: {a: {{X}}}\n", "is a template and was not read"),
+        ("{{- if .Values.x }}\nkind: Secret\n", "is a template and was not read"),
+        ("a: [\n", "was not read: is not YAML"),
+        ("a: 1\na: 2\n", "was not read"),
+    ],
+)
+def test_one_bad_document_refuses_itself_alone(bad: str, said: str, tmp_path: Path) -> None:
+    for text, line in ((f"{KUBE}---\n{bad}", 5), (f"{bad}---\n{KUBE}", 1)):
+        path = tmp_path / "a.yaml"
+        path.write_text(text)
+        assert is_deployment(path)
+        (one,) = read(path)
+        (finding,) = [each for each in one.findings if each.name == "document"]
+        assert (finding.kind, finding.line) == ("not_understood", line)
+        assert said in finding.message
+        model = next(each for each in one.findings if each.name == "--model")
+        assert "--model" in text.splitlines()[(model.line or 0) - 1]
+
+
+def test_servers_that_are_not_read_are_said_or_refused_by_name(tmp_path: Path) -> None:
+    text = """
+        services:
+          tgi: {image: "ghcr.io/huggingface/text-generation-inference:3.2", command: "--model-id m"}
+          cpp: {image: "registry.example.com/ggml-org/llama.cpp:server", command: "-m /m/q.gguf"}
+          web: {image: "ghcr.io/open-webui/open-webui:main"}
+          o: {image: "ollama/ollama"}
+    """
+    with pytest.raises(InputError) as caught:
+        read(written(tmp_path, "c.yaml", text))
+    assert [problem.path for problem in caught.value.problems] == ["tgi", "cpp", "o"]
+    script = "llama-server -m /m/q.gguf &\nollama serve &\nollama pull x\nvllm serve qwen3-8b\n"
+    (one,) = read(written(tmp_path, "run.sh", script))
+    assert [each.name for each in one.findings if "which is not read" in each.message] == ["llama-server", "ollama"]
+
+
+def test_variables_come_from_maps_of_the_file(tmp_path: Path) -> None:
+    text = """
+        kind: ConfigMap
+        metadata: {name: cm}
+        data: {MODEL: Qwen/Qwen3-8B, TP: "2", SEQS: "9"}
+        ---
+        kind: Pod
+        metadata: {name: a}
+        spec:
+          containers:
+          - image: vllm/vllm-openai
+            env:
+            - {name: SEQS, value: "5"}
+            - {name: WHAT, value: "$(X_MODEL)"}
+            - {name: LEN, valueFrom: {configMapKeyRef: {name: other, key: LEN}}}
+            envFrom: [{configMapRef: {name: cm}}, {configMapRef: {name: cm}, prefix: X_}, {secretRef: {name: s}}]
+            command: [bash, -c, 'vllm serve $WHAT -tp "$TP" --max-num-seqs ${SEQS} --max-model-len $LEN']
+    """
+    (one,) = read(written(tmp_path, "a.yaml", text))
+    assert one.scenario["model"] == "qwen3-8b"
+    assert one.scenario["parallelism"] == {"tp": 2}
+    assert one.scenario["engine"]["max_sequences"] == 5
+    assert kinds(one)["--max-model-len"] == "not_understood"
+
+
+def test_a_server_whose_start_is_elsewhere_is_said(tmp_path: Path) -> None:
+    text = (
+        'kind: Pod\nspec:\n  containers:\n  - {name: e, image: "vllm/vllm-openai:v0.9.0", command: [bash, /s/run.sh]}\n'
+    )
+    with pytest.raises(InputError, match="what it starts is not known") as caught:
+        read(written(tmp_path, "a.yaml", text))
+    assert [(problem.path, problem.line) for problem in caught.value.problems] == [("e", 4)]
+
+
+def test_every_key_of_a_custom_object_has_a_fate(tmp_path: Path) -> None:
+    text = """
+        kind: LLMInferenceService
+        metadata: {name: a}
+        spec:
+          model: {uri: "hf://Qwen/Qwen3-8B", surprise: 1}
+          router: {route: {}}
+          another: {key: 2}
+          worker: {containers: []}
+    """
+    (one,) = read(written(tmp_path, "a.yaml", text))
+    found = kinds(one)
+    assert [found[name] for name in ("model.surprise", "another", "router")] == [
+        "not_understood",
+        "not_understood",
+        "ignored",
+    ]
+
+
+@pytest.mark.parametrize(("config", "cached"), [("{maxModelLen: 4096}", False), ("{enablePrefixCaching: true}", True)])
+def test_the_chart_of_the_production_stack_has_defaults_of_its_own(config: str, cached: bool, tmp_path: Path) -> None:
+    model = "{name: a, repository: vllm/vllm-openai, tag: v0.10.0, modelURL: Qwen/Qwen3-8B, unheard: 1, vllmConfig: %s}"
+    (one,) = read(written(tmp_path, "a.yaml", f"servingEngineSpec: {{modelSpec: [{model % config}]}}\n"))
+    assert one.scenario["engine"]["shared_prefix_cache"] is cached
+    assert kinds(one)["unheard"] == "not_understood"
+
+
+@pytest.mark.parametrize(
+    ("flags", "model", "others"),
+    [
+        ("--num-layers 32 --hidden-size 4096 --num-attention-heads 32 --vocab-size 128256", "llama-3-8b", True),
+        ("--num-layers 32 --hidden-size 4096 --num-attention-heads 32 --vocab-size 32000 --num-experts 8",
+         "mixtral-8x7b", False),
+        ("--num-layers 96 --hidden-size 12288 --num-attention-heads 96 --vocab-size 50257", "gpt3-175b", False),
+    ],
+)  # fmt: skip
+def test_a_shape_is_that_of_every_model_that_has_it(flags: str, model: str, others: bool, tmp_path: Path) -> None:
+    (one,) = read(written(tmp_path, "t.sh", f"torchrun --nproc_per_node 8 pretrain_gpt.py {flags}\n"))
+    said = next(finding.message for finding in one.findings if finding.name == "model")
+    assert one.scenario["model"] == model
+    assert ("give --model" in said) is others

@@ -147,6 +147,11 @@ HEADS: list[dict[str, Any]] = [
     {"servingEngineSpec": {}},
     {"modelArtifacts": {}, "decode": {}},
     {"services": {}},
+    {"kind": "RayService"},
+    {"kind": "VLLMRuntime"},
+    {"kind": "JobSet"},
+    {"applications": [{"import_path": "ray.serve.llm:build_openai_app", "args": {"llm_configs": [{}]}}]},
+    {"run": "vllm serve a", "envs": {}},
 ]
 
 

@@ -127,3 +127,48 @@ def test_a_dtype_beside_a_narrow_format_says_that_it_sets_nothing(tmp_path: Path
     assert (finding.kind, finding.path) == ("understood", "")
     assert "products are those of fp8" in finding.message
     assert served(tmp_path, "--dtype half").scenario["activations"] == "fp16"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "/root/.cache/huggingface/hub/models--meta-llama--Llama-3.1-8B-Instruct/snapshots/" + "0123abcd" * 5,
+        "/data/models--meta-llama--Llama-3.1-8B-Instruct",
+        "/models/meta-llama--Llama-3.1-8B-Instruct",
+        "/models/Llama-3.1-8B-Instruct/",
+        "/mnt/models/llama-3.1-8b/v1",
+        "/mnt/Llama-3.1-8B-Instruct/snapshots/main",
+        "pvc://claim/hub/Llama-3.1-8B-Instruct",
+        "oci://quay.io/someone/llama-3.1-8b-instruct:1.0",
+        "oci://registry.example.com/modelcars:llama-3.1-8b-instruct",
+        "oci://registry.example.com/llama-3.1-8b-instruct@sha256:" + "ab" * 32,
+        "s3://bucket/checkpoints/Llama-3.1-8B-Instruct/1/",
+        "hf://meta-llama/Llama-3.1-8B-Instruct@main",
+        "./Llama-3.1-8B-Instruct",
+        "/data/trial--1/Llama-3.1-8B-Instruct",
+    ],
+)
+def test_where_a_model_lies_says_which_it_is(reference: str, tmp_path: Path) -> None:
+    assert served(tmp_path, "", reference).scenario["model"] == "llama-3.1-8b"
+
+
+def test_the_last_folder_may_say_the_format(tmp_path: Path) -> None:
+    one = served(tmp_path, "", "/models/llama-3.1-8b/fp8")
+    assert (one.scenario["model"], one.scenario["weights"]) == ("llama-3.1-8b", "fp8")
+    one = served(tmp_path, "", "/models/llama-3.1-8b/")
+    assert "weights" not in one.scenario
+
+
+@pytest.mark.parametrize(
+    ("image", "version"),
+    [
+        ("vllm/vllm-openai:v0.6.3", "vllm-2024"),
+        ("registry.example.com:5000/mirror/vllm/vllm-openai:v0.6.3.post1", "vllm-2024"),
+        ("registry.example.com/vllm-openai:v0.6.3@sha256:aa", "vllm-2024"),
+        ("lmcache/vllm-openai:v0.3.9post2", "vllm"),
+        ("mirror.example.com/lmcache/vllm-openai:v0.3.9", "vllm"),
+    ],
+)
+def test_the_tag_is_a_version_where_it_is_that_of_the_tool(image: str, version: str, tmp_path: Path) -> None:
+    (one,) = read(written(tmp_path, "a.sh", f"docker run {image} --model qwen3-8b\n"))
+    assert one.scenario["engine"] == version
