@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import typer
@@ -82,7 +83,7 @@ def main() -> None:
     """Run the command line; wrong input is one message each, exit code 2, and never a traceback."""
     streams.prepare()
     try:
-        code = _answered("--json" in sys.argv)
+        code = _answered(_json_wanted(sys.argv))
         sys.stdout.flush()  # here, where it can still be said that the answer is not written
     except OSError as error:
         streams.drop(sys.stdout)
@@ -92,6 +93,11 @@ def main() -> None:
             streams.drop(sys.stderr)
         code = WRONG_INPUT
     sys.exit(code)
+
+
+def _json_wanted(words: list[str]) -> bool:
+    """Whether standard output is read as JSON, so that errors must be, too."""
+    return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
 
 
 def _answered(as_json: bool) -> int:
