@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-long golden lint docs transcripts bench calibrate accuracy clean
+.PHONY: demo test test-long fuzz golden lint docs transcripts bench calibrate accuracy clean
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,10 @@ test: $(VENV)/.test ## The tests, on all cores, but for the long ones.
 
 test-long: $(VENV)/.test ## Tests of minutes: installations, the whole evidence, wide searches for counterexamples.
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long
+
+FUZZ ?= 2000
+fuzz: $(VENV)/.test ## Spoiled files for every reader, FUZZ of each, others in every run (about an hour of one core).
+	LLMPERF_FUZZ=$(FUZZ) $(BIN)/python -m pytest -n auto --dist worksteal tests/files/test_fuzz.py
 
 golden: $(VENV)/.test ## Record anew what every command answers to the scenarios of tests/golden.
 	PYTHONPATH=tests $(BIN)/python -m golden.record

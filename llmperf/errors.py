@@ -114,8 +114,23 @@ def repr_bounded(value: object) -> str:
         return f"a {type(value).__name__} too long to show"
 
 
-def nearest(name: str, allowed: Iterable[str]) -> str | None:
-    """The allowed name most like `name`, or None when none is near."""
-    found = difflib.get_close_matches(name.lower()[:200], {a.lower(): a for a in allowed}, n=1, cutoff=0.55)
+def sort_of(value: object) -> str:
+    """What a value is, without saying what it holds: it may be of a file that nobody meant to show."""
+    if isinstance(value, bool):
+        return "a truth value"
+    sorts = {
+        str: "a text",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "a mapping",
+        type(None): "nothing",
+    }
+    return sorts.get(type(value), f"a {type(value).__name__}")
+
+
+def nearest(name: str, allowed: Iterable[str], like: float = 0.55) -> str | None:
+    """The allowed name most like `name`, or None when none is as alike as `like` (1: the same)."""
     by_lower = {a.lower(): a for a in allowed}
+    found = difflib.get_close_matches(name.lower()[:200], by_lower, n=1, cutoff=like)
     return by_lower.get(found[0]) if found else None

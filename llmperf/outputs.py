@@ -7,6 +7,7 @@ here. What is added to a group, a part or the phases at run time (`Group.add`, `
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
@@ -471,6 +472,23 @@ def paths(parts: tuple[Part, ...], phases: tuple[str, ...]) -> dict[str, tuple[P
 def by_path() -> dict[str, Output]:
     """Every output of any question by the path that names it: ``tpot_s``, ``bound.tpot_s``, ``memory.weights``."""
     return {path: output for path, (_, output) in paths(tuple(_parts), tuple(PHASES)).items()}
+
+
+def unlike(path: str, value: Any) -> str:
+    """Why a value that was written down is none of an output, in words; empty where it is one, or none at all (None).
+
+    What no output is called may be a number, a text or a truth value.
+    """
+    if value is None or isinstance(value, bool):
+        return ""
+    if isinstance(value, str):
+        return "" if by_path().get(path, BOUND_BY) is BOUND_BY else "is a text, not a number"
+    if not isinstance(value, int | float):
+        return "is neither a number nor a text"
+    return "" if abs(value) <= _LARGEST else "is not a finite number"  # nor is a NaN
+
+
+_LARGEST = sys.float_info.max
 
 
 def groups() -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from llmperf.contract.comparison import difference_dict
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files.documents import finite, parse_json, read_bytes
 from llmperf.files.store import is_path
-from llmperf.outputs import by_path
+from llmperf.outputs import by_path, unlike
 from llmperf.scenarios import digests
 from llmperf.scenarios.names import named
 from llmperf.scenarios.resolve import resolve
@@ -176,7 +176,7 @@ def _side(source: Source, catalog: tuple[str, ...]) -> Side:
     if file.endswith(".json") and is_path(file):
         data = parse_json(read_bytes(Path(file)), file).data
         if isinstance(data, Mapping) and _is_printed(data):
-            return _printed(data, Path(file).stem, catalog)
+            return _printed(data, Path(file).stem, catalog, file)
     return _evaluated(file, named(file), catalog)
 
 
@@ -193,16 +193,10 @@ def _evaluated(source: Source, label: str, catalog: tuple[str, ...]) -> Side:
     return Side(label, finite(next(values(result, 1))), {"llmperf": __version__, "components": made_of}, result)
 
 
-def _printed(data: Mapping[str, Any], label: str, catalog: tuple[str, ...]) -> Side:
+def _printed(data: Mapping[str, Any], label: str, catalog: tuple[str, ...], file: str | None = None) -> Side:
     """What ``estimate --json`` printed: its own numbers, and today's terms of its scenario."""
+    outputs = _numbers(data, file)
     now = _evaluated(data["scenario"], label, catalog)
-    outputs: dict[str, Any] = {}
-    sections = {"projection": "", "memory_bytes_per_device": "", "bound": "bound.", "roofline": "roofline."}
-    for section, prefix in {**sections, "bottleneck": "bottleneck."}.items():
-        for key, value in (data.get(section) or {}).items():
-            path = next((one for one in (f"{prefix}{key}", f"memory.{key}") if one in by_path()), None)
-            if path is not None:
-                outputs[path] = value
     said = str(data.get("llmperf_version"))
     moved = [path for path, value in outputs.items() if not _equal(value, now.outputs.get(path))]
     notes: tuple[str, ...] = ()
@@ -212,6 +206,37 @@ def _printed(data: Mapping[str, Any], label: str, catalog: tuple[str, ...]) -> S
         )
         notes = (f"{text}: the terms are today's",)
     return replace(now, outputs=outputs, made_of={**now.made_of, "llmperf": said}, notes=notes)
+
+
+_SECTIONS = {
+    "projection": "",
+    "memory_bytes_per_device": "",
+    "bound": "bound.",
+    "roofline": "roofline.",
+    "bottleneck": "bottleneck.",
+}
+"""Keys of ``estimate --json`` that hold outputs, and how the paths of those begin."""
+
+
+def _numbers(data: Mapping[str, Any], file: str | None) -> dict[str, Any]:
+    """The outputs that were printed, by path."""
+    outputs: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for section, prefix in _SECTIONS.items():
+        inside = data.get(section) or {}
+        if not isinstance(inside, Mapping):
+            problems.append(Problem(f"must be a mapping, not {shown(inside)}", section, file))
+            continue
+        for key, value in inside.items():
+            path = next((one for one in (f"{prefix}{key}", f"memory.{key}") if one in by_path()), None)
+            if path is None:
+                continue
+            if why := unlike(path, value):
+                problems.append(Problem(f"{shown(value)} {why}", f"{section}.{key}", file))
+            outputs[path] = value
+    if problems:
+        raise InputError(problems)
+    return outputs
 
 
 def _checked(file: str, name: str, catalog: tuple[str, ...]) -> Side:

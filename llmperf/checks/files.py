@@ -27,7 +27,7 @@ from llmperf.checks.limits import (
     limits,
 )
 from llmperf.descriptors.validation import build
-from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.errors import MAX_PROBLEMS, InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import COMPONENTS
@@ -219,7 +219,7 @@ class _File:
                 self.problems += [stack.located(one) for one in problems]
             elif key in KEYS:
                 keys[key] = value
-            elif (problem := _faulty(key)) is not None:
+            elif (problem := _faulty(key, brief=len(self.problems) >= MAX_PROBLEMS)) is not None:
                 self.problems.append(stack.located(problem))
             else:
                 given[key] = _beside(key, value, document.file)
@@ -413,10 +413,12 @@ def _beside(key: str, value: Any, file: str | None) -> Any:
     return catalog.beside(value, file) if isinstance(value, str) else value
 
 
-def _faulty(key: str, allowed: tuple[str, ...] = ()) -> Problem | None:
-    """What is wrong with a key of a scenario; None where it is one."""
+def _faulty(key: str, allowed: tuple[str, ...] = (), brief: bool = False) -> Problem | None:
+    """What is wrong with a key of a scenario, in brief without what may stand there; None where it is one."""
     if key in FLAT or key.partition(".")[0] in SCENARIO_KEYS:
         return None
+    if brief:
+        return Problem(f"unknown key {shown(key)}", key)
     return _unknown(key, allowed)
 
 

@@ -17,11 +17,11 @@ from typing import Any
 from llmperf.answers.questions import Question, asked
 from llmperf.checks.discovery import LOCK
 from llmperf.checks.evaluation import Result
-from llmperf.errors import InputError, Problem
+from llmperf.errors import InputError, Problem, shown
 from llmperf.files.documents import Document, finite, raw_bytes
 from llmperf.files.store import remembered, write_atomically
 from llmperf.files.yaml import parse_yaml
-from llmperf.outputs import by_path
+from llmperf.outputs import by_path, unlike
 from llmperf.scenarios.digests import components, hashed, is_number
 from llmperf.version import __version__
 
@@ -37,6 +37,7 @@ HEAD = """\
 # `llmperf check --update` writes it anew.
 """
 
+_AGAIN = "remove the file and run llmperf check --update"
 _CONFLICT = re.compile(rb"^(<<<<<<<|>>>>>>>|=======)", re.MULTILINE)
 
 
@@ -50,10 +51,11 @@ class Drift:
 
     @property
     def relative(self) -> float | None:
-        """Change over the value before; None of what is no number. [1]"""
+        """Change over the value before; None of what is no number, or next to none. [1]"""
         if not (is_number(self.before) and is_number(self.after)) or not self.before:
             return None
-        return float(self.after / self.before - 1.0)
+        change = float(self.after / self.before - 1.0)
+        return change if math.isfinite(change) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +218,13 @@ def causes(before: Mapping[str, Any], after: Mapping[str, Any], outputs: Iterabl
     """What two entries are made of that differs, in words; a price only where one of the outputs is money."""
     out = []
     money = any(output.unit.startswith("USD") for path in outputs if (output := by_path().get(path)))
-    old, new = before.get("components", {}), after["components"]
+    old, new = before.get("components", {}), after.get("components", {})
     for name in {**old, **new}:
         (label, _, digest), (other, _, current) = (str(part.get(name, "none")).rpartition(" ") for part in (old, new))
         if digest == current or (name == "price" and not money):
             continue
         out.append(f"{name}: {label} -> {other}" if label != other else f"{name} {label}".rstrip())
-    tool, current = str(before.get("llmperf")), str(after["llmperf"])
+    tool, current = str(before.get("llmperf")), str(after.get("llmperf"))
     if tool != current:
         out.append(f"llmperf {tool} -> {current}")
     return tuple(out) or (f"llmperf itself: nothing that it reads has changed, nor its version {current}",)
@@ -277,7 +279,7 @@ def read(path: Path) -> dict[str, dict[str, Any]]:
     def compute() -> dict[str, Any]:
         content = raw_bytes(path, MAX_BYTES)
         if _CONFLICT.search(content):
-            hint = "resolve the merge, or remove the file and run llmperf check --update"
+            hint = f"resolve the merge, or {_AGAIN}"
             raise InputError(Problem("holds the marks of a merge", file=str(path), suggestion=hint))
         return _entries(parse_yaml(content, str(path), MAX_NODES))
 
@@ -303,6 +305,13 @@ def _entries(document: Document) -> dict[str, Any]:
         or not isinstance(entry.get("outputs"), Mapping)
         or not isinstance(entry.get("components", {}), Mapping)
     ]
+    if not wrong:
+        wrong = [
+            Problem(f"{shown(value)} {why}", where, path, document.line(where), suggestion=_AGAIN)
+            for file, name, entry in _each(data["checks"])
+            for output, value in entry["outputs"].items()
+            if (why := unlike(output, value)) and (where := f"checks.{file}.{name}.outputs.{output}")
+        ]
     if wrong:
         raise InputError(wrong)
     return {file: dict(checks) for file, checks in data["checks"].items() if isinstance(checks, Mapping)}

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from llmperf.descriptors.filling import fill
-from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.errors import MAX_PROBLEMS, InputError, Problem, nearest, shown
 from llmperf.files.documents import Document
 
 T = TypeVar("T")
@@ -101,15 +101,18 @@ def _problem(
     suggestion: str | None = None,
 ) -> Problem:
     full = ".".join(part for part in (prefix, path) if part)
-    return Problem(message, full, document.file, document.line(path), allowed, suggestion)
+    return Problem(message, full, *document.where(path), allowed, suggestion)
 
 
 def _problems(cls: type[Any], document: Document, prefix: str, errors: list[Any]) -> list[Problem]:
     found: dict[str, Problem] = {}
     for error in errors:
         keys = [str(part) for part in error["loc"] if not _is_label(part)]
-        message, allowed, suggestion = _explained(cls, keys, error)
         path = ".".join(keys)
+        if len(found) >= MAX_PROBLEMS:  # counted, but no longer listed: to look for what is nearest takes long
+            found.setdefault(path, Problem("is wrong", path, document.file))
+            continue
+        message, allowed, suggestion = _explained(cls, keys, error)
         found.setdefault(path, _problem(document, prefix, path, message, allowed, suggestion))
     return list(found.values())
 

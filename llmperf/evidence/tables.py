@@ -197,31 +197,32 @@ def parse(content: bytes, file: str) -> DataTable:
     text = decoded(content, file)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     problems: list[Problem] = []
-    rows: list[list[str]] = []
+    columns: list[list[str]] = []
+    known: dict[str, str] = {}  # a cell that comes again is the same text in memory
     lines: list[int] = []
     try:
         header = [name.strip() for name in next(reader)]
         _check_header(header, file)
+        columns = [[] for _ in header]
         begin = reader.line_num + 1
         for row in reader:
             if len(row) == len(header):
-                rows.append(row)
+                for column, cell in zip(columns, row, strict=True):
+                    bare = cell.strip()
+                    column.append(known.setdefault(bare, bare))
                 lines.append(begin)
             elif row:
                 problems.append(Problem(f"has {len(row)} cells, the header {len(header)}", file=file, line=begin))
-            if len(rows) > MAX_ROWS:
+            if len(lines) > MAX_ROWS:
                 raise InputError(Problem(f"holds more than {MAX_ROWS:,} rows", file=file))
             begin = reader.line_num + 1
     except csv.Error as error:
         raise InputError(Problem(f"is no CSV table: {error}", file=file, line=reader.line_num)) from None
     if problems:
         raise InputError(problems)
-    if not rows:
+    if not lines:
         raise InputError(Problem("has a header but no rows", file=file))
-    columns = {
-        name: [cell.strip() for cell in cells] for name, cells in zip(header, zip(*rows, strict=True), strict=True)
-    }
-    return DataTable(file, columns, np.array(lines))
+    return DataTable(file, dict(zip(header, columns, strict=True)), np.array(lines))
 
 
 def _check_header(header: list[str], file: str) -> None:

@@ -22,12 +22,16 @@ MAX_NODES = 50_000
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """Data of one file, and the line and column at which each dotted path stands (an empty path: the whole)."""
+    """Data of one file, and the line and column at which each dotted path stands (an empty path: the whole).
+
+    Where it extends others, `layers` are the documents that it is made of, itself first.
+    """
 
     data: Any
     file: str | None = None
     lines: Mapping[str, int] = field(default_factory=dict)
     columns: Mapping[str, int] = field(default_factory=dict)
+    layers: tuple[Document, ...] = ()
 
     def line(self, path: str) -> int | None:
         """The line of `path`, or of the nearest key above it."""
@@ -36,6 +40,12 @@ class Document:
                 return self.lines[path]
             path = path.rpartition(".")[0]
         return self.lines.get("")
+
+    def where(self, path: str) -> tuple[str | None, int | None]:
+        """File and line of `path`: of the first layer that says something of its first key."""
+        head = path.partition(".")[0]
+        said = next((one for one in self.layers if isinstance(one.data, Mapping) and head in one.data), self)
+        return said.file, said.line(path)
 
 
 def raw_bytes(path: Path, most: int) -> bytes:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
+import stat
+import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from llmperf.files.documents import Document, parse_json, read_bytes
 
 SUFFIXES = (".yaml", ".yml", ".json")
 _FILES = (*SUFFIXES, ".gguf")
 """How references to files end."""
-_CACHE_VERSION = "3"
-_END = b"end"
-"""Last line of a parsed file in the cache: what has it is whole."""
+_CACHE_VERSION = "4"
+_PART, _STEM, _LEFT_S = ".llmperf.part", 40, 3600.0
+"""End of the name of a file while it is written, the most characters of its own name in that, and the age from which
+such a file is of a process that was killed. [s]"""
 
 
 @cache
@@ -36,19 +41,63 @@ def _cache_directory() -> Path:
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader sees the old or the new content, never a part."""
+    """Write a file so that a reader sees the old or the new content, never a part.
+
+    A link stays one, and what it leads to is written; what is no plain file (a device, a pipe, this process's own
+    output) is written through, for a file in its place would be another thing.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    before = _what_stands(path)
+    if before is not None and (through := _stream(before, path)) is not None:
+        with through as stream:
+            stream.write(data)
+        return
+    path = path.resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    _sweep(path)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name[:_STEM], suffix=_PART)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)  # as a file that is simply opened; temporary ones are private
+            stream.write(data)
+        Path(name).chmod(stat.S_IMODE(before.st_mode) if before is not None else 0o666 & ~_mask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _what_stands(path: Path) -> os.stat_result | None:
+    """What a path leads to; None where there is nothing yet."""
+    try:
+        return path.stat()
+    except FileNotFoundError:
+        return None
+
+
+def _stream(before: os.stat_result, path: Path) -> BinaryIO | None:
+    """A stream into what stands there and cannot be replaced; None of a plain file."""
+    for own in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or no file of the system's
+            if os.path.samestat(before, os.fstat(own.fileno())):
+                own.flush()
+                return os.fdopen(os.dup(own.fileno()), "wb")
+    return None if stat.S_ISREG(before.st_mode) else path.open("wb")
+
+
+def _mask() -> int:
+    """What the process takes from the mode of a file that is simply opened; temporary ones are private."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sweep(path: Path) -> None:
+    """Remove what processes that were killed left of the same file."""
+    now = time.time()
+    for left in path.parent.glob(f"{glob.escape(path.name[:_STEM])}*{_PART}"):
+        with contextlib.suppress(OSError):  # another process was first, or it is another user's
+            if now - left.stat().st_mtime > _LEFT_S:
+                left.unlink()
 
 
 def state(path: str) -> tuple[int, int]:
@@ -131,20 +180,32 @@ def _load_file(path: str, version: tuple[int, int]) -> Document:  # noqa: ARG001
         return parse_json(content, path)
     key = hashlib.sha256(_CACHE_VERSION.encode() + content).hexdigest()
     cached = _cache_directory() / f"{key}.parsed"
-    try:
-        data, lines, columns, end = cached.read_bytes().split(b"\n")
-        if end == _END:
-            return Document(json.loads(data), path, _Places(lines), _Places(columns))
-    except (OSError, ValueError, RecursionError):
-        pass
+    found = _recalled(cached)
+    if found is not None:
+        data, lines, columns = found
+        return Document(json.loads(data), path, _Places(lines), _Places(columns))
     # absent or damaged: parse the file, which is the truth, and store it again
     from llmperf.files.yaml import parse_yaml
 
     document = parse_yaml(content, path)
-    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a read-only home costs time, not answers
-        stored = (json.dumps(part).encode() for part in (document.data, document.lines, document.columns))
-        write_atomically(cached, b"\n".join((*stored, _END)))
+    _keep(cached, document.data, document.lines, document.columns)
     return document
+
+
+def _recalled(cached: Path) -> list[bytes] | None:
+    """The lines that `_keep` wrote; None where there are none, or one has been changed since."""
+    try:
+        digest, _, kept = cached.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return kept.split(b"\n") if digest.decode("ascii", "replace") == hashlib.sha256(kept).hexdigest() else None
+
+
+def _keep(cached: Path, *parts: Any) -> None:
+    """Store plain data, one part a line, below the digest that says that nobody has changed it."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError):  # a read-only home costs time, not answers
+        kept = b"\n".join(json.dumps(part).encode() for part in parts)
+        write_atomically(cached, hashlib.sha256(kept).hexdigest().encode() + b"\n" + kept)
 
 
 class _Places(Mapping[str, int]):
@@ -155,10 +216,8 @@ class _Places(Mapping[str, int]):
 
     @cached_property
     def _known(self) -> dict[str, int]:
-        try:
-            return {str(key): int(place) for key, place in json.loads(self._stored).items()}
-        except (ValueError, TypeError, AttributeError, RecursionError):
-            return {}  # damaged: a message names the file without the line
+        known: dict[str, int] = json.loads(self._stored)
+        return known
 
     def __getitem__(self, path: str) -> int:
         return self._known[path]
@@ -185,13 +244,11 @@ def remembered(what: str, of: Iterable[str], compute: Callable[[], Any]) -> Any:
     states = [(path, *state(path)) for path in of]
     key = hashlib.sha256(json.dumps([_CACHE_VERSION, what, states]).encode()).hexdigest()
     cached = _cache_directory() / f"{key}.json"
-    try:
-        return json.loads(cached.read_bytes())["remembered"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        pass  # absent or damaged: compute it anew
+    found = _recalled(cached)
+    if found is not None:
+        return json.loads(found[0])
     data = compute()
-    with contextlib.suppress(OSError, ValueError, RuntimeError):
-        write_atomically(cached, json.dumps({"remembered": data}))
+    _keep(cached, data)
     return data
 
 

@@ -9,13 +9,13 @@ of their content, in the user's cache directory.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.errors import InputError, Kind, Problem, nearest, shown
+from llmperf.errors import MAX_PROBLEMS, InputError, Kind, Problem, nearest, shown, sort_of
 from llmperf.files.documents import Document, irregular
 from llmperf.files.store import SUFFIXES, is_path, load_file, packaged, remembered, state, touch
 
@@ -51,12 +51,29 @@ def directories(extra: Iterable[str | Path] = ()) -> tuple[Path, ...]:
     absent = [Problem("is not a directory", file=str(item)) for item in named if not item.is_dir()]
     if absent:
         raise InputError(absent)
-    local = Path("llmperf.d")
-    touch(local)
-    return (*named, *([local] if local.is_dir() else []), packaged())
+    touch(_LOCAL)
+    return (*named, *([_LOCAL] if _LOCAL.is_dir() else []), packaged())
 
 
-def _folders(root: Path, kind: str) -> Iterator[str]:
+_LOCAL = Path("llmperf.d")
+"""The directory of descriptors that is read without being named."""
+
+
+def hiding(kind: str, document: Document) -> list[str]:
+    """What to say of a descriptor that nobody named by its file, and that hides one of the catalog."""
+    out = []
+    for layer in document.layers:
+        path = Path(layer.file or "")
+        if path.parts[:1] == _LOCAL.parts and path.stem.lower() in _packaged_names(kind):
+            out.append(f"{kind} {path.stem} is that of {path}, not of the catalog that ships")
+    return out
+
+
+def _packaged_names(kind: str) -> set[str]:
+    return {name for folder in _folders(packaged(), kind) for name, _ in _within(folder, state(folder))}
+
+
+def _folders(root: str | Path, kind: str) -> Iterator[str]:
     for folder in KINDS[kind]:
         for parent in ("", "hardware", "workloads"):
             path = os.path.join(root, parent, folder)  # noqa: PTH118 (many; a Path costs more than asking for it)
@@ -179,7 +196,7 @@ def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "")
         data["aliases"] = found[0].data["aliases"]
     if kind != "scenario":
         data.setdefault("name", Path(found[0].file or "").stem)
-    return Document(data, found[0].file, found[0].lines, found[0].columns)
+    return Document(data, found[0].file, found[0].lines, found[0].columns, tuple(found))
 
 
 def chain(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> list[Document]:
@@ -201,8 +218,9 @@ def chain(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = ""
         seen.add(file)
         document = load_file(file)
         if not isinstance(document.data, Mapping):
-            raise InputError(Problem(f"must be a mapping, not {shown(document.data)}", file=file))
+            raise InputError(Problem(f"must be a mapping, not {sort_of(document.data)}", file=file))
         found.append(document)
+        _check_kind(kind, found)
         base = document.data.get("extends")
         if base is None:
             break
@@ -210,6 +228,38 @@ def chain(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = ""
             raise InputError(Problem(f"{shown(base)} is not a name", "extends", file, document.line("extends")))
         reference, path = beside(base, file), "extends"
     return found
+
+
+KNOWN: dict[str, Callable[[Mapping[str, Any]], Collection[str]]] = {}
+"""Kind -> the keys that a document of it may have at its top; kinds without are not judged (see `_check_kind`)."""
+_OF_ALL = ("extends", "name", "description", "aliases", "sources", "notes")
+"""Keys that say nothing of the kind."""
+_MISSPELT = 0.75
+"""How alike a key of a kind is that was meant. [1]"""
+
+
+def _check_kind(kind: str, found: list[Document]) -> None:
+    """Refuse a file of something else, by whatever name it was reached, without a word of what it holds.
+
+    That is one that has no key of this kind, nor one spelt nearly so; of what another file extends, one most of whose
+    keys are none.
+    """
+    document = found[-1]
+    if kind not in KNOWN or str(document.file).startswith(str(packaged())):
+        return
+    known = KNOWN[kind](document.data)
+    keys = [str(key).partition(".")[0] for key in document.data if key not in _OF_ALL]
+    strange = [key for key in keys if key not in known]
+    extended = len(found) > 1
+    if not strange or (2 * len(strange) <= len(keys) if extended else len(strange) < len(keys)):
+        return
+    if not extended and any(nearest(key, known, _MISSPELT) for key in strange[:MAX_PROBLEMS]):
+        return
+    text = f"{len(strange)} of its {len(keys)} keys are unknown"
+    if not extended:
+        raise InputError(Problem(f"is no {kind}: {text}", file=document.file))
+    by = found[-2]
+    raise InputError(Problem(f"{document.file} is no {kind}: {text}", "extends", by.file, by.line("extends")))
 
 
 def _own(document: Document) -> dict[str, Any]:
@@ -220,8 +270,10 @@ def beside(reference: str, file: str | None) -> str:
     """A relative path that a file names, taken from that file's directory where it is found there."""
     if file is None or not is_path(reference) or Path(reference).is_absolute():
         return reference
-    near = Path(file).parent / reference
-    return str(near) if _exists(near) else reference
+    for near in (Path(file).parent / reference, Path(os.path.realpath(file)).parent / reference):  # it may be a link
+        if _exists(near):
+            return str(near)
+    return reference
 
 
 def _exists(path: Path) -> bool:

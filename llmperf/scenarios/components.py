@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 from llmperf.descriptors import hardware as hardware_module
@@ -37,7 +37,16 @@ COMPONENTS: dict[str, type[Any]] = {
 ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
 """Kinds of the catalog that are descriptors of their own."""
 
+
+def _known(kind: str) -> Callable[[Any], Collection[str]]:
+    keys = frozenset(item.name for item in fields(ENTRIES[kind]))
+    return lambda data: data if kind == "model" and _is_config(data) else keys
+
+
+catalog.KNOWN.update({kind: _known(kind) for kind in ENTRIES})
+
 CHECKS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
+    "hardware": hardware_module.contradictions,
     "kv_cache": kv_cache_module.contradictions,
     "weights": weights_module.contradictions,
 }
@@ -94,11 +103,27 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     if name == "model":
         document, warnings, implied = _imported(value, extra)
         return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
-    document = _document(name, value, extra)
-    if name == "hardware":
-        document = _with_achieved(_with_parts(document, extra), extra)
-        return build(Hardware, document, _prefix(name, document), hardware_module.contradictions), [], {}
-    return build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name)), [], {}
+    found = _document(name, value, extra)
+    document = _whole(name, found, extra)
+    made = build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name))
+    return made, catalog.hiding(name, found), {}
+
+
+def check(kind: str, document: Document, extra: tuple[str, ...]) -> None:
+    """Raise what is wrong with an entry by itself, whether or not it says enough for an estimate.
+
+    Raises
+    ------
+    InputError
+        With every value that is of another sort than its key takes.
+    """
+    if kind in ENTRIES:
+        build(ENTRIES[kind], _whole(kind, document, extra), _prefix(kind, document))
+
+
+def _whole(kind: str, document: Document, extra: tuple[str, ...]) -> Document:
+    """An entry with what it takes from others by name."""
+    return _with_achieved(_with_parts(document, extra), extra) if kind == "hardware" else document
 
 
 def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
@@ -109,7 +134,7 @@ def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], 
         return from_gguf(value)
     document = _document("model", value, extra)
     if not _is_config(document.data):
-        return document, [], {}
+        return document, catalog.hiding("model", document), {}
     from llmperf.importers.models import from_configuration
 
     limit = {key: value[key] for key in _OF_OURS if key in value} if isinstance(value, Mapping) else {}
@@ -151,7 +176,7 @@ def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
     inner = own.get("achieved")
     if isinstance(inner, Mapping) and "extends" not in inner and isinstance(document.data.get("achieved"), str):
         own["achieved"] = {"extends": document.data["achieved"], **inner}
-    return Document(catalog.merge(document.data, own), None if own else document.file)
+    return Document(catalog.merge(document.data, own), None if own else document.file, layers=document.layers)
 
 
 def _with_parts(document: Document, extra: tuple[str, ...]) -> Document:
@@ -175,7 +200,7 @@ def _with_parts(document: Document, extra: tuple[str, ...]) -> Document:
             data[section] = {**data[section], name: catalog.merge(base, own)}
             said = "; ".join(str(source) for source in (entry.get("sources") or {}).values())
             data["sources"] = {path: said, **(data.get("sources") or {})}
-    return Document(data, document.file, document.lines)
+    return Document(data, document.file, document.lines, layers=document.layers)
 
 
 def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
@@ -205,4 +230,4 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
     except InputError as error:
         file, line = document.file, document.line("achieved")
         raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None
-    return Document({**document.data, "achieved": data}, document.file, document.lines)
+    return Document({**document.data, "achieved": data}, document.file, document.lines, layers=document.layers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -10,7 +10,7 @@ from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
 from llmperf.descriptors.prices import Prices
 from llmperf.descriptors.workload import Workload
-from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.errors import MAX_PROBLEMS, InputError, Problem, nearest, shown
 from llmperf.files.documents import MAX_DEPTH, deeper_than
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import COMPONENTS
@@ -42,6 +42,8 @@ NOT_YET = {"training": "training", "traffic": "serving traffic"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
 KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS]
 """Every key of a scenario; `add_section` takes one more."""
+
+catalog.KNOWN["scenario"] = lambda _: {*KEYS, *SEVERAL, *JUDGED, *FLAT, *NOT_YET}
 
 
 def add_section(name: str, cls: type[Any]) -> None:
@@ -82,7 +84,7 @@ def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
         path = _path(key)
         head = path.partition(".")[0]
         if head not in KEYS and head != "extends":
-            wrong.append(_unknown(key))
+            wrong.append(_unknown(key) if len(wrong) < MAX_PROBLEMS else Problem("unknown key", key))
             continue
         put(out, path.split("."), value)
     if wrong:
@@ -94,14 +96,28 @@ def twice(given: Mapping[str, Any]) -> list[Problem]:
     """Values that a scenario says twice, in two spellings: ``batch: 2`` and ``workload: {batch: 8}``."""
     problems = []
     said: dict[str, tuple[str, Any]] = {}
+    below: dict[str, dict[str, str]] = {}  # path -> of each key that says something deeper, the first such path
     for key, value in given.items():
         for path, leaf in _leaves(_path(key), value):
-            clash = next((one for one in said if _same(one, said[one][1], path, leaf) and said[one][0] != key), None)
+            inside = list(_above(path))
+            same = (
+                one for one in (path, *inside) if one in said and (one == path or not isinstance(said[one][1], str))
+            )
+            deeper = () if isinstance(leaf, str) else below.get(path, {}).values()
+            clash = next((one for one in (*same, *deeper) if said[one][0] != key), None)
             if clash is not None:
                 text = f"is written twice, under {shown(said[clash][0])} and under {shown(key)}"
                 problems.append(Problem(text, path, suggestion="write it once"))
             said.setdefault(path, (key, leaf))
+            for one in inside:
+                below.setdefault(one, {}).setdefault(key, path)
     return problems
+
+
+def _above(path: str) -> Iterator[str]:
+    """The paths that a path lies within; it is the same value as one of these, unless that is a name."""
+    while path := path.rpartition(".")[0]:
+        yield path
 
 
 def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -111,16 +127,6 @@ def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
             yield from _leaves(f"{path}.{key}", inner)
     else:
         yield path.removesuffix(".extends") if isinstance(value, str) else path, value
-
-
-def _same(one: str, value: Any, other: str, another: Any) -> bool:
-    """Whether two paths are of the same value, or one is within the other and the other is no name."""
-    if one == other:
-        return True
-    inside, above = (
-        (other.startswith(f"{one}."), value) if len(one) < len(other) else (one.startswith(f"{other}."), another)
-    )
-    return inside and not isinstance(above, str)
 
 
 def _path(key: str) -> str:
@@ -135,7 +141,14 @@ def _unknown(key: str) -> Problem:
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)
 
 
-def unknown_in_file(key: str) -> Problem:
+def unknown_in_file(keys: Iterable[str]) -> list[Problem]:
+    """What is wrong with the unknown keys of a scenario file, in words as far as they are listed."""
+    return [
+        _unknown_in_file(key) if place < MAX_PROBLEMS else Problem("unknown key", key) for place, key in enumerate(keys)
+    ]
+
+
+def _unknown_in_file(key: str) -> Problem:
     """An unknown key of a scenario file, where no short names and paths stand: the suggestion is nested."""
     problem = _unknown(key)
     head, *inner = _path(key if key in FLAT or "." in key else problem.suggestion or "").split(".")

@@ -198,11 +198,11 @@ def extremes(array: Any, path: str) -> list[float]:
 def _validated(
     data: Mapping[str, Any], document: Document | None, extra: tuple[str, ...]
 ) -> tuple[Scenario, tuple[str, ...]]:
-    problems: list[Problem] = [unknown_in_file(key) for key in data if key not in KEYS]
+    problems = unknown_in_file(key for key in data if key not in KEYS)
     if document is not None:
-        problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
+        problems = [replace(p, file=file, line=line) for p in problems for file, line in (document.where(p.path),)]
     parts: dict[str, Any] = {}
-    warnings: list[str] = []
+    warnings = catalog.hiding("scenario", document) if document is not None else []
     given = dict(data)
     imported: dict[str, Any] = {}
     for name in COMPONENTS:

@@ -72,7 +72,7 @@ FILES = (
     whole_file("tab-as-indent", SCENARIO + "workload:\n\tbatch: 8\n", "YAML", line=4),
     whole_file("control-character", SCENARIO + "name: a\x07b\n", "YAML"),
     whole_file("a-list-at-the-top", "- model: llama-3.1-8b\n", "mapping"),
-    whole_file("a-text-at-the-top", "llama-3.1-8b\n", "mapping", "llama-3.1-8b"),
+    whole_file("a-text-at-the-top", "llama-3.1-8b\n", "mapping", "a text"),
     whole_file("larger-than-4-mib", SCENARIO + "#" * (4 * 2**20) + "\n", "4 MiB"),
     Case("unfinished-json", JSON_FILE, ("JSON",), file="s.json", line=1, files={"s.json": '{"model": "llama-3.1-8b"'}),
     Case(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from llmperf.errors import Problem, shown
+from llmperf.evidence.tables import LARGEST, SMALLEST
 
 ONLY_MEANS = "only means are predicted, no percentiles or spreads"
 NO_PREDICTION = "nothing that is predicted corresponds to it"
@@ -137,6 +138,9 @@ class Fields:
             return None
         if number < 0.0:
             self.fault(path, f"{shown(value)} is negative")
+            return None
+        if 0.0 < number < SMALLEST or LARGEST < number < math.inf:
+            self.fault(path, f"{shown(value)} is beyond what is measured: {SMALLEST:g} to {LARGEST:g}")
             return None
         return number
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.errors import shown
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, answers
-from llmperf.evidence.tables import DataTable
+from llmperf.evidence.tables import LARGEST, DataTable
 
 NAME = "edge"
 COLUMNS = {"params_b", "weight_fmt", "bits_per_weight", "backend", "phase", "batch", "prompt_len", "tokens_per_s"}
@@ -92,8 +93,9 @@ def evaluate(table: DataTable) -> Rows:
     InputError
         If the table lacks a column, or a rate is no number.
     """
-    table.require(COLUMNS | {"model", "hardware"})
+    table.require(sorted(COLUMNS | {"model", "hardware"}))
     rates = table.numbers("tokens_per_s")
+    table.numbers("bits_per_weight", 16.0, most=64.0)
     table.check()
     rows = Rows(NAME)
     read: list[EdgeRow] = []
@@ -195,6 +197,8 @@ def _count(text: str) -> float | None:
     found = [float(part) for part in re.findall(r"\d+(?:\.\d+)?", text)]
     if not found:
         return None
+    if max(found) > LARGEST:
+        raise InexpressibleError(f"{shown(text)} is no count")
     number = round(float(np.sqrt(found[0] * found[1]))) if len(found) > 1 else round(found[0])
     return float(number) if number > 0 else None
 
@@ -244,6 +248,8 @@ def _candidates(text: str, used: str) -> list[str]:
 
 
 def _weights(cells: dict[str, str], engine: str) -> Any:
+    if not cells["bits_per_weight"]:
+        raise InexpressibleError("bits of a weight not stated")
     bits = float(cells["bits_per_weight"])
     form = cells["weight_fmt"].upper()
     integer = "Snapdragon" in cells["hardware"]  # the catalog knows but its integer engine

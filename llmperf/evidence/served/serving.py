@@ -9,17 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import shown
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, asked, times
-from llmperf.evidence.tables import DataTable
+from llmperf.evidence.tables import LARGEST, DataTable
 from llmperf.numeric import Array
 from llmperf.phases.serving.waves import waves
 
 NAME = "serving"
 COLUMNS = {"scenario", "batch_or_concurrency", "input_len", "output_len", "metric", "value", "tier", "weight_fmt"}
+READ = {"model", "hardware", "engine", "date_or_version", "source_title", "kv_fmt", "n_gpus", "tp", "pp", "dp", "ep"}
+"""Columns that the scenario of a row needs besides."""
 
 HARDWARE: dict[str, Any] = {
     "mi250-128gb": {
@@ -76,7 +79,7 @@ def evaluate(table: DataTable) -> Rows:
     InputError
         If the table lacks a column, or a value is no number.
     """
-    table.require(COLUMNS)
+    table.require(sorted(COLUMNS | READ))
     values = table.numbers("value")
     table.check()
     rows = Rows(NAME)
@@ -142,16 +145,19 @@ def _count(text: str) -> float | None:
         number = float(text)
     except ValueError:
         return None
+    if LARGEST < number < np.inf:
+        raise InexpressibleError(f"{shown(text)} is no count")
     return float(max(round(number), 1)) if np.isfinite(number) and number > 0 else None
 
 
 def _batch(cells: dict[str, str], gpus: float, loop: bool, length: float) -> float:
     text = cells["batch_or_concurrency"]
-    if text.endswith("tok/gpu"):
-        return float(round(float(text.split()[0]) / length)) * gpus
-    found = _count(text)
+    tokens = text.endswith("tok/gpu")
+    found = _count(text.removesuffix("tok/gpu"))
+    if tokens and found is not None:
+        return float(round(found / length)) * gpus
     if found is None:
-        if not loop:
+        if not loop or tokens:
             raise InexpressibleError(f"no batch, but {text!r}")
         return np.inf
     return found * gpus if cells["dp"] == cells["n_gpus"] and gpus > 1 else found

@@ -33,6 +33,9 @@ PREDICTING = {"1.2.0rc6.post3": "", "1.1.0rc2.post2": "2026-01-14"}
 added it on that day and moved it to an image of its own (github.com/SemiAnalysisAI/InferenceX, perf-changelog.yaml,
 pull requests 392, 632 and 642; without prediction it went from 1.1.0rc2.post2 to 1.2.0rc6.post2, 594 and 620)."""
 PREDICTS = "multi-token prediction, by its image and date: several tokens a step"
+COUNTS = ("isl", "osl", "batch_size", "num_workers", "tp_size", "pp_size", "attention_dp_size", "moe_ep_size")
+"""Columns that hold counts, those of decoding pools with ``decode_`` before; an empty cell is one."""
+
 QUEUES = "TTFT at a fixed concurrency includes queueing: needs serve"
 
 
@@ -44,8 +47,11 @@ def evaluate(table: DataTable) -> Rows:
     InputError
         If the table lacks a column, or a time is no number.
     """
-    table.require(COLUMNS | {"model_path", "mode", "batch_size", "tp_size", "moe_ep_size", "gemm_quant_mode"})
+    table.require(sorted(COLUMNS | {"model_path", "mode", "batch_size", "tp_size", "moe_ep_size", "gemm_quant_mode"}))
     tpot = table.numbers("silicon_tpot_ms", 0.0, above=False)
+    for name in table.columns:
+        if name.removeprefix("decode_") in COUNTS:
+            table.numbers(name, 1.0, above=False)
     table.check()
     rows = Rows(NAME)
     ids = unique(table.text("id") if "id" in table.columns else [f"line {line}" for line in table.lines])

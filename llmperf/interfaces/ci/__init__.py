@@ -91,7 +91,7 @@ def write(checks: Checks, name: str, file: Path) -> None:
     InputError
         If the file cannot be written, or the checks were read from it.
     """
-    if file.resolve() in _inputs(checks):
+    if os.path.realpath(file) in _inputs(checks):
         raise InputError(Problem("is what the checks were read from: a report would replace it", file=str(file)))
     text = FORMATS[name](checks)
     try:
@@ -102,7 +102,7 @@ def write(checks: Checks, name: str, file: Path) -> None:
         raise InputError(Problem(f"cannot be written: {error.strerror or error}", file=str(file))) from None
 
 
-def _inputs(checks: Checks) -> set[Path]:
+def _inputs(checks: Checks) -> set[str]:
     """The files that checks rest on."""
     found = {problem.file for problem in checks.problems if problem.file}
     for result in checks.results:
@@ -110,5 +110,5 @@ def _inputs(checks: Checks) -> set[Path]:
     out = set()
     for file in found:
         with contextlib.suppress(OSError, ValueError):  # no name of a file
-            out.add(Path(file).resolve())
+            out.add(os.path.realpath(file))
     return out

@@ -73,4 +73,6 @@ def _told(case: Element, result: Result) -> None:
 
 
 def _legal(text: str) -> str:
-    return _ILLEGAL.sub("\ufffd", text)
+    """A text that XML can hold, with what would turn or hide text where it is shown written out."""
+    safe = _ILLEGAL.sub("\ufffd", text)
+    return safe if safe.isprintable() else "".join(c if c.isprintable() or c in "\t\n" else repr(c)[1:-1] for c in safe)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import typer
 
 from llmperf.errors import InputError, Problem
+from llmperf.interfaces.cli import streams
 from llmperf.interfaces.cli.options import plainly
 
 WRONG_INPUT = 2
@@ -80,28 +81,41 @@ def _version(
 
 def main() -> None:
     """Run the command line; wrong input is one message each, exit code 2, and never a traceback."""
-    as_json = "--json" in sys.argv
+    streams.prepare()
+    try:
+        code = _answered(_json_wanted(sys.argv))
+        sys.stdout.flush()  # here, where it can still be said that the answer is not written
+    except OSError as error:
+        streams.drop(sys.stdout)
+        try:
+            _complain((Problem(f"cannot write the answer: {error.strerror or error}"),), as_json=False)
+        except OSError:  # it is standard error that cannot be written
+            streams.drop(sys.stderr)
+        code = WRONG_INPUT
+    sys.exit(code)
+
+
+def _json_wanted(words: list[str]) -> bool:
+    """Whether standard output is read as JSON, so that errors must be, too."""
+    return bool({"--json", "--format=json"} & set(words)) or ("--format", "json") in pairwise(words)
+
+
+def _answered(as_json: bool) -> int:
+    """The exit code of a command that has run."""
     named = sys.argv[1] if len(sys.argv) > 1 else ""
     try:
         code = app(named if named in COMMANDS else None)(standalone_mode=False)
     except InputError as error:
         _complain(error.problems, as_json)
-        code = WRONG_INPUT
+        return WRONG_INPUT
     except _USAGE_ERROR as error:
         message = error.format_message().replace("\n", " ")
         if message or as_json:  # without arguments, the help has said it all
             _complain((Problem(message or "no command"),), as_json)
-        code = WRONG_INPUT
+        return WRONG_INPUT
     except typer.Abort:
-        code = 130
-    except BrokenPipeError:
-        # the reader has gone (head, a closed pager): say nothing, and keep Python from saying it at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as error:
-        _complain((Problem(f"cannot write the answer: {error.strerror or error}"),), as_json=False)
-        code = WRONG_INPUT
-    sys.exit(code if isinstance(code, int) else 0)
+        return 130
+    return code if isinstance(code, int) else 0
 
 
 def _complain(problems: tuple[Problem, ...], as_json: bool) -> None:

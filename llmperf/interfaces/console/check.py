@@ -50,7 +50,8 @@ def _print(out: Console, checks: Checks) -> None:
     for note in checks.notes:
         out.print(f"note: {_safe(note)}")
     counts = [coloured(f"{number:,} {status}", COLORS[status]) for status, number in checks.counts.items() if number]
-    out.print(", ".join(counts) or "no checks")
+    if counts or not checks.problems:  # without any, the errors say why
+        out.print(", ".join(counts) or "no checks")
 
 
 def _rows(made: Table, result: Result) -> None:

@@ -13,7 +13,8 @@ from llmperf.outputs import PHASES
 from llmperf.resources import MAIN
 from llmperf.words.quantities import count, quantity, share
 
-_HEIGHT = 20
+_HEIGHT, _WIDEST = 20, 240
+"""Lines of the plot, and the most columns of a terminal that it makes use of."""
 _MARGIN = 11
 _NAME = 16
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -32,7 +33,7 @@ def show(found: list[Roofline]) -> None:
     out = console()
     listed = [_listed(one) for one in found]
     marks = _marks(listed)
-    for line in _drawn(found, listed, marks, out.width):
+    for line in _drawn(found, listed, marks, min(out.width, _WIDEST)):
         out.print(line)
     out.print()
     for index, one in enumerate(found):

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmperf.evidence.claims.files import CATEGORIES
 from llmperf.evidence.claims.recompute import Claim, missing, said
-from llmperf.evidence.rows import Rows
+from llmperf.evidence.rows import Rows, Summary
 from llmperf.evidence.validation import Validation
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.interfaces.console.tables import bold
@@ -23,8 +23,9 @@ MOST = 20
 def show(found: Validation, worst: int = 0) -> None:
     """Print errors by group, what beats the bound, what could not be expressed, and the verdict on every claim."""
     out = console()
+    summaries = found.summaries
     for rows in found.rows:
-        _data(out, rows, found, worst)
+        _data(out, rows, summaries, worst)
     if found.claims:
         _claims(out, found.claims)
     for line in found.failures[:MOST]:
@@ -38,9 +39,9 @@ def _percent(value: float) -> str:
     return f"{math.expm1(value):+.1%}" if abs(value) < math.log(10.0) else f"x{math.exp(value):.3g}"
 
 
-def _data(out: Any, rows: Rows, found: Validation, worst: int) -> None:
+def _data(out: Any, rows: Rows, summaries: list[Summary], worst: int) -> None:
     made = table(rows.dataset, "metric", "rows", "median error", "p90 error", "bias", "beat the bound", left=2)
-    for part in found.summaries:
+    for part in summaries:
         if part.dataset != rows.dataset:
             continue
         cells = (_percent(part.median_abs_log)[1:], _percent(part.p90_abs_log)[1:], _percent(part.bias_log))
@@ -69,10 +70,9 @@ def _worst(out: Any, rows: Rows, most: int) -> None:
 
 
 def _violations(out: Any, rows: Rows) -> None:
-    beaten = np.flatnonzero(rows.violations)
     for why, number in rows.reasons():
         out.print(f"{number} rows beat the bound: {text(why)}")
-    for index in [index for index in beaten if rows.unexplained[index]][:MOST]:
+    for index in np.flatnonzero(rows.unexplained)[:MOST]:
         values = f"{rows.measured[index]:.4g}, bound {rows.bound[index]:.4g}"
         out.print(f"  {text(rows.ids[index])}: {rows.metrics[index]} {values}")
 

@@ -212,10 +212,10 @@ def plotly_version() -> str:
 
 
 def taken(path: Path, force: bool, option: str) -> list[Problem]:
-    """What keeps a file from being written: it exists, or is a directory."""
+    """What keeps a file from being written: it exists, or is a directory; devices and pipes are written through."""
     if path.is_dir():
         return [Problem("is a directory", option, str(path))]
-    if path.exists() and not force:
+    if path.is_file() and not force:
         return [Problem("exists already", option, str(path), suggestion="--force replaces it")]
     return []
 

@@ -83,13 +83,14 @@ def _beaten(rows: Rows) -> Iterator[Html]:
     index = np.flatnonzero(rows.violations)
     if not len(index):
         return
+    silent = rows.unexplained
     cells = [
         (
             rows.ids[i],
             rows.metrics[i],
             f"{rows.measured[i]:.4g}",
             f"{rows.bound[i]:.4g}",
-            "no explanation" if rows.unexplained[i] else rows.notes[i].removeprefix(EXPLAINED),
+            "no explanation" if silent[i] else rows.notes[i].removeprefix(EXPLAINED),
         )
         for i in index[:MOST_ROWS]
     ]

@@ -5,12 +5,14 @@ What reads descriptors is imported where one is read: a list mostly comes from t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from typing import Any, get_args
 
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files import store
+from llmperf.files.documents import Document, finite
 from llmperf.scenarios import catalog
 from llmperf.version import __version__
 
@@ -64,7 +66,7 @@ def _called(word: str, found: dict[str, list[dict[str, Any]]]) -> dict[str, list
 
 
 def _lines(kind: str, names: list[str], extra: tuple[str, ...]) -> list[dict[str, Any]]:
-    lines = [_line(kind, name, extra) for name in names]
+    lines: list[dict[str, Any]] = finite([_line(kind, name, extra) for name in names])
     if kind == "kv_cache":
         from llmperf.descriptors.kv_cache import Stage
 
@@ -92,8 +94,8 @@ def _model(name: str, extra: tuple[str, ...]) -> tuple[Any, dict[str, int]]:
 def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     document = catalog.load(kind, name, extra)
     data = document.data
-    aliases = data.get("aliases") or []
-    line: dict[str, Any] = {"name": name, "aliases": [str(alias) for alias in aliases], "file": document.file}
+    _check_texts(document)
+    line: dict[str, Any] = {"name": name, "aliases": _aliases(document), "file": document.file}
     if kind == "hardware":
         line |= {
             "kind": data.get("kind"),
@@ -222,14 +224,35 @@ def _said(claim: Any) -> dict[str, Any]:
     return {key: value for key, value in asdict(claim).items() if key not in ("id", "provenance") and value is not None}
 
 
+def _aliases(document: Document) -> list[str]:
+    return [str(alias) for alias in document.data.get("aliases") or []]
+
+
+def _check_texts(document: Document) -> None:
+    """Raise what is wrong with the keys that entries of every kind have."""
+    aliases, sources = document.data.get("aliases"), document.data.get("sources")
+    wrong = []
+    if aliases is not None and not isinstance(aliases, list):
+        wrong.append(("aliases", f"must be a list, not {shown(aliases)}"))
+    if sources is not None and not isinstance(sources, Mapping):
+        wrong.append(("sources", f"must be a mapping, not {shown(sources)}"))
+    if wrong:
+        raise InputError([Problem(text, key, document.file, document.line(key)) for key, text in wrong])
+
+
 def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
     document = catalog.load(kind, name, extra)
+    _check_texts(document)
+    if kind != "model":  # one is built below, or imported from a configuration
+        from llmperf.scenarios import components
+
+        components.check(kind, document, extra)
     data = {key: value for key, value in document.data.items() if key not in ("sources", "aliases", "notes")}
     out: dict[str, Any] = {
         "kind": kind,
         "name": data.pop("name", name),
         "file": document.file,
-        "aliases": [str(alias) for alias in document.data.get("aliases") or []],
+        "aliases": _aliases(document),
         "values": data,
         "sources": document.data.get("sources") or {},
         "notes": document.data.get("notes"),
@@ -249,4 +272,5 @@ def _entry(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         hidden = ("name", "sources", "aliases", "notes")
         out["values"] = {key: value for key, value in asdict(model).items() if key not in hidden}
         out["sources"] = model.sources
-    return out
+    whole: dict[str, Any] = finite(out)
+    return whole

@@ -66,6 +66,8 @@ class Span:
         """
         beyond = {name: most(value - self.needed.get(name, 0.0), 0.0) for name, value in self.waits.items()}
         whole = sum(beyond.values())
+        if not whole:  # the projection is its bound
+            return beyond
         return {name: value / whole for name, value in beyond.items()}
 
 
