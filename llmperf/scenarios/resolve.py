@@ -16,9 +16,9 @@ from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
 from llmperf.numeric import anywhere, choose, most
-from llmperf.scenarios import catalog
+from llmperf.scenarios import catalog, typed
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
-from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
+from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, built, frozen
 from llmperf.scenarios.consistency import check_together
 from llmperf.scenarios.keys import (
     JUDGED,
@@ -28,6 +28,7 @@ from llmperf.scenarios.keys import (
     SECTIONS,
     SEVERAL,
     flattened,
+    named,
     over,
     put,
     twice,
@@ -59,7 +60,7 @@ def written(
         document = catalog.load("scenario", str(reference), extra)
         data = {
             key: catalog.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
-            for key, value in without_checks(document.data, document).items()
+            for key, value in named(without_checks(document.data, document)).items()
         }
     return over(data, flattened(overrides)) if overrides else data, document
 
@@ -203,12 +204,13 @@ def _validated(
         problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
     parts: dict[str, Any] = {}
     warnings: list[str] = []
-    given = dict(data)
-    imported: dict[str, Any] = {}
+    given = typed.counted(data, extra)
+    imported: dict[str, Implied] = {}
     for name in COMPONENTS:
-        value = given.get(name, imported.get(name, DEFAULTS.get(name)))
+        usual, why = imported.get(name, (DEFAULTS.get(name), ""))
         if name == "attention" and "engine" in parts:
-            value = _kernel(given.get(name), parts["engine"].attention)
+            usual = parts["engine"].attention
+        value = _over_usual(given.get(name), usual)
         if value is None:
             problems.append(_missing(name, document))
             continue
@@ -216,6 +218,8 @@ def _validated(
             parts[name], said, implied = built(name, frozen(value, name), extra)
             warnings += said
             imported.update(implied)
+            if why and name not in given:
+                warnings.append(f"{name} are {parts[name].name}, {why}: --{name} names another")
         except InputError as error:
             problems += [_located(problem, name, document) for problem in error.problems]
     for name, cls in SECTIONS.items():
@@ -242,10 +246,10 @@ def _validated(
     return Scenario(**parts, asks=asks), tuple(warnings)
 
 
-def _kernel(given: Any, usual: str) -> Any:
-    """The attention kernel that a scenario asks for: the engine's where it names none, values on top of that one."""
-    if isinstance(given, Mapping) and not {"extends", "name"} & set(given):
-        return {"extends": usual, **given}
+def _over_usual(given: Any, usual: Any) -> Any:
+    """What a scenario asks for: the usual where it names none, values on top of that one."""
+    if usual is not None and isinstance(given, Mapping) and not {"extends", "name"} & set(given):
+        return {**usual, **given} if isinstance(usual, Mapping) else {"extends": usual, **given}
     return usual if given is None else given
 
 
