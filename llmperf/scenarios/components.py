@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import kv_cache as kv_cache_module
@@ -22,7 +22,10 @@ from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files import store
 from llmperf.files.documents import Document
-from llmperf.scenarios import catalog, checkpoints, typed
+from llmperf.scenarios import catalog
+
+if TYPE_CHECKING:
+    from llmperf.scenarios.checkpoints import Checkpoint
 
 COMPONENTS: dict[str, type[Any]] = {
     "model": Model,
@@ -127,7 +130,7 @@ def _built_model(value: Any, extra: tuple[str, ...]) -> Built:
     return model, [*said, *warnings], implied
 
 
-def _by_name(reference: Any, error: InputError, extra: tuple[str, ...]) -> checkpoints.Checkpoint:
+def _by_name(reference: Any, error: InputError, extra: tuple[str, ...]) -> Checkpoint:
     """What the name of a model says that neither the catalog nor the local cache has.
 
     Raises
@@ -135,8 +138,10 @@ def _by_name(reference: Any, error: InputError, extra: tuple[str, ...]) -> check
     InputError
         The same, where it says nothing.
     """
+    from llmperf.scenarios.checkpoints import by_name
+
     unknown = all(one.kind == "unknown_name" and one.path in ("model", "model.extends") for one in error.problems)
-    found = checkpoints.by_name(reference, extra) if unknown and isinstance(reference, str) else None
+    found = by_name(reference, extra) if unknown and isinstance(reference, str) else None
     if found is None:
         raise error
     return found
@@ -212,9 +217,13 @@ def _named(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Docu
         found: Any = None
         if all(one.kind == "unknown_name" and one.path == path for one in error.problems):
             if kind == "hardware":
-                found = typed.hardware_named(reference, extra)
+                from llmperf.scenarios.typed import hardware_named
+
+                found = hardware_named(reference, extra)
             elif kind == "weights":
-                found = checkpoints.format_named(reference)
+                from llmperf.scenarios.checkpoints import format_named
+
+                found = format_named(reference)
         if found is None:
             raise
     return Document(found) if isinstance(found, dict) else catalog.load(kind, found, extra, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
 from llmperf.numeric import anywhere, choose, most
-from llmperf.scenarios import catalog, typed
+from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, built, frozen
 from llmperf.scenarios.consistency import check_together
@@ -204,7 +205,7 @@ def _validated(
         problems = [replace(p, file=document.file, line=document.line(p.path)) for p in problems]
     parts: dict[str, Any] = {}
     warnings: list[str] = []
-    given = typed.counted(data, extra)
+    given = _counted(data, extra)
     imported: dict[str, Implied] = {}
     for name in COMPONENTS:
         usual, why = imported.get(name, (DEFAULTS.get(name), ""))
@@ -244,6 +245,17 @@ def _validated(
         parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
     asks = {name: parts.pop(name) for name in SECTIONS if name in parts and name not in OWN_SECTIONS}
     return Scenario(**parts, asks=asks), tuple(warnings)
+
+
+def _counted(data: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:
+    """A scenario whose hardware may come with a number; what reads that is loaded where there may be one."""
+    hardware = data.get("hardware")
+    reference = hardware.get("extends") if isinstance(hardware, Mapping) else hardware
+    if not isinstance(reference, str) or not re.search(r"\d\s*[x×*]|[x×*]\s*\d", reference, re.IGNORECASE):
+        return dict(data)
+    from llmperf.scenarios.typed import counted
+
+    return counted(data, extra)
 
 
 def _over_usual(given: Any, usual: Any) -> Any:
