@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import math
+import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, field
 from typing import Any, Literal
@@ -134,3 +137,50 @@ def nearest(name: str, allowed: Iterable[str], like: float = 0.55) -> str | None
     by_lower = {a.lower(): a for a in allowed}
     found = difflib.get_close_matches(name.lower()[:200], by_lower, n=1, cutoff=like)
     return by_lower.get(found[0]) if found else None
+
+
+def nearest_by_tokens(name: str, allowed: Iterable[str]) -> str | None:
+    """The allowed name that shares most of the words of `name`, rare words and families counting more.
+
+    Of long names, letters alone mislead. None where no family is shared: a size alone makes no model alike.
+    """
+    words = {one: tokens(one) for one in allowed}
+    often = Counter(word for one in words.values() for word in one)
+    asked = tokens(name[:200])
+
+    def weight(word: str) -> float:
+        rare = math.log((1 + len(words)) / (1 + often[word])) + 0.1
+        return 3.0 * rare if word.isalpha() and often[word] else rare
+
+    best, most = None, 0.0
+    for one, its in words.items():
+        alike = {word: max((_alike(word, other) for other in its), default=0.0) for word in asked}
+        if not any(share and word.isalpha() and len(word) > 2 for word, share in alike.items()):
+            continue
+        shared = sum(weight(word) * share for word, share in alike.items())
+        shared -= 0.1 * sum(weight(word) for word in its - asked)
+        if shared > most:
+            best, most = one, shared
+    return best
+
+
+def tokens(name: str) -> frozenset[str]:
+    """Words of a name: what separators, and letters before digits, keep apart (``Qwen3-30B`` is qwen, 3 and 30b)."""
+    return frozenset(re.findall(r"[a-z]*\d[\d.]*[a-z]{1,2}(?![a-z\d])|\d[\d.]*|[a-z]+", name.lower()))
+
+
+def _alike(word: str, other: str) -> float:
+    """How alike two words are: letters up to a typing error, numbers of one unit by their ratio."""
+    if word == other:
+        return 1.0
+    if word.isalpha() and other.isalpha():
+        ratio = difflib.SequenceMatcher(None, word, other).ratio()
+        return ratio if ratio >= 0.75 else 0.0
+    one, another = _NUMBER.fullmatch(word), _NUMBER.fullmatch(other)
+    if one is None or another is None or (one[1], one[3]) != (another[1], another[3]):
+        return 0.0
+    low, high = sorted((float(one[2]), float(another[2])))
+    return 0.7 * low / high if high else 0.0
+
+
+_NUMBER = re.compile(r"([a-z]*)(\d+\.?\d*)([a-z]*)", re.ASCII)

@@ -145,6 +145,28 @@ def parse(written: object, dimension: str) -> float:
 
 _READABLE = (str, int, float)
 
+COUNT = r"(\d[\d_]*(?:\.\d+)?(?:[eE]\+?\d{1,2})?)\s*([kmgKMG]i?)?(?:\s*tok(?:en)?s?)?"
+"""Pattern of a written count: its number, and k or K and their like."""
+_COUNT = re.compile(COUNT, re.ASCII)
+_COUNTED = {"k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def count(written: str) -> float | None:
+    """A written count; None where it is none, or no more than the text of a number.
+
+    Parameters
+    ----------
+    written : str
+        ``1e3``, which YAML takes for a text; ``32k`` is 32,000 and ``32K`` 32,768, as vLLM reads its flags; ``32ki``
+        and ``32Ki`` are 32,768.
+    """
+    match = _COUNT.fullmatch(written.strip()) if len(written) <= 40 else None
+    if match is None or written.strip().isdigit():
+        return None
+    number, unit = match.groups()
+    factor = _COUNTED[unit[0].upper() if unit.endswith("i") else unit] if unit else 1
+    return float(number.replace("_", "")) * factor
+
 
 def _fault(text: str, dimension: str) -> UnitError:
     kind = DIMENSIONS[dimension]

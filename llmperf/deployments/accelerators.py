@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from llmperf.deployments.deployment import Draft, printable
 from llmperf.errors import InputError
 from llmperf.scenarios import catalog
+from llmperf.scenarios.typed import hardware_named
 
 LABELS = (
     "nvidia.com/gpu.product",
@@ -112,6 +113,7 @@ def product(value: str) -> str | None:
     found = PRODUCTS.get(plain)
     if found is None:
         found = next((name for form in (value.strip(), plain) if (name := _in_catalog(form))), None)
+    found = found or hardware_named(plain)
     return _slice(found, mig[1]) if found and mig else found
 
 

@@ -7,11 +7,9 @@ from typing import Any
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.options import Rule
 from llmperf.errors import nearest, shown
-from llmperf.importers.quantization import weight_only
 from llmperf.scenarios import catalog
 
 FOUR_BITS = "4-bit weights in groups of 128 are assumed; the checkpoint may have others"
-NF4 = weight_only("bitsandbytes", 4, 64, zero=0, scale=32)
 
 WEIGHTS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(
@@ -23,7 +21,7 @@ WEIGHTS: dict[str, tuple[Any, str]] = {
     **dict.fromkeys(("w4a16-awq", "w4a16-gptq", "w4a16", "int4-awq", "auto-round", "inc"), ("w4a16-g128", FOUR_BITS)),
     **dict.fromkeys(("modelopt-fp4", "nvfp4", "nvfp4-awq", "petit-nvfp4", "fp4"), ("nvfp4", "")),
     **dict.fromkeys(("w8a8-int8", "w8a8", "int8", "w8a8-sq-per-channel", "experts-int8"), ("w8a8-int8", "")),
-    **dict.fromkeys(("bitsandbytes", "bnb-4bit"), (NF4, "NF4 in groups of 64 is assumed, the library's default")),
+    **dict.fromkeys(("bitsandbytes", "bnb-4bit"), ("nf4", "NF4 in groups of 64 is assumed, the library's default")),
     "mxfp4": ("mxfp4", ""),
     "mxfp8": ("mxfp8", ""),
     **dict.fromkeys(("none", "null", "no-quant", "unquant"), ("bf16", "")),

@@ -13,6 +13,7 @@ from llmperf.deployments import checkpoints
 from llmperf.deployments.deployment import Deployment, Draft
 from llmperf.errors import InputError
 from llmperf.scenarios import catalog
+from llmperf.scenarios.checkpoints import by_name
 
 REFUSED = "training is imported as far as possible, but not estimated by this version"
 
@@ -31,12 +32,17 @@ def refused(draft: Draft, tool: str, hardware: str | None) -> Deployment:
 def named(draft: Draft, label: str, names: list[str], line: int | None = None) -> None:
     """The model of the catalog that one of the names stands for; `label` is what the file says."""
     for name in names:
-        found = checkpoints.in_catalog(name) or checkpoints.by_its_name(name)[0]
+        found = checkpoints.in_catalog(name) or _by_name(name)
         if found is not None:
             draft.settings["model"] = found
             draft.assume("model", f"{label} is taken as {found}", "model", found, line)
             return
     draft.say("not_understood", "model", f"{label} is no model of the catalog; give --model", line=line)
+
+
+def _by_name(name: str) -> str | None:
+    found = by_name(name)
+    return None if found is None else found.model
 
 
 def shaped(draft: Draft, shape: dict[str, Any], line: int | None) -> None:

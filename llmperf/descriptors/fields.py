@@ -95,11 +95,13 @@ class Quantity(Marker):
 
 @dataclass(frozen=True, slots=True)
 class Count(Marker):
-    """A whole number of at least `least`."""
+    """A whole number of at least `least`, which may be written ``32k``."""
 
     least: int = 1
 
     def check(self, value: Any) -> float:
+        if isinstance(value, str) and (number := units.count(value)) is not None:
+            value = number
         if isinstance(value, bool) or not isinstance(value, _NUMBERS):
             raise ValueError(f"{shown(value)} is not a whole number")
         if not abs(value) <= MAX_COUNT or value != math.floor(value):
@@ -109,7 +111,8 @@ class Count(Marker):
         return int(value)
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "integer", "minimum": self.least}
+        written = {"type": "string", "pattern": rf"^\s*{units.COUNT}\s*$"}
+        return {"anyOf": [{"type": "integer", "minimum": self.least}, written]}
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,6 +197,9 @@ class Model:
     prediction_layers: WholeOrZero = 0
     """Multi-token-prediction layers that come with the model; counted apart and not run."""
     dtype: Literal["bf16", "fp16", "fp32"] = "bf16"
+    released: Text | None = None
+    """Weight format of the makers' own checkpoint, where it is not of 16 bits: what the weights are if none are named.
+    """
     aliases: list[Text] = field(default_factory=list)
     official: Official | None = None
     notes: Text | None = None

@@ -134,7 +134,8 @@ def _fp8(written: Mapping[str, Any]) -> Format:
     fmt = written.get("fmt")
     if fmt is not None and not (isinstance(fmt, str) and fmt.lower().startswith(("e4m3", "e5m2", "float8"))):
         raise _UnknownSchemeError(f"fmt {shown(fmt)}")
-    return "fp8"
+    block = written.get("weight_block_size")
+    return "fp8-block" if isinstance(block, list) and block == [128, 128] else "fp8"
 
 
 def _integers(tool: str) -> Callable[[Mapping[str, Any]], Format]:
@@ -165,12 +166,12 @@ def _bitsandbytes(written: Mapping[str, Any]) -> Format:
 
 def _mxfp4(_: Mapping[str, Any]) -> Format:
     """Open Compute microscaling: 4-bit floats, an 8-bit exponent for 32 of them."""
-    return weight_only("mxfp4", 4, 32, zero=0, scale=8)
+    return "mxfp4"
 
 
 def _bitnet(_: Mapping[str, Any]) -> Format:
     """Ternary weights, four in a byte, and 8-bit activations."""
-    return weight_only("bitnet", 2, None, zero=0, activations="int8", flops=1)
+    return "bitnet"
 
 
 def _modelopt(written: Mapping[str, Any]) -> Format:

@@ -9,13 +9,14 @@ of their content, in the user's cache directory.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from llmperf.errors import MAX_PROBLEMS, InputError, Kind, Problem, nearest, shown, sort_of
+from llmperf.errors import MAX_PROBLEMS, InputError, Kind, Problem, nearest, nearest_by_tokens, shown, sort_of
 from llmperf.files.documents import Document, irregular
 from llmperf.files.store import SUFFIXES, is_path, load_file, packaged, remembered, state, touch
 
@@ -163,9 +164,41 @@ def find(kind: str, name: str, extra: tuple[str, ...] = (), path: str = "") -> P
     by_alias = aliases(kind, extra)
     if key in by_alias:
         return Path(names[by_alias[key]])
-    near = nearest(name, [*names, *by_alias])
+    alike = _squeezed(tuple(names), tuple(by_alias.items())).get(squeezed(key))
+    if alike is not None:
+        return Path(names[alike])
+    near = _near(kind, name, [*names, *by_alias])
     allowed = tuple(sorted(names))
-    raise InputError(Problem(f"unknown {kind} {shown(name)}", path, None, None, allowed, near, kind="unknown_name"))
+    text = f"unknown {kind} {shown(name)}{_HINTS.get(kind, '')}"
+    raise InputError(Problem(text, path, None, None, allowed, near, kind="unknown_name"))
+
+
+_HINTS = {
+    "model": "; --download fetches the configuration of a Hugging Face id, and a config.json may be given by its path",
+    "weights": "; a width may stand in the name, as in exl2-4.65bpw, gptq-int8 or w4a16-g32",
+}
+"""What else may be written, where no name of the catalog fits."""
+
+
+def squeezed(name: str) -> str:
+    """A name without what people separate its parts with: ``H100 SXM5`` and ``h100-sxm5`` are one."""
+    return re.sub(r"[-_\s]", "", name.lower())
+
+
+@lru_cache(maxsize=64)
+def _squeezed(names: tuple[str, ...], by_alias: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Names by what they are without separators, where that is the same for no other."""
+    found: dict[str, str] = {}
+    several = set()
+    for said, name in (*((name, name) for name in names), *by_alias):
+        if found.setdefault(squeezed(said), name) != name:
+            several.add(squeezed(said))
+    return {said: name for said, name in found.items() if said not in several}
+
+
+def _near(kind: str, name: str, known: Iterable[str]) -> str | None:
+    """The nearest name: of models, whose sizes and versions matter, by words; of others by letters."""
+    return nearest_by_tokens(name, known) if kind == "model" else nearest(name, known)
 
 
 def load(kind: str, reference: str, extra: tuple[str, ...] = (), path: str = "") -> Document:
@@ -299,13 +332,16 @@ def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Pat
     if alias is not None:
         return Path(paths(kind, extra)[alias])
     if kind == "model":
-        from llmperf.importers.hub import local_config
+        from llmperf.importers.hub import is_model_id, local_config
 
         cached = local_config(reference)
         if cached is not None:
             return cached
-    near = None if reference.endswith(SUFFIXES) else nearest(reference, known)
+    near = None if reference.endswith(SUFFIXES) else _near(kind, reference, known)
     text = f"no such file, and no {kind} of the catalog has this name"
+    if kind == "model" and is_model_id(reference.partition(":")[0]) and not reference.endswith(SUFFIXES):
+        text = f"neither the catalog nor the local Hugging Face cache has {shown(reference)}{_HINTS['model']}"
+        raise InputError(Problem(text, path, None, None, (near,) if near else (), near, kind="unknown_name"))
     a_file = reference.endswith((*SUFFIXES, ".gguf")) or reference.startswith(
         (".", "/", "~")
     )  # not a name with a slash

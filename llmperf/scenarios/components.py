@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import kv_cache as kv_cache_module
@@ -19,10 +19,13 @@ from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.validation import build
 from llmperf.descriptors.weights import WeightFormat
-from llmperf.errors import InputError, Problem, shown
+from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files import store
 from llmperf.files.documents import Document
 from llmperf.scenarios import catalog
+
+if TYPE_CHECKING:
+    from llmperf.scenarios.checkpoints import Checkpoint
 
 COMPONENTS: dict[str, type[Any]] = {
     "model": Model,
@@ -85,8 +88,10 @@ def _thawed(value: Any) -> Any:
     return value
 
 
-Built = tuple[Any, list[str], dict[str, Any]]
-"""A descriptor, what its importer warned of, and the formats that a model's config implies."""
+Implied = tuple[Any, str]
+"""A format that a model implies where none is named, and why in words; empty where its own file says it."""
+Built = tuple[Any, list[str], dict[str, Implied]]
+"""A descriptor, what its importer warned of, and the formats that a model implies."""
 
 _built = store.MadeOfFiles(512)
 
@@ -101,11 +106,15 @@ def built(name: str, key: Any, extra: tuple[str, ...]) -> Built:
 def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
     value = _thawed(key)
     if name == "model":
-        document, warnings, implied = _imported(value, extra)
-        return build(Model, document, _prefix(name, document), model_module.contradictions), warnings, implied
+        return _built_model(value, extra)
     found = _document(name, value, extra)
     document = _whole(name, found, extra)
-    made = build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name))
+    try:
+        made = build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name))
+    except InputError:
+        if name == "hardware":
+            _check_capacity(document, extra)
+        raise
     return made, catalog.hiding(name, found), {}
 
 
@@ -124,6 +133,44 @@ def check(kind: str, document: Document, extra: tuple[str, ...]) -> None:
 def _whole(kind: str, document: Document, extra: tuple[str, ...]) -> Document:
     """An entry with what it takes from others by name."""
     return _with_achieved(_with_parts(document, extra), extra) if kind == "hardware" else document
+
+
+def _built_model(value: Any, extra: tuple[str, ...]) -> Built:
+    """A model, with the format of its weights where its file, its name or its makers say one, in this order."""
+    reference = value.get("extends") if isinstance(value, Mapping) else value
+    said: list[str] = []
+    found = None
+    try:
+        document, warnings, formats = _imported(value, extra)
+    except InputError as error:
+        found = _by_name(reference, error, extra)
+        value = {**value, "extends": found.model} if isinstance(value, Mapping) else found.model
+        document, warnings, formats = _imported(value, extra)
+        said = [f"{shown(reference)} is taken as {found.model}, by its name"]
+    model = build(Model, document, _prefix("model", document), model_module.contradictions)
+    implied: dict[str, Implied] = {key: (item, "") for key, item in formats.items()}
+    if found is not None and found.weights is not None:
+        implied["weights"] = (found.weights, f"as the name {shown(reference)} says")
+    elif (released := document.data.get("released")) is not None:
+        implied.setdefault("weights", (released, f"in which {document.data['name']} is released"))
+    return model, [*said, *warnings], implied
+
+
+def _by_name(reference: Any, error: InputError, extra: tuple[str, ...]) -> Checkpoint:
+    """What the name of a model says that neither the catalog nor the local cache has.
+
+    Raises
+    ------
+    InputError
+        The same, where it says nothing.
+    """
+    from llmperf.scenarios.checkpoints import by_name
+
+    unknown = all(one.kind == "unknown_name" and one.path in ("model", "model.extends") for one in error.problems)
+    found = by_name(reference, extra) if unknown and isinstance(reference, str) else None
+    if found is None:
+        raise error
+    return found
 
 
 def _imported(value: Any, extra: tuple[str, ...]) -> tuple[Document, list[str], dict[str, Any]]:
@@ -160,10 +207,11 @@ def _is_config(data: Any) -> bool:
 
 def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
     if isinstance(value, str):
-        return catalog.load(name, value, extra, name)
+        return _named(name, value, extra, name)
     if not isinstance(value, Mapping):
         raise InputError(Problem(f"must be a name, a file or a mapping, not {shown(value)}", name))
     base = value.get("extends")
+    base = str(base) if type(base) is int else base  # aliases may be numbers: 4090
     own = {key: item for key, item in value.items() if key != "extends"}
     if base is None:
         default = DEFAULTS.get(name) if "name" not in own else None
@@ -172,11 +220,89 @@ def _document(name: str, value: Any, extra: tuple[str, ...]) -> Document:
         base = default
     if not isinstance(base, str):
         raise InputError(Problem(f"{shown(base)} is not a name", f"{name}.extends"))
-    document = catalog.load(name, base, extra, f"{name}.extends")
+    document = _named(name, base, extra, f"{name}.extends")
+    if name == "hardware":
+        _check_parts(own, document.data)
     inner = own.get("achieved")
     if isinstance(inner, Mapping) and "extends" not in inner and isinstance(document.data.get("achieved"), str):
         own["achieved"] = {"extends": document.data["achieved"], **inner}
     return Document(catalog.merge(document.data, own), None if own else document.file, layers=document.layers)
+
+
+def _named(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Document:
+    """A document of the catalog by its name, or by what people call it.
+
+    Raises
+    ------
+    InputError
+        If the catalog knows neither.
+    """
+    try:
+        return catalog.load(kind, reference, extra, path)
+    except InputError as error:
+        found: Any = None
+        if all(one.kind == "unknown_name" and one.path == path for one in error.problems):
+            if kind == "hardware":
+                from llmperf.scenarios.typed import hardware_named
+
+                found = hardware_named(reference, extra)
+            elif kind == "weights":
+                from llmperf.scenarios.checkpoints import format_named
+
+                found = format_named(reference)
+        if found is None:
+            raise
+    return Document(found) if isinstance(found, dict) else catalog.load(kind, found, extra, path)
+
+
+def _check_parts(own: Mapping[str, Any], base: Mapping[str, Any]) -> None:
+    """Refuse values of a memory, link or engine that the hardware does not have: a typing error is no new one.
+
+    Raises
+    ------
+    InputError
+        Names the nearest. A new part says its kind, or an entry of the catalog that it extends.
+    """
+    problems = []
+    for section in ("tiers", "links", "engines"):
+        parts, known = own.get(section), base.get(section)
+        if not isinstance(parts, Mapping) or not isinstance(known, Mapping):
+            continue
+        for key, part in parts.items():
+            if key not in known and isinstance(part, Mapping) and not {"kind", "extends"} & set(part):
+                text = f"{base.get('name')} has no {section[:-1]} {shown(key)}; a new one needs its kind"
+                near = nearest(str(key), known)
+                problems.append(Problem(text, f"hardware.{section}.{key}", allowed=tuple(known), suggestion=near))
+    if problems:
+        raise InputError(problems)
+
+
+def _check_capacity(document: Document, extra: tuple[str, ...]) -> None:
+    """Refuse a processor whose memory is a choice that nobody made, with the ways to make it.
+
+    Raises
+    ------
+    InputError
+        If the main memory has a rate and no capacity.
+    """
+    tiers = document.data.get("tiers")
+    mains = [key for key, tier in tiers.items() if _is_main(tier)] if isinstance(tiers, Mapping) else []
+    if len(mains) != 1 or tiers[mains[0]].get("capacity") is not None or tiers[mains[0]].get("bandwidth") is None:
+        return
+    name = document.data.get("name")
+    systems = [
+        other
+        for other, path in catalog.paths("hardware", extra).items()
+        if (data := store.load_file(path).data) and isinstance(data, Mapping) and data.get("extends") == name
+    ]
+    path = f"tiers.{mains[0]}.capacity"
+    hint = f"--set hardware.{path}='768 GB'" + "".join(f", or --hardware {one}, which has one" for one in systems[:2])
+    text = f"needs a value: how much memory {name} has is a choice"
+    raise InputError(Problem(text, path, suggestion=hint))
+
+
+def _is_main(tier: Any) -> bool:
+    return isinstance(tier, Mapping) and tier.get("kind") == "main"
 
 
 def _with_parts(document: Document, extra: tuple[str, ...]) -> Document:

@@ -86,10 +86,19 @@ def flattened(given: Mapping[str, Any]) -> dict[str, Any]:
         if head not in KEYS and head != "extends":
             wrong.append(_unknown(key) if len(wrong) < MAX_PROBLEMS else Problem("unknown key", key))
             continue
-        put(out, path.split("."), value)
+        put(out, path.split("."), _name(path, value))
     if wrong:
         raise InputError(wrong)
     return out
+
+
+def named(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A scenario in which names of components are texts, those that are numbers (``4090``) too."""
+    return {key: _name(key, value) for key, value in data.items()}
+
+
+def _name(key: str, value: Any) -> Any:
+    return str(value) if key in COMPONENTS and type(value) is int else value
 
 
 def twice(given: Mapping[str, Any]) -> list[Problem]:

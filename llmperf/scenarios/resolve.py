@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from llmperf.files.documents import Document
 from llmperf.numeric import anywhere, choose, most
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
-from llmperf.scenarios.components import COMPONENTS, DEFAULTS, built, frozen
+from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, built, frozen
 from llmperf.scenarios.consistency import check_together
 from llmperf.scenarios.keys import (
     JUDGED,
@@ -28,6 +29,7 @@ from llmperf.scenarios.keys import (
     SECTIONS,
     SEVERAL,
     flattened,
+    named,
     over,
     put,
     twice,
@@ -59,7 +61,7 @@ def written(
         document = catalog.load("scenario", str(reference), extra)
         data = {
             key: catalog.beside(value, document.file) if key in COMPONENTS and isinstance(value, str) else value
-            for key, value in without_checks(document.data, document).items()
+            for key, value in named(without_checks(document.data, document)).items()
         }
     return over(data, flattened(overrides)) if overrides else data, document
 
@@ -203,12 +205,13 @@ def _validated(
         problems = [replace(p, file=file, line=line) for p in problems for file, line in (document.where(p.path),)]
     parts: dict[str, Any] = {}
     warnings = catalog.hiding("scenario", document) if document is not None else []
-    given = dict(data)
-    imported: dict[str, Any] = {}
+    given = _counted(data, extra)
+    imported: dict[str, Implied] = {}
     for name in COMPONENTS:
-        value = given.get(name, imported.get(name, DEFAULTS.get(name)))
+        usual, why = imported.get(name, (DEFAULTS.get(name), ""))
         if name == "attention" and "engine" in parts:
-            value = _kernel(given.get(name), parts["engine"].attention)
+            usual = parts["engine"].attention
+        value = _over_usual(given.get(name), usual)
         if value is None:
             problems.append(_missing(name, document))
             continue
@@ -216,6 +219,8 @@ def _validated(
             parts[name], said, implied = built(name, frozen(value, name), extra)
             warnings += said
             imported.update(implied)
+            if why and name not in given:
+                warnings.append(f"{name} are {parts[name].name}, {why}: --{name} names another")
         except InputError as error:
             problems += [_located(problem, name, document) for problem in error.problems]
     for name, cls in SECTIONS.items():
@@ -242,10 +247,21 @@ def _validated(
     return Scenario(**parts, asks=asks), tuple(warnings)
 
 
-def _kernel(given: Any, usual: str) -> Any:
-    """The attention kernel that a scenario asks for: the engine's where it names none, values on top of that one."""
-    if isinstance(given, Mapping) and not {"extends", "name"} & set(given):
-        return {"extends": usual, **given}
+def _counted(data: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:
+    """A scenario whose hardware may come with a number; what reads that is loaded where there may be one."""
+    hardware = data.get("hardware")
+    reference = hardware.get("extends") if isinstance(hardware, Mapping) else hardware
+    if not isinstance(reference, str) or not re.search(r"\d\s*[x×*]|[x×*]\s*\d", reference, re.IGNORECASE):
+        return dict(data)
+    from llmperf.scenarios.typed import counted
+
+    return counted(data, extra)
+
+
+def _over_usual(given: Any, usual: Any) -> Any:
+    """What a scenario asks for: the usual where it names none, values on top of that one."""
+    if usual is not None and isinstance(given, Mapping) and not {"extends", "name"} & set(given):
+        return {**usual, **given} if isinstance(usual, Mapping) else {"extends": usual, **given}
     return usual if given is None else given
 
 

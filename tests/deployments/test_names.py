@@ -48,7 +48,7 @@ def test_checkpoints_tell_their_format_by_name_or_as_their_makers_release_them(t
         "deepseek-ai/DeepSeek-V3.1-Base": ("deepseek-v3", "fp8-block"),
         "unsloth/DeepSeek-V3-bf16": ("deepseek-v3", "bf16"),
         "unsloth/gpt-oss-20b-BF16": ("gpt-oss-20b", "bf16"),
-        "moonshotai/Kimi-K2-Thinking": ("kimi-k2", None),
+        "moonshotai/Kimi-K2-Thinking": ("kimi-k2-thinking", "w4a16-g32"),
         "meta-llama/Llama-3.1-8B-Instruct": ("llama-3.1-8b", None),
         "/models/Meta-Llama-3.1-8B-Instruct/": ("llama-3.1-8b", None),
     }
@@ -111,11 +111,6 @@ def test_gptq_of_eight_bits_has_weights_of_eight_bits_and_computes_in_sixteen(fl
 def test_a_flag_goes_before_the_name_of_the_checkpoint(tmp_path: Path) -> None:
     assert served(tmp_path, "-q fp8", "unsloth/DeepSeek-V3-bf16").scenario["weights"] == "fp8"
     assert served(tmp_path, "-q fp8", "deepseek-ai/DeepSeek-V3").scenario["weights"] == "fp8-block"
-
-
-def test_a_checkpoint_of_a_format_that_is_not_known_is_said(tmp_path: Path) -> None:
-    one = served(tmp_path, "", "moonshotai/Kimi-K2-Thinking")
-    assert any(finding.kind == "not_understood" and "4-bit integers" in finding.message for finding in one.findings)
 
 
 def test_a_dtype_beside_a_narrow_format_says_that_it_sets_nothing(tmp_path: Path) -> None:

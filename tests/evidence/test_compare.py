@@ -539,6 +539,21 @@ def test_a_run_cannot_choose_a_file(tmp_path: Path, write: Write) -> None:
     assert one(write({**SERVE, "model_id": "x"}), model=str(tmp_path / "config.json"), **H100).rows
 
 
+@pytest.mark.parametrize(
+    ("model_id", "model", "weights", "says"),
+    [
+        ("openai/gpt-oss-20b", "gpt-oss-20b", "mxfp4", "released"),
+        ("RedHatAI/Llama-3.3-70B-Instruct-FP8-dynamic", "llama-3.1-70b", "fp8", "weights: fp8, by the name"),
+        ("Qwen/Qwen2.5-7B-Instruct-GPTQ-Int8", "qwen2.5-7b", "w8a16-g128", "model: qwen2.5-7b, by the name"),
+    ],
+)
+def test_a_run_of_a_checkpoint_has_its_format(model_id: str, model: str, weights: str, says: str, write: Write) -> None:
+    found = one(write({**SERVE, "model_id": model_id}), **H100)
+    assert found.scenario is not None
+    assert (found.scenario.model.name, found.scenario.weights.name) == (model, weights)
+    assert any(says in note for note in found.notes)
+
+
 def test_a_run_that_is_too_long_for_the_model_is_listed_beside_the_others(write: Write) -> None:
     long, short = compare(read(write([{**ROW, "n_prompt": 100_000}, ROW])))
     assert not long.rows

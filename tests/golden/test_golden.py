@@ -12,11 +12,14 @@ from golden.record import ANSWERS, CLAIMS, answers, claims
 from golden.scenarios import SCENARIOS
 
 CLOSE = 1e-12
+OF_THE_CATALOG = {"aliases", "sources", "notes", "released"}
+"""What entries of the catalog say of themselves, which is no answer."""
 
 
 def differences(before: Any, after: Any, path: str = "") -> list[str]:
     """Where two answers differ: other keys, other words, or numbers further apart than rounding."""
     if isinstance(before, dict) and isinstance(after, dict):
+        before, after = ({key: one[key] for key in one.keys() - OF_THE_CATALOG} for one in (before, after))
         lost = [f"{path}.{key}: is gone" for key in before.keys() - after.keys()]
         new = [f"{path}.{key}: is new" for key in after.keys() - before.keys()]
         inner = [differences(before[key], after[key], f"{path}.{key}") for key in before if key in after]

@@ -114,7 +114,7 @@ COUNTS = {
 }
 """Parameters of the checkpoints, those of parts that are not imported left out."""
 
-NOT_SHAPE = {"name", "family", "sources", "aliases", "official", "notes", "dtype"}
+NOT_SHAPE = {"released", "name", "family", "sources", "aliases", "official", "notes", "dtype"}
 
 
 def config(name: str, **changes: Any) -> dict[str, Any]:
@@ -189,6 +189,8 @@ def test_an_imported_model_has_the_shape_of_its_catalog_entry(name: str, entry: 
     known = catalog(ROOT / "workloads" / "models" / f"{entry}.yaml")
     other = OTHER_IN_CATALOG.get(name, {})
     assert merged(shape(imported(name)), other) == merged(shape(known), other)
+    if known.released is not None:
+        assert known.released == from_config(config(name)).weights
     if known.official and known.official.exact:
         assert parameters(imported(name)) == known.official.parameters
 

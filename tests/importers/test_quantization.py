@@ -28,12 +28,12 @@ def compressed(weights: Any, inputs: Any, **more: Any) -> dict[str, Any]:
     ("name", "weights", "kv_cache"),
     [
         ("Llama-3.1-8B", None, None),
-        ("DeepSeek-V3", "fp8", None),
+        ("DeepSeek-V3", "fp8-block", None),
         ("Llama-3.1-8B-Instruct-AWQ-INT4", "w4a16-g128", None),
         ("Llama-3.1-8B-Instruct-quantized.w8a8", "w8a8-int8", None),
         ("Llama-3.1-8B-Instruct-NVFP4", "nvfp4", "fp8"),
-        ("DeepSeek-V3.2", "fp8", None),
-        ("MiniMax-M2.5", "fp8", None),
+        ("DeepSeek-V3.2", "fp8-block", None),
+        ("MiniMax-M2.5", "fp8-block", None),
     ],
 )
 def test_a_real_quantized_config_implies_its_formats(name: str, weights: str | None, kv_cache: str | None) -> None:
@@ -49,6 +49,9 @@ def test_a_real_quantized_config_implies_its_formats(name: str, weights: str | N
         ({"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}, "fp8", "fp8"),
         (compressed(FLOAT8, FLOAT8, kv_cache_scheme=FLOAT8), "fp8", "fp8"),
         (compressed(INT4, None), "w4a16-g128", None),
+        ({"quant_method": "mxfp4"}, "mxfp4", None),
+        ({"quant_method": "bitnet"}, "bitnet", None),
+        ({"quant_method": "fp8", "weight_block_size": [64, 64]}, "fp8", None),
         (compressed(FLOAT4, FLOAT4, format="nvfp4-pack-quantized"), "nvfp4", None),
         ({"quant_method": "fbgemm_fp8", "activation_scale_ub": 1200.0}, "fp8", None),
         ({"quant_method": "modelopt", "quant_algo": "W4A16_AWQ", "group_size": 128}, "w4a16-g128", None),
@@ -105,7 +108,6 @@ def test_any_other_quantization_is_refused_with_what_is_allowed(quantization: An
             4 + (8 + 32 / 256) / 64,
             "bf16",
         ),
-        ({"quant_method": "mxfp4"}, "mxfp4-w4-g32", 4.25, "bf16"),
         ({"quant_method": "modelopt", "quant_algo": "W4A8_AWQ"}, "modelopt-w4-g128-fp8", 4.125, "fp8"),
         (compressed({**INT4, "group_size": 32, "symmetric": True}, None), "compressed-w4-g32", 4.5, "bf16"),
         (compressed({**INT4, "group_size": 32, "symmetric": False}, None), "compressed-w4-g32", 4.625, "bf16"),

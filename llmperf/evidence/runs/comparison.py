@@ -14,7 +14,7 @@ from llmperf.evidence.rows import SLACK
 from llmperf.evidence.runs.prediction import Prediction, predictions
 from llmperf.evidence.runs.run import Run
 from llmperf.phases.notes import notes
-from llmperf.scenarios import catalog
+from llmperf.scenarios import catalog, checkpoints, typed
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.resolve import resolve, written
 
@@ -199,10 +199,17 @@ def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[d
     base: dict[str, Any] = {}
     said: list[str] = []
     wrong: list[Problem] = []
+    checkpoint = None
+    if run.names.get("model") and _known("model", run.names["model"], extra) is None:
+        checkpoint = checkpoints.by_name(run.names["model"], extra)
     for kind in ("model", "hardware", "weights", "kv_cache"):
         mine, name = user.get(kind), run.names.get(kind, "")
         named = isinstance(mine, str) or (isinstance(mine, Mapping) and bool({"extends", "name"} & set(mine)))
         found: Any = _known(kind, name, extra) or run.formats.get(kind)
+        if found is None and checkpoint is not None and kind in ("model", "weights"):
+            found = checkpoint.model if kind == "model" else checkpoint.weights
+            if found is not None and not named:
+                said.append(f"{kind}: {_called(found)}, by the name {shown(run.names['model'])}")
         if found is not None and not named:
             base[kind] = found
         elif name and not named:
@@ -215,6 +222,10 @@ def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[d
     return base, tuple(said)
 
 
+def _called(found: Any) -> str:
+    return str(found["name"] if isinstance(found, Mapping) else found)
+
+
 def _known(kind: str, name: str, extra: tuple[str, ...]) -> str | None:
     """The catalog's name for what a file names; a file cannot choose a path."""
     names = {**{key: key for key in catalog.files(kind, extra)}, **catalog.aliases(kind, extra)}
@@ -223,7 +234,7 @@ def _known(kind: str, name: str, extra: tuple[str, ...]) -> str | None:
         for spelled in (said, said.replace(" ", "-"), said.replace("_", "-")):
             if spelled in names:
                 return names[spelled]
-    return None
+    return typed.hardware_named(name, extra) if kind == "hardware" and name else None
 
 
 def _offloaded(run: Run, scenario: Scenario) -> list[str]:

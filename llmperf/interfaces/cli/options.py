@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "Output and catalog"
 
 OPTIONS: tuple[tuple[str, str, str], ...] = (
-    ("model", "Scenario", "Model: catalog name, alias, or path of a descriptor or Hugging Face config.json."),
-    ("hardware", "Scenario", "Chip or system: catalog name, alias or path."),
+    ("model", "Scenario", "Model: catalog name, Hugging Face id, or path of a descriptor, config.json or GGUF file."),
+    ("hardware", "Scenario", "Chip or system: catalog name or path, or several: h100-sxm, '2x rtx 4090'."),
     ("devices", LAYOUT, "Devices; without a layout, all are used for tensor parallelism."),
     ("tp", LAYOUT, "Tensor-parallel devices."),
     ("pp", LAYOUT, "Pipeline stages."),
@@ -31,7 +31,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("ep", LAYOUT, "Expert-parallel devices; divides tp x cp x dp."),
     ("cp", LAYOUT, "Context-parallel devices."),
     ("replicas", LAYOUT, "Independent copies side by side."),
-    ("weights", FORMATS, "Weight format: bf16, fp8, w8a8-int8, w4a16-g128, nvfp4, ..."),
+    ("weights", FORMATS, "Weight format: bf16, fp8, w4a16-g128, q4_k_m, exl2-4.65bpw, ...; by default as released."),
     ("activations", FORMATS, "Compute dtype of linear layers; by default the weight format's."),
     ("kv_cache", FORMATS, "KV-cache format: bf16, fp8, int4, ..."),
     ("engine", FORMATS, "Serving engine."),
@@ -39,7 +39,7 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("tiers", FORMATS, "Memory tiers to fill in this order, separated by commas: hbm,dram."),
     ("rent", OTHER, "Rent of one device, USD an hour, for costs: 2.10; by default the one that its file has."),
     ("batch", WORKLOAD, "Sequences of the static batch, on the whole system."),
-    ("input", WORKLOAD, "Prompt tokens of a sequence."),
+    ("input", WORKLOAD, "Prompt tokens of a sequence; 32k is 32,000 and 32K is 32,768."),
     ("output", WORKLOAD, "Generated tokens of a sequence."),
     ("shared_prefix", WORKLOAD, "Prompt tokens that all sequences share and that are cached."),
     ("maximize", WORKLOAD, "As large as memory allows: batch, context (the input), or throughput (the best batch)."),

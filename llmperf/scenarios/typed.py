@@ -1,0 +1,119 @@
+"""Hardware as people type it: ``2x rtx 4090``, ``H100 80GB SXM``, ``NVIDIA GeForce RTX 4090``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from llmperf import units
+from llmperf.errors import InputError
+from llmperf.files.store import is_path
+from llmperf.scenarios import catalog
+
+_COUNT = (
+    re.compile(r"(?P<count>\d{1,4})\s*[x×*]\s*(?P<one>\S.*)", re.ASCII | re.IGNORECASE),
+    re.compile(r"(?P<one>.+?)[\s_-]*[x×*]\s*(?P<count>\d{1,4})", re.ASCII | re.IGNORECASE),
+)
+_SILENT = (
+    *("nvidia", "geforce", "tesla", "quadro", "amd", "instinct", "radeon", "intel", "apple", "google", "huawei"),
+    *("gpu", "gpus", "card", "cards", "accelerator", "graphics", "generation", "tensor", "core", "oam", "with", "of"),
+)
+"""Words that tell no product of the catalog from another."""
+_MEMORY = re.compile(r"(?:hbm|gddr|lpddr|ddr)\d\w{0,2}", re.ASCII)
+_CAPACITY = re.compile(r"(\d+)g(?:i?b)?", re.ASCII)
+TOLERANCE = 0.06
+"""A capacity in GB of 1e9 bytes may be meant in GiB, or without what ECC takes."""
+
+
+def counted(given: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:
+    """A scenario whose hardware comes with a number, ``8xH100``, as hardware that has so many devices.
+
+    Where neither devices nor a layout are given, all of them are used.
+    """
+    data = dict(given)
+    hardware = data.get("hardware")
+    reference = hardware.get("extends") if isinstance(hardware, Mapping) else hardware
+    if not isinstance(reference, str):
+        return data
+    match = next((found for one in _COUNT if (found := one.fullmatch(reference.strip()))), None)
+    if match is None:
+        return data
+    system = _held(reference, extra) if _known(reference, extra) else None
+    if system is None:
+        held = _held(match["one"], extra)
+        if held is None:
+            return data
+        system = int(match["count"]) * held
+        own = dict(hardware) if isinstance(hardware, Mapping) else {}
+        data["hardware"] = {"devices": system, **own, "extends": match["one"].strip()}
+    if data.get("devices") is None and data.get("parallelism") is None:
+        data["devices"] = system
+    return data
+
+
+def _known(reference: str, extra: tuple[str, ...]) -> bool:
+    try:
+        catalog.find("hardware", reference, extra)
+    except InputError:
+        return False
+    return True
+
+
+def _held(reference: str, extra: tuple[str, ...]) -> int | None:
+    """Devices of a chip (one) or system of the catalog; None where it is not known."""
+    if is_path(reference):
+        return None
+    name = reference if _known(reference, extra) else hardware_named(reference, extra)
+    if name is None:
+        return None
+    held = catalog.load("hardware", name, extra).data.get("devices")
+    return held if isinstance(held, int) else 1
+
+
+def hardware_named(reference: str, extra: tuple[str, ...] = ()) -> str | None:
+    """The hardware of the catalog whose name has the same words, vendors and kinds of memory aside.
+
+    A capacity must be that of its memory. None where there is no such hardware, or more than one.
+    """
+    asked, capacity = _words(reference)
+    if not asked:
+        return None
+    names, aliases = catalog.paths("hardware", extra), catalog.aliases("hardware", extra)
+    alike = _by_words(tuple(names), tuple(aliases.items())).get(asked, ())
+    found = [name for name in alike if capacity is None or _has(name, capacity, extra)]
+    return found[0] if len(found) == 1 else None
+
+
+@lru_cache(maxsize=16)
+def _by_words(names: tuple[str, ...], aliases: tuple[tuple[str, str], ...]) -> dict[frozenset[str], tuple[str, ...]]:
+    found: dict[frozenset[str], tuple[str, ...]] = {}
+    for said, name in (*((name, name) for name in names), *aliases):
+        words = _words(said)[0]
+        known = found.get(words, ())
+        found[words] = known if name in known else (*known, name)
+    return found
+
+
+def _words(reference: str) -> tuple[frozenset[str], float | None]:
+    """Words that tell a product, and the capacity that is named. [GB]"""
+    joined = re.sub(r"(\d)\s+(gi?b)\b", r"\1\2", reference.lower())
+    words, capacity = set(), None
+    for word in re.findall(r"[\w.+]+", joined.replace("_", " ")):
+        size = _CAPACITY.fullmatch(word)
+        if size:
+            capacity = float(size[1])
+        elif word not in _SILENT and not _MEMORY.fullmatch(word):
+            words.add(re.sub(r"^sxm\d$", "sxm", word))
+    return frozenset(words), capacity
+
+
+def _has(name: str, capacity: float, extra: tuple[str, ...]) -> bool:
+    """Whether the main memory of a chip or system holds so many GB."""
+    tiers = catalog.load("hardware", name, extra).data.get("tiers")
+    for tier in tiers.values() if isinstance(tiers, Mapping) else ():
+        if isinstance(tier, Mapping) and tier.get("kind") == "main" and tier.get("capacity") is not None:
+            held = units.parse(tier["capacity"], "bytes")
+            return any(abs(held / unit / capacity - 1.0) <= TOLERANCE for unit in (1e9, 2.0**30))
+    return False
