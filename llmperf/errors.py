@@ -26,7 +26,7 @@ Kind = Literal["wrong", "unknown_name", "not_yet"]
 class Problem:
     """One thing wrong with the input.
 
-    Parameters
+    Attributes
     ----------
     message : str
         What is wrong, in one line.

@@ -196,7 +196,7 @@ def answered_by(
         if part.name in columns:
             found = figures(part, columns[part.name], origin.scenario)
             parts[part.name] = found.map(lambda values: _whole(values, shape)) if shape else found
-    return kind(question.name, parts, dict(columns[LIMITS]), shape, origin, kept)
+    return kind(question.name, parts, dict(columns.get(LIMITS, {})), shape, origin, kept)
 
 
 def _whole(values: Any, shape: tuple[int, ...]) -> Any:

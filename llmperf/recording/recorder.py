@@ -66,7 +66,6 @@ class Tape:
         self.operations: list[tuple[Callable[..., Any] | None, tuple[Any, ...]]] = []
         self.guards: list[Guard] = []
         self._known: dict[Any, int] = {}
-        self._finite: dict[int, bool] = {}
 
     def input(self, path: str) -> int:
         """The node of a number that varies."""

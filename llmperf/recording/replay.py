@@ -81,8 +81,8 @@ class Program:
         for function, arguments in self.tape.operations:
             if function is None:
                 found.append(bool if isinstance(arguments[0], bool) else float)
-            elif function in (np.where, np.bitwise_and, np.bitwise_or):
-                found.append(found[arguments[1]])
+            elif function in (np.where, np.bitwise_and, np.bitwise_or, np.invert):
+                found.append(found[arguments[-1]])
             else:
                 found.append(bool if function in TRUTHS else function if function is np.uint8 else float)
         return found
@@ -161,12 +161,12 @@ class _Source:
             self.names[f"f{node}"] = function
             form = f"f{node}({', '.join(f'{{{place}}}' for place in range(len(arguments)))}).item()"
         written = form.format(*(self._value(one) for one in arguments))
-        if self.used[node] == 1 and node not in self.kept and len(written) < LONGEST:
+        once = self.used[node] == 1 and node not in self.kept and node not in self._repeating
+        if once and len(written) < LONGEST:
             self.said[node] = f"({written})"
-            if not self._twice(node):
-                return
-        self.said[node] = f"v{node}"
-        self.lines.append(f"    v{node} = {written}")
+        else:
+            self.said[node] = f"v{node}"
+            self.lines.append(f"    v{node} = {written}")
 
     @cached_property
     def _repeating(self) -> set[int]:
@@ -177,9 +177,6 @@ class _Source:
             form = PYTHON.get(function, "")
             found.update(one for place, one in enumerate(arguments) if form.count(f"{{{place}}}") > 1)
         return found
-
-    def _twice(self, node: int) -> bool:
-        return node in self._repeating
 
     def _value(self, node: int) -> str:
         value = self.tape.value(node)
@@ -234,6 +231,7 @@ PYTHON: dict[Any, str] = {
     np.logical_and: "{0} and {1}",
     np.logical_or: "{0} or {1}",
     np.logical_not: "not {0}",
+    np.invert: "not {0}",  # of truth values; formulas have no bits of whole numbers
     np.bitwise_and: "{0} & {1}",
     np.bitwise_or: "{0} | {1}",
     np.where: "{1} if {0} else {2}",

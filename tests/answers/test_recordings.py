@@ -317,3 +317,13 @@ def test_inputs_that_change_later_change_no_answer() -> None:
     expected = llmperf.estimate(PLAIN, batch=batch.copy(), rent=2.0).projection.cost_per_mtok_usd
     batch *= 10.0
     np.testing.assert_array_equal(found.projection.cost_per_mtok_usd, expected)
+
+
+def test_a_question_without_phases_has_no_limits() -> None:
+    from llmperf.answers.answer import Answer, _origin, answered_by
+
+    resolved = resolve(PLAIN, {})
+    columns = {"memory": grouped(evaluated(resolved))["memory"]}
+    found = answered_by(Answer, QUESTIONS["estimate"], columns, (), _origin(resolved, resolved), {})
+    assert found.bottleneck == {}
+    assert set(found.parts) == {"memory"}

@@ -153,6 +153,7 @@ BINARY: tuple[Callable[[Any, Any], Any], ...] = (
     lambda x, y: floor_div(x, 2.0 + abs(y)),
     lambda x, y: x * (x > y),
     lambda x, y: choose((x > 0.0) & (y > 1.0), y, x),
+    lambda x, y: choose(~((x > 3.0) | (y > 1.0)), y, x),
 )
 
 
