@@ -177,9 +177,11 @@ def _alike(word: str, other: str) -> float:
         ratio = difflib.SequenceMatcher(None, word, other).ratio()
         return ratio if ratio >= 0.75 else 0.0
     one, another = _NUMBER.fullmatch(word), _NUMBER.fullmatch(other)
-    if one is None or another is None or (one[1], one[3]) != (another[1], another[3]):
+    if one is None or another is None or one[1] != another[1]:
         return 0.0
     low, high = sorted((float(one[2]), float(another[2])))
+    if one[3] != another[3]:  # "8" of 8b, whose unit was forgotten
+        return 0.9 if low == high and "" in (one[3], another[3]) else 0.0
     return 0.7 * low / high if high else 0.0
 
 

@@ -298,7 +298,8 @@ def _check_capacity(document: Document, extra: tuple[str, ...]) -> None:
     path = f"tiers.{mains[0]}.capacity"
     hint = f"--set hardware.{path}='768 GB'" + "".join(f", or --hardware {one}, which has one" for one in systems[:2])
     text = f"needs a value: how much memory {name} has is a choice"
-    raise InputError(Problem(text, path, suggestion=hint))
+    file, line = document.where(f"tiers.{mains[0]}")
+    raise InputError(Problem(text, path, file, line, suggestion=hint))
 
 
 def _is_main(tier: Any) -> bool:

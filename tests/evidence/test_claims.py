@@ -254,7 +254,7 @@ def test_a_missing_mechanism_is_counted_and_said(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"kv_cache": "no-such-format"}, "unknown kv_cache 'no-such-format'"),
-        ({"model": "no/such-model"}, "no such file, and no model of the catalog has this name"),
+        ({"model": "no/such-model"}, "neither the catalog nor the local Hugging Face cache has 'no/such-model'"),
         ({"training": {"zero": 3}}, "training cannot be estimated by this version"),
     ],
 )

@@ -21,6 +21,8 @@ from llmperf.scenarios.components import component
 
 FORMATS = sorted(catalog.files("weights"))
 BLOCKS = {name.lower(): (elements, size) for name, elements, size in GGML_TYPES.values()}
+FILES = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s")
+"""Files that are called as the block of most of their tensors; the rest have wider ones."""
 LAYOUT = {"input": 512, "output": 64}
 HARDWARE = ["h100-sxm", "a100-sxm-80gb", "rtx-3090", "rtx-4090", "xeon-8380", "raspberry-pi-5", "b200-sxm", "mi300x"]
 
@@ -29,10 +31,16 @@ def bits(name: str) -> float:
     return 8.0 * float(element_bytes(component("weights", name)))
 
 
-@pytest.mark.parametrize("name", [name for name in FORMATS if name in BLOCKS and name not in ("bf16", "nvfp4")])
+@pytest.mark.parametrize("name", sorted({*FORMATS} & {*BLOCKS} - {"bf16", "nvfp4", *FILES}))
 def test_a_format_of_llama_cpp_takes_the_bytes_of_its_block(name: str) -> None:
     elements, size = BLOCKS[name]
     assert bits(name) == pytest.approx(8 * size / elements, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_several_blocks_is_larger_than_the_one_that_it_is_called_by(name: str) -> None:
+    elements, size = BLOCKS[name]
+    assert 1.0 < bits(name) / (8 * size / elements) < 1.3
 
 
 def test_the_quantizers_of_llama_cpp_are_in_the_catalog() -> None:

@@ -30,7 +30,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
     "dense": DENSE,
     "windows": {"model": "gemma-2-9b", "hardware": "h100-sxm"},
     "experts": {"model": "mixtral-8x7b", "hardware": "h100-sxm", "tp": 2},
-    "latent attention": {"model": "deepseek-v3", "hardware": "h200-sxm", "tp": 8},
+    "latent attention": {"model": "deepseek-v3", "weights": "bf16", "hardware": "h200-sxm", "tp": 8},
     "KV-cache method": {"model": "llama-2-7b", "hardware": "h100-sxm", "kv_cache": "kivi-2bit"},
     "product of axes": DENSE,
 }
