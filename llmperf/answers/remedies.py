@@ -28,6 +28,8 @@ Keys = Mapping[str, Any]
 def remedies(resolved: Resolved, evaluated: Evaluated) -> list[str]:
     """Single changes after which the workload fits, each in the words of a flag; empty where none helps.
 
+    Another layout says how many devices it takes.
+
     Parameters
     ----------
     resolved : Resolved
@@ -35,7 +37,13 @@ def remedies(resolved: Resolved, evaluated: Evaluated) -> list[str]:
     evaluated : Evaluated
         Its evaluation.
     """
-    return [flags(keys) for keys in _changes(resolved, evaluated) if _fits(resolved, keys)]
+    return [_said(resolved, keys) for keys in _changes(resolved, evaluated) if _fits(resolved, keys)]
+
+
+def _said(resolved: Resolved, keys: Keys) -> str:
+    if keys.keys().isdisjoint(("tp", "pp")):
+        return flags(keys)
+    return f"{flags(keys)} ({changed(resolved, keys).scenario.devices:g} devices)"
 
 
 def flags(keys: Keys) -> str:

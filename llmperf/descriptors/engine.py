@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Literal
 
 from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
@@ -15,6 +16,10 @@ from llmperf.descriptors.fields import (
     Whole,
 )
 from llmperf.records import dataclass
+
+Part = Literal["heads", "kv_heads", "widths", "experts", "vocabulary", "blocks"]
+"""What a layout divides (`llmperf.operators.divisions`): attention heads, key-value heads, inner widths of feed-forward
+networks, experts, the padded vocabulary, and blocks of quantized weights, which shards hold whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,8 @@ class ServingEngine:
     """Memory of captured graphs."""
     memory_overlap: Fraction | None = None
     """Share of transfers from later memory tiers that hides behind computing (None: the hardware's)."""
+    divides: list[Part] = field(default_factory=list)
+    """What it splits among devices only where it comes out even; other layouts it does not start."""
     shared_prefix_cache: Switch = True
     """A cached shared prefix is not computed again."""
     aliases: list[Text] = field(default_factory=list)

@@ -143,6 +143,8 @@ class Hardware:
     generation: Text | None = None
     devices: Whole | None = None
     """Devices in the system; None: a bare chip, of which any number is assumed on its own links."""
+    count: Whole | None = None
+    """How many of it stand side by side, where they are asked for by number: 8 chips, or 2 systems."""
     cores: Whole | None = None
     clock: Hertz | None = None
     tdp: Watts | None = None

@@ -68,6 +68,9 @@ class WeightFormat:
     kernels: Kernels | None = None
     """Whose constants its products have (None: as the numbers of the format suggest)."""
     group: Whole | None = None
+    block: Whole | None = None
+    """Side of its square blocks, or length of its groups along the inputs, of which a device holds whole ones where its
+    engine asks for that (None: kernels pad)."""
     scale_bits: NonNegative = 0
     zero_bits: NonNegative = 0
     type_bits: NonNegative = 0

@@ -111,7 +111,7 @@ def weight_only(
         "bits": bits,
         "activations": activations,
         "weight_only": True,
-        **({"group": group, "scale_bits": scale, "zero_bits": zero} if group else {}),
+        **({"group": group, "block": group, "scale_bits": scale, "zero_bits": zero} if group else {}),
         "dequantize_flops": flops,
         "sources": {"all": f"quantization_config of the model, {tool}: {said}"},
     }

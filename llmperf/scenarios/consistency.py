@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
 from llmperf.numeric import anywhere
+from llmperf.operators import divisions
 
 HOST_DEVICES = 8
 """Accelerators that one host holds, as servers of PCIe cards are built."""
@@ -38,6 +40,18 @@ def check_together(scenario: Scenario, document: Document | None) -> None:
     if found:
         file = document.file if document else None
         raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])
+    _starts(scenario, document)
+
+
+def _starts(scenario: Scenario, document: Document | None) -> None:
+    """Refuse a layout that the engine refuses, where the file says it."""
+    try:
+        divisions.check(scenario.model, scenario.weights, scenario.engine, scenario.parallelism)
+    except InputError as error:
+        if document is None:
+            raise
+        where = ((one, document.line(one.path)) for one in error.problems)
+        raise InputError([replace(one, file=document.file, line=line) for one, line in where]) from error
 
 
 def _layout_on_hardware(scenario: Scenario) -> list[Fault]:
@@ -60,10 +74,15 @@ def _leaves_domain(scenario: Scenario) -> bool:
     link = hardware.link("scale_up")
     if link is None or link.domain is None or hardware.link("scale_out") is not None:
         return False
-    used = layout.devices / layout.replicas
-    if hardware.link("host") is not None and not anywhere(used > HOST_DEVICES):
-        return False  # cards that a bridge joins in pairs reach the others of their host over its bus
-    return anywhere(used > link.domain)
+    return anywhere(layout.devices / layout.replicas > within(hardware))
+
+
+def within(hardware: Hardware) -> int:
+    """Devices that reach each other without a network: those of a scale-up domain, or of a host."""
+    link = hardware.link("scale_up")
+    domain = 1 if link is None else int(link.domain or hardware.devices or 1)
+    # cards that a bridge joins in pairs reach the others of their host over its bus
+    return domain if hardware.link("host") is None else max(domain, HOST_DEVICES)
 
 
 def _layout_of_model(scenario: Scenario) -> list[Fault]:

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.model import Model
+from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.scenario import Plain, Scenario
 from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
 from llmperf.numeric import anywhere, choose, most
+from llmperf.operators import divisions
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
 from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, built, frozen
-from llmperf.scenarios.consistency import check_together
+from llmperf.scenarios.consistency import check_together, within
 from llmperf.scenarios.keys import (
     JUDGED,
     KEYS,
@@ -240,11 +242,22 @@ def _validated(
     if problems:
         raise InputError(problems)
     parts["workload"] = default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
-    layout = parts["parallelism"]
-    if "devices" in given and given.get("parallelism") is None:
-        parts["parallelism"] = layout = replace(layout, tp=parts["devices"])
+    if given.get("parallelism") is None:
+        parts["parallelism"] = Parallelism(tp=parts["devices"]) if "devices" in given else _whole_system(parts)
     asks = {name: parts.pop(name) for name in SECTIONS if name in parts and name not in OWN_SECTIONS}
     return Scenario(**parts, asks=asks), tuple(warnings)
+
+
+def _whole_system(parts: Mapping[str, Any]) -> Parallelism:
+    """All devices of a system, for which no layout is said: the largest tensor-parallel size that divides everything.
+
+    It stays within a scale-up domain, or a host; what is left are copies side by side.
+    """
+    hardware = parts["hardware"]
+    devices = int(hardware.devices or 1)
+    sizes = (size for size in range(min(devices, within(hardware)), 0, -1) if devices % size == 0)
+    whole = next(size for size in sizes if size == 1 or divisions.even(parts["model"], parts["weights"], size))
+    return Parallelism(tp=whole, replicas=devices // whole)
 
 
 def _counted(data: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:

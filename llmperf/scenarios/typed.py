@@ -30,7 +30,7 @@ TOLERANCE = 0.06
 def counted(given: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:
     """A scenario whose hardware comes with a number, ``8xH100``, as hardware that has so many devices.
 
-    Where neither devices nor a layout are given, all of them are used.
+    All of them are used where no layout is given, as of any system.
     """
     data = dict(given)
     hardware = data.get("hardware")
@@ -40,16 +40,11 @@ def counted(given: Mapping[str, Any], extra: tuple[str, ...]) -> dict[str, Any]:
     match = next((found for one in _COUNT if (found := one.fullmatch(reference.strip()))), None)
     if match is None:
         return data
-    system = _held(reference, extra) if _known(reference, extra) else None
-    if system is None:
-        held = _held(match["one"], extra)
-        if held is None:
-            return data
-        system = int(match["count"]) * held
+    held = None if _known(reference, extra) else _held(match["one"], extra)
+    if held is not None:
         own = dict(hardware) if isinstance(hardware, Mapping) else {}
-        data["hardware"] = {"devices": system, **own, "extends": match["one"].strip()}
-    if data.get("devices") is None and data.get("parallelism") is None:
-        data["devices"] = system
+        count = int(match["count"])
+        data["hardware"] = {"count": count, "devices": count * held, **own, "extends": match["one"].strip()}
     return data
 
 

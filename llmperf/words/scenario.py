@@ -24,10 +24,23 @@ def described(scenario: Scenario) -> str:
     ]
     ways = f" ({', '.join(parts)})" if parts else ""
     return (
-        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {span(layout.devices)} x "
-        f"{scenario.hardware.name}{ways}: {span(work.batch)} sequences of {span(work.input)} in, "
+        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, "
+        f"on {devices(scenario)}{ways}: {span(work.batch)} sequences of {span(work.input)} in, "
         f"{span(work.output)} out"
     )
+
+
+def devices(scenario: Scenario) -> str:
+    """Devices that a scenario runs on: ``2 x h100-sxm``; of systems, ``2 of 8 GPUs of one dgx-h100``."""
+    hardware, used = scenario.hardware, span(scenario.parallelism.devices)
+    if hardware.devices in (None, 1, hardware.count):
+        return f"{used} x {hardware.name}"
+    called = _CALLED.get(hardware.kind, "devices")
+    systems = "one" if hardware.count is None else f"{hardware.count:g}"
+    return f"{used} of {hardware.devices:g} {called} of {systems} {hardware.name}"
+
+
+_CALLED = {"gpu": "GPUs", "tpu": "TPUs", "npu": "NPUs"}
 
 
 def maximum(scenario: Scenario) -> str:

@@ -18,7 +18,7 @@ HARDWARE = {
     "H100 PCIe 80 GB": ("h100-pcie", 1),
     "A100-SXM4-40GB": ("a100-sxm-40gb", 1),
     "M3 Max": ("m3-max", 1),
-    "dgx h100": ("dgx-h100", 1),
+    "dgx h100": ("dgx-h100", 8),
     "8xH100": ("dgx-h100", 8),
     "h100 x8": ("h100-sxm", 8),
     "2x rtx 4090": ("workstation-4090-2", 2),

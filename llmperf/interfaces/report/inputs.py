@@ -24,6 +24,7 @@ from llmperf.numeric import Array
 from llmperf.scenarios import catalog
 from llmperf.scenarios.names import changed, distinct, named
 from llmperf.scenarios.resolve import resolve
+from llmperf.words.scenario import devices
 
 if TYPE_CHECKING:
     from llmperf.deployments import Deployment
@@ -190,8 +191,7 @@ def _label(reference: Reference, result: Answer, several: int) -> str:
     """What a scenario is called: its name, its file, or its model and hardware."""
     scenario = result.scenario
     stem = named(reference) if several > 1 else ""
-    devices = float(np.max(scenario.parallelism.devices))
-    return scenario.name or stem or f"{scenario.model.name} on {devices:g} x {scenario.hardware.name}"
+    return scenario.name or stem or f"{scenario.model.name} on {devices(scenario)}"
 
 
 def _name(path: Path) -> str:

@@ -15,6 +15,7 @@ from llmperf.interfaces.report.html import Html, details, h, table
 from llmperf.interfaces.report.inputs import Inputs, catalog_hash
 from llmperf.interfaces.report.page import facts, plotly_version
 from llmperf.version import __version__
+from llmperf.words.scenario import devices
 
 TITLE = "Scenario and sources"
 
@@ -58,7 +59,7 @@ def _facts(result: Answer) -> list[tuple[str, Any]]:
     )
     return [
         ("Model", scenario.model.name),
-        ("Hardware", f"{layout.devices:g} x {scenario.hardware.name}"),
+        ("Hardware", devices(scenario)),
         ("Layout", ways or "one device"),
         ("Weights, activations", f"{scenario.weights.name}, {scenario.activations}"),
         ("KV cache", scenario.kv_cache.name),

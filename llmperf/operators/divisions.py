@@ -1,0 +1,180 @@
+"""Layouts that an engine refuses: what it splits among devices only where it divides evenly.
+
+Other engines pad, or replicate (`llmperf.operators.layout`); which one does what is data of the engine (``divides``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors.engine import ServingEngine
+from llmperf.descriptors.model import Model
+from llmperf.descriptors.parallelism import Parallelism
+from llmperf.descriptors.weights import WeightFormat
+from llmperf.errors import InputError, Problem
+from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, most
+from llmperf.records import dataclass
+
+VOCABULARY_BLOCK = 64
+"""Vocabularies are padded to a multiple of this before they are divided (vLLM and SGLang, layers of
+vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE). [1]"""
+LARGEST = 128
+"""Largest tensor-parallel size that is looked at for one that starts. [1]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """Something that a layout divides.
+
+    Attributes
+    ----------
+    part : str
+        What an engine calls it in its ``divides``.
+    size : str
+        Which of the layout's sizes divides it: ``tp`` or ``ep``.
+    name : str
+        What it is, in words, with its number.
+    by : int or array
+        Devices that share it. [1]
+    uneven : bool or array
+        Whether it does not come out even.
+    """
+
+    part: str
+    size: str
+    name: str
+    by: Real
+    uneven: Any
+
+
+def check(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> None:
+    """Refuse a layout that an engine refuses.
+
+    Parameters
+    ----------
+    model, weights, engine
+    layout : Parallelism
+        Its numbers may be arrays.
+
+    Raises
+    ------
+    InputError
+        If something comes out uneven that the engine wants even, with the nearest layouts that it starts.
+    """
+    wrong = next(uneven(model, weights, engine, layout), None)
+    if wrong is None:
+        return
+    plain = _first(layout, wrong.uneven)
+    said = next(uneven(model, weights, engine, plain))
+    text = f"{said.name} does not divide by {said.by:g}: {engine.name} does not start"
+    near = " or ".join(nearest(model, weights, engine, plain))
+    raise InputError(Problem(text, f"parallelism.{said.size}", suggestion=near or None))
+
+
+def uneven(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> Iterator[Division]:
+    """What an engine wants even and a layout makes uneven, in one configuration at least."""
+    if engine.divides:
+        for one in divisions(model, weights, layout):
+            if one.part in engine.divides and anywhere(one.uneven):
+                yield one
+
+
+def even(model: Model, weights: WeightFormat, tp: int) -> bool:
+    """Whether every engine starts a tensor-parallel size: nothing is padded, no block of weights is cut."""
+    return not any(one.uneven for one in divisions(model, weights, Parallelism(tp=tp)))
+
+
+def nearest(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> list[str]:
+    """The nearest layouts that an engine starts, as flags: another tensor-parallel size, whole experts a device.
+
+    Parameters
+    ----------
+    model, weights, engine
+    layout : Parallelism
+        Plain numbers.
+    """
+
+    def starts(**sizes: int) -> bool:
+        other = replace(layout, **sizes)
+        if layout.ep == layout.expert_group:  # whole experts on every device, then as before
+            other = replace(other, ep=int(other.expert_group))
+        return other.expert_group % other.ep == 0 and next(uneven(model, weights, engine, other), None) is None
+
+    tp, found = int(layout.tp), []
+    if model.moe and layout.ep < layout.expert_group and starts(ep=int(layout.expert_group)):
+        found.append(f"--ep {layout.expert_group:g}")
+    sizes = (range(tp - 1, 0, -1), range(tp + 1, LARGEST + 1))
+    near = [next((size for size in some if starts(tp=size)), None) for some in sizes]
+    return found + [f"--tp {size}" for size in near if size is not None]
+
+
+def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterator[Division]:
+    """Everything that a layout divides: heads, widths, experts, the vocabulary, blocks of quantized weights.
+
+    Parameters
+    ----------
+    model, weights
+    layout : Parallelism
+        Its numbers may be arrays.
+    """
+    tp, moe, attention = layout.tp, model.moe, model.attention
+    if attention:
+        heads, kv_heads = attention.heads, attention.kv_heads
+        yield Division("heads", "tp", f"the number of heads, {heads:g},", tp, heads % tp != 0)
+        if not model.mla:  # where devices are a multiple of the heads, each head is replicated as often as the others
+            wrong = (kv_heads % tp != 0) & (tp % kv_heads != 0)
+            yield Division("kv_heads", "tp", f"the number of KV heads, {kv_heads:g},", tp, wrong)
+    if moe:
+        yield Division(
+            "experts", "ep", f"the number of experts, {moe.experts:g},", layout.ep, moe.experts % layout.ep != 0
+        )
+    for name, width, by in _widths(model, layout):
+        yield Division("widths", "tp", f"{name} of {width:g}", by, width % by != 0)
+    padded = ceil_div(model.vocab, VOCABULARY_BLOCK) * VOCABULARY_BLOCK
+    yield Division("vocabulary", "tp", f"the vocabulary, {model.vocab:g} padded to {padded:g},", tp, padded % tp != 0)
+    yield from _blocks(model, weights, layout)
+
+
+def _widths(model: Model, layout: Parallelism) -> Iterator[tuple[str, Real, Real]]:
+    """Inner widths of feed-forward networks, and the devices that share them."""
+    if model.ffn:
+        yield "the feed-forward width", model.ffn, layout.tp
+    if model.moe:
+        yield "the experts' width", model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
+        if model.moe.shared_experts:
+            shared = model.moe.shared_experts * (model.moe.shared_ffn or model.moe.expert_ffn)
+            yield "the shared experts' width", shared, layout.tp
+
+
+def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterator[Division]:
+    """Shards of quantized matrices, which hold whole blocks of weights that share a scale.
+
+    Sources: vLLM, fp8_utils.py, validate_fp8_block_shape, and marlin_utils.py, verify_marlin_supports_shape; SGLang has
+    the same checks.
+    """
+    block = weights.block
+    if block is None:
+        return
+    attention = model.attention
+    widths = list(_widths(model, layout))
+    if attention:
+        value = model.mla.v_head_dim if model.mla else attention.head_dim
+        widths.append(("the attention's output", attention.heads * value, layout.tp))
+        if weights.group == block * block and not model.mla:  # blocks are square: what a shard puts out counts, too
+            shared = layout.tp / most(1.0, layout.tp / attention.kv_heads)  # a head is not cut but replicated
+            widths.append(("the attention's keys", attention.kv_heads * attention.head_dim, shared))
+    for name, width, by in widths:
+        text = f"{name} of {width:g} in blocks of {block:g}, {width / block:g},"
+        yield Division("blocks", "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
+
+
+def _first(layout: Parallelism, wrong: Any) -> Parallelism:
+    """The first configuration in which something is wrong, in plain numbers."""
+    names = [field.name for field in fields(layout) if getattr(layout, field.name) is not None]
+    columns = [np.ravel(one) for one in np.broadcast_arrays(wrong, *(getattr(layout, name) for name in names))]
+    index = int(columns[0].argmax())
+    return replace(layout, **{name: int(column[index]) for name, column in zip(names, columns[1:], strict=True)})
