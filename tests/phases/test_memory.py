@@ -42,7 +42,7 @@ def test_405b_in_16_bit_does_not_fit_on_eight_h100_and_the_remedies_do() -> None
     from llmperf.answers.remedies import remedies
 
     found = remedies(result.resolved, result.evaluated[0])
-    assert "--tp 16" in found
+    assert "--tp 16 (16 devices)" in found
     assert "--weights fp8" in found
     assert fits(**{**scenario, "tp": 16})
     assert fits(**scenario, weights="fp8")

@@ -23,7 +23,11 @@ LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "
 
 OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("model", "Scenario", "Model: catalog name, Hugging Face id, or path of a descriptor, config.json or GGUF file."),
-    ("hardware", "Scenario", "Chip or system: catalog name or path, or several: h100-sxm, '2x rtx 4090'."),
+    (
+        "hardware",
+        "Scenario",
+        "Chip, or system (all of it without a layout): catalog name or path, or several: h100-sxm, '2x rtx 4090'.",
+    ),
     ("devices", LAYOUT, "Devices; without a layout, all are used for tensor parallelism."),
     ("tp", LAYOUT, "Tensor-parallel devices."),
     ("pp", LAYOUT, "Pipeline stages."),
