@@ -328,7 +328,8 @@ def _moved(part: Evaluated, row: Operator) -> float:
     if residence.whole or row.kind not in KINDS:  # a collective goes by what it does
         kept = row.weight_bytes + row.kv_bytes
     else:
-        here = {move.tensor: float(np.min(residence.here(move.tensor))) for move in kind(row.kind).moves}
+        memory = part.setup.machine.runs(row.kind).memory
+        here = {move.tensor: float(np.min(residence.here(move.tensor, memory))) for move in kind(row.kind).moves}
         weights = min((here[tensor] for tensor in here if tensor in READ_ONLY), default=1.0)
         others = min((here[tensor] for tensor in here if tensor not in READ_ONLY), default=1.0)
         kept = row.weight_bytes * weights + row.kv_bytes * others

@@ -8,6 +8,7 @@ from dataclasses import field
 from llmperf.numeric import Real
 from llmperf.operators.tensors import Tensor
 from llmperf.records import dataclass
+from llmperf.resources import MAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,13 @@ class Residence:
         """Whether the main memory delivers all."""
         return not self._beside
 
-    def here(self, tensor: str) -> Real:
-        """Share of a tensor class that the main memory delivers. [1]"""
-        return 1.0 - self._beside.get(tensor, 0.0)
+    def here(self, tensor: str, memory: str = MAIN) -> Real:
+        """Share of a tensor class that a memory delivers to the engine that it feeds. [1]
+
+        The main memory need not deliver what lies in a tier that engines read directly; an engine that is fed by
+        another memory has all of its operands from there.
+        """
+        return 1.0 - self._beside.get(tensor, 0.0) if memory == MAIN else 1.0
 
 
 ON_DEVICE = Residence()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from llmperf.numeric import Array, Real, most
+from llmperf.numeric import Array, Real, choose, least, most
 
 
 def roofline(*times: Array) -> Array:
@@ -22,9 +22,32 @@ def roofline(*times: Array) -> Array:
     return out
 
 
-def main_memory_bytes(stored: Real, cache: Real) -> Real:
-    """Main-memory traffic that no execution avoids: distinct stored bytes less what the cache can hold. [B]"""
-    return most(stored - cache, 0.0)
+def main_memory_bytes(stored: Real, cache: Real, apart: tuple[Real, Real, Real] | None = None) -> Real:
+    """Main-memory traffic that no schedule avoids. [B]
+
+    Parameters
+    ----------
+    stored : number or array
+        Distinct bytes that all sequences read together: what they share (weights), and what each has for itself. [B]
+    cache : number or array
+        What the last-level cache holds. [B]
+    apart : tuple of number or array, optional
+        The number of sequences [1], what all of them have for themselves [B], and the least that one reads of what they
+        share if it runs by itself [B]; None where that does not fit the cache.
+
+    Returns
+    -------
+    number or array
+        Bytes beyond the cache, of all sequences together; or, where the cache holds what is shared, of each by itself:
+        a schedule may run them one after the other, and each has the whole cache then. Parts of a batch lie between:
+        ``(shared - cache) / n`` a sequence rises or falls with their size n.
+    """
+    together = most(stored - cache, 0.0)
+    if apart is None:
+        return together
+    sequences, own, alone = apart
+    each = sequences * most(alone + own / sequences - cache, 0.0)
+    return choose(alone < cache, least(each, together), together)
 
 
 def resident(fill: Array, speedup: Real | Array) -> Array:

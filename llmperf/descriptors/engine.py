@@ -39,6 +39,8 @@ class ServingEngine:
     """Host time of one launch outside of a graph, the framework's share included (None: the hardware's)."""
     launches_per_operator: Positive = 1.0
     """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
+    accumulates: Literal["fp32", "fp16"] = "fp32"
+    """What its 16-bit products add up in: consumer GPUs compute those that add up in fp16 at twice the rate."""
     collective_latency: Seconds = 0.0
     """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
     collective_slowdown: Positive = 1.0

@@ -97,6 +97,11 @@ class Step:
         """Whether the step holds decoding sequences."""
         return not (isinstance(self.sequences, float) and self.sequences == 0.0)
 
+    @property
+    def members(self) -> Real:
+        """Prompts, or chunks of prompts, and decoding sequences in the step. [1]"""
+        return self.prompts + self.sequences
+
     def pairs(self, window: Window | None) -> Real:
         """Query-key pairs of one prompt in this step, averaged over the chunks of the prompt. [1]"""
         if not self.causal:

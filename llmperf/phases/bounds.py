@@ -8,7 +8,7 @@ from typing import Any
 from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import bound, main_memory_bytes
 from llmperf.costs.step import StepCosts, Sum, combine
-from llmperf.numeric import Real, most
+from llmperf.numeric import Real, anywhere, most
 from llmperf.operators.tensors import READ_ONLY
 from llmperf.phases.kernels import least_traffic
 from llmperf.phases.placement import Transfer
@@ -16,7 +16,9 @@ from llmperf.phases.setup import Setup
 from llmperf.resources import MAIN
 
 
-def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real) -> dict[str, Sum]:
+def demands(
+    setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real, sequences: Real
+) -> dict[str, Sum]:
     """Time of every resource for `passes` steps that share their weights. [s]
 
     Parameters
@@ -30,6 +32,8 @@ def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
         Where weights, KV cache and states come from: the main memory need not deliver all of them.
     passes : number or array
         Steps; 0 leaves what must be moved however little is computed. [1]
+    sequences : number or array
+        Sequences of one step, which a schedule may run one after the other. [1]
 
     Returns
     -------
@@ -47,21 +51,36 @@ def demands(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
         found[name] = found[name] + part if name in found else part
     cache = hardware.cache.capacity if hardware.cache and hardware.cache.capacity is not None else 0.0
     for name, (shared, own) in _bytes(costs, residence).items():
-        main = name == MAIN
-        held = cache if main else 0.0
-        stages = main_memory_bytes(shared.stages + passes * own.stages, held)
-        whole = None
-        if shared.whole is not None:
-            whole = main_memory_bytes(shared.whole + passes * own.whole, held * setup.shards.pp)
-        scores = least_traffic(setup, costs) if main else None
-        if scores is not None:
-            begin = machine.on_chip
-            stages = stages + most(passes * scores.stages - begin, 0.0)
-            whole = None if whole is None else whole + most(passes * scores.whole - begin * setup.shards.pp, 0.0)
-        rate = machine.memories[name]
-        part = Sum(stages / rate, None if whole is None else whole / rate)
+        delivered = _delivered(shared, own, passes)
+        if name == MAIN:
+            dense = costs.bytes(("weights",), memories=(MAIN,)) or combine(_nothing, shared)
+            delivered = _beyond(cache, setup, delivered, combine(_times(passes), own), dense, passes * sequences)
+            scores = least_traffic(setup, costs)
+            if scores is not None:
+                scores = combine(_times(passes), scores)
+                nothing = combine(_nothing, scores)
+                delivered = delivered + _beyond(machine.on_chip, setup, scores, scores, nothing, passes * sequences)
+        part = combine(_times(1.0 / machine.memories[name]), delivered)
         found[name] = found[name] + part if name in found else part
     return found
+
+
+def _delivered(shared: Sum, own: Sum, passes: Real) -> Sum:
+    """Bytes of what several steps share, and of what each of them has for itself. [B]"""
+    return combine(lambda together, each: together + passes * each, shared, own)
+
+
+def _beyond(held: Real, setup: Setup, all_of_them: Sum, own: Sum, dense: Sum, sequences: Real) -> Sum:
+    """Bytes that a memory delivers although something on the chip of each stage holds `held` bytes of them. [B]"""
+
+    def moved(together: Real, each: Real, alone: Real, held: Real) -> Real:
+        fits = anywhere(alone < held)
+        return main_memory_bytes(together, held, (most(sequences, 1.0), each, alone) if fits else None)
+
+    stages = moved(all_of_them.stages, own.stages, dense.stages, held)
+    if all_of_them.whole is None:
+        return Sum(stages)
+    return Sum(stages, moved(all_of_them.whole, own.whole, dense.whole, held * setup.shards.pp))
 
 
 def streamed(setup: Setup, costs: StepCosts, residence: Residence) -> dict[str, Sum]:
@@ -78,8 +97,7 @@ def _bytes(costs: StepCosts, residence: Residence) -> dict[str, tuple[Sum, Sum]]
     found = dict.fromkeys((part.memory for part in several), (nothing, nothing))
     for (memory, tensor, _), moved in costs.moved.items():
         if memory in found:
-            beside = memory == MAIN and not residence.whole
-            part = combine(_times(residence.here(tensor)), moved) if beside else moved
+            part = moved if residence.whole else combine(_times(residence.here(tensor, memory)), moved)
             shared, own = found[memory]
             found[memory] = (shared + part, own) if tensor in READ_ONLY else (shared, own + part)
     return found
@@ -93,7 +111,9 @@ def _times(share: Real) -> Callable[[Any], Any]:
     return lambda size: share * size
 
 
-def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real) -> Real:
+def fastest(
+    setup: Setup, costs: StepCosts, transfer: Transfer, residence: Residence, passes: Real, sequences: Real
+) -> Real:
     """The bound of `passes` equal steps; parameters as in `demands`.
 
     Returns
@@ -103,7 +123,8 @@ def fastest(setup: Setup, costs: StepCosts, transfer: Transfer, residence: Resid
         passes all stages one after the other, for which every stage reads its weights. Into how many micro-batches an
         engine cuts the work is its choice, so that the bound assumes none. [s]
     """
-    busiest = bound(part.busiest for part in demands(setup, costs, transfer, residence, passes).values())
+    busiest = bound(part.busiest for part in demands(setup, costs, transfer, residence, passes, sequences).values())
     if setup.stages.number == 1:
         return busiest
-    return most(busiest, bound(part.total for part in demands(setup, costs, transfer, residence, 0.0).values()))
+    first = demands(setup, costs, transfer, residence, 0.0, sequences)
+    return most(busiest, bound(part.total for part in first.values()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from llmperf.phases.memory import (
     longest_context,
     memory,
     most_sequences,
+    one_by_one,
 )
 from llmperf.phases.placement import Placed, place
 from llmperf.phases.prefill import prefill
@@ -54,7 +56,10 @@ def laid_out(scenario: Scenario) -> tuple[Setup, Table, Table, Memory, Placed]:
     prepared = setup(scenario)
     first, then = prepared.table(prepared.prefill_step), prepared.table(prepared.decode_step)
     need = memory(prepared, first, then)
-    return prepared, first, then, need, place(scenario, need)
+    placed = place(scenario, need)
+    if placed.shares:
+        placed = replace(placed, alone=place(scenario, one_by_one(prepared, need)))
+    return prepared, first, then, need, placed
 
 
 def _times(scenario: Scenario, ttft: Real, mean: Real, step: Real) -> dict[str, Real]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any
 
 import numpy as np
@@ -267,6 +267,12 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         experts,
         stack(states),
     )
+
+
+def one_by_one(setup: Setup, need: Memory) -> Memory:
+    """What is needed where sequences run one after the other and activations stay on the chip: what the bound asks."""
+    n = setup.sequences
+    return replace(need, kv_cache=need.kv_cache / n, states=need.states / n, away=need.away / n, activations=0.0)
 
 
 def _elsewhere(scenario: Scenario) -> Real:

@@ -80,12 +80,16 @@ class Placed:
         Share of a transfer that hides behind computing. [1]
     residence : Residence
         The shares, as prices ask for them.
+    alone : Placed or None
+        Where the same lies if sequences run one after the other, so that each has all the room; None where all stays on
+        the device anyway.
     """
 
     shares: tuple[Share, ...]
     missing: Real
     room: Real
     overlap: Real
+    alone: Placed | None = None
     residence: Residence = field(init=False)
 
     def __post_init__(self) -> None:

@@ -257,7 +257,7 @@ def _plan(scenario: Scenario) -> Plan:
     scenario = dequantized(scenario, hardware)
     weights = scenario.weights
     wanted = ENGINES.get(weights.product, scenario.activations)
-    linear = compute_dtype(hardware, wanted)
+    linear = compute_dtype(hardware, "fp16" if wanted == "bf16" and scenario.engine.accumulates == "fp16" else wanted)
     if linear is None:
         raise InputError(
             Problem(

@@ -82,12 +82,13 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         costs,
         moved,
         placed,
-        step.prompts + step.sequences,
+        step.members,
         captured=scenario.engine.graphs and not step.prefills,
         cached=step.sequences * step.decode_context(None) if step.decodes else 0.0,
         beside=prompt_copies(scenario, setup.machine, costs) if step.prefills else None,
     )
-    return Timed(costs, moved, time, fastest(setup, costs, moved, placed.residence, passes))
+    least = moved if placed.alone is None else transfers(scenario, placed.alone, costs)
+    return Timed(costs, moved, time, fastest(setup, costs, least, placed.residence, passes, step.members))
 
 
 def _together(parts: dict[str, Sum], costs: StepCosts, setup: Setup, residence: Residence) -> Sum:

@@ -175,3 +175,27 @@ def test_what_limits_decode_is_named_only_where_a_token_is_decoded() -> None:
 def test_a_wrong_layout_among_many_is_named_by_its_own_numbers() -> None:
     with pytest.raises(llmperf.InputError, match="2 does not divide tp x cp x dp = 1"):
         llmperf.estimate(model="mixtral-8x7b", hardware="h100-sxm", dp=np.array([8, 1]), ep=np.array([2, 2]))
+
+
+@given(scenarios(), st.integers(1, 150))
+def test_twice_the_sequences_are_never_bounded_slower_than_the_same_twice(scenario: dict[str, Any], n: int) -> None:
+    """A schedule may run one half after the other, each with the whole cache and all the memory for itself."""
+    one, two = llmperf.estimate(scenario, batch=n), llmperf.estimate(scenario, batch=2 * n)
+    for phase in ("ttft_s", "e2e_s"):
+        assert getattr(two.bound, phase) <= 2 * getattr(one.bound, phase) * (1 + 1e-9)
+
+
+SPILLED = [
+    {"model": "mpt-7b", "hardware": "rtx-4090-workstation", "input": 57, "output": 176},
+    {"model": "opt-125m", "hardware": "mi300x", "input": 881, "output": 296},
+    {"model": "opt-125m", "hardware": "mi300x", "input": 881, "output": 296, "tp": 2},
+    {"model": "llama-3.1-70b", "hardware": "gh200-node", "input": 4000, "output": 200},
+    {"model": "llama-2-7b", "hardware": "cxl-xeon", "input": 500, "output": 50},
+]
+
+
+@pytest.mark.parametrize("scenario", SPILLED)
+def test_neither_a_full_cache_nor_a_full_memory_makes_a_batch_slower_than_its_halves(scenario: dict[str, Any]) -> None:
+    times = llmperf.estimate(scenario, batch=2 ** np.arange(11)).bound.e2e_s
+    assert (times[1:] <= 2 * times[:-1] * (1 + 1e-9)).all()
+    assert (times[1:] >= times[:-1]).all()

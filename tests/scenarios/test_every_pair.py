@@ -39,7 +39,7 @@ def test_every_model_is_answered_on_this_hardware_or_refused_for_a_reason(name: 
                 "model": model,
                 "hardware": name,
                 "weights": weights,
-                "batch": np.array([1, 48]),
+                "batch": np.array([1, 2, 24, 48]),
             }
             if shape.generates:
                 scenario |= {"input": 96, "output": 24}
@@ -53,6 +53,10 @@ def test_every_model_is_answered_on_this_hardware_or_refused_for_a_reason(name: 
                 assert (roofline <= projection * (1 + 1e-9)).all(), model
                 assert np.isfinite(projection).all(), model
             assert (result.memory.required > 0).all()
+            one, two, half, whole = result.bound.e2e_s
+            assert two <= 2 * one * (1 + 1e-9), model  # a schedule may run them one after the other
+            assert whole <= 2 * half * (1 + 1e-9), model
+            assert whole <= 48 * one * (1 + 1e-9), model
 
 
 def answers(name: str, weights: str) -> bool:

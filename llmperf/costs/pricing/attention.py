@@ -131,7 +131,8 @@ def price_decode(block: Block, machine: Machine, residence: Residence) -> Priced
             once = attention.shared_prefix(block.prefix_bytes, np.maximum(block.kv_read, 1.0), block.sequences)
             rows = attention.padded_share(group * np.maximum(block.sequences, 1.0), fit.query_tile)
             padding = padding * (1.0 - once) + rows * once
-            unread = block.prefix_bytes * residence.here("kv_cache") / machine.runs(block.kind).bandwidth
+            runs = machine.runs(block.kind)
+            unread = block.prefix_bytes * residence.here("kv_cache", runs.memory) / runs.bandwidth
             memory, cold = memory - unread, cold - unread
             again = np.where(once > 0.0, fit.latency, 0.0)  # the prefix has a kernel of its own
     time, reached, slowed, fixed = attention.decode_time(

@@ -15,8 +15,8 @@ from llmperf.operators.table import Block
 def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     """Grouped products, priced: times in seconds (`llmperf.costs.moe.time`)."""
     compute, demands = compute_demands(block, machine)
-    rate = machine.runs(block.kind).bandwidth
-    stored = (block.expert_bytes * residence.here("experts") + block.copy_bytes) / rate
+    rate, name = machine.runs(block.kind).bandwidth, machine.runs(block.kind).memory
+    stored = (block.expert_bytes * residence.here("experts", name) + block.copy_bytes) / rate
     hottest = np.maximum(block.padded_bytes / np.maximum(block.expert_bytes + block.copy_bytes, 1.0), 1.0)
     busiest = block.padded_flops / (block.dense_flops if block.fills("dense_flops") else block.flops)
     time, reached, slowed, fixed = moe.time(
@@ -31,7 +31,6 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
         vector_time(demands),
     )
     time = time * machine.slowdown
-    name = machine.runs(block.kind).memory
     limits = limit_parts(name, reached, slowed, fixed, demands)
     ideal = roofline(compute, stored, *vector_times(demands))
     return Priced(block, time, ideal, limits, demands, name, stored)

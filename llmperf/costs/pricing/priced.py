@@ -61,10 +61,11 @@ def memory_time(
     there.
     """
     stored: Any = block.copy_bytes if block.fills("copy_bytes") else 0.0
+    runs = machine.runs(block.kind)
     for column, tensor, _ in kind(block.kind).moves:
         moved = block.column(column)
-        stored = stored + (moved if residence.whole else moved * residence.here(tensor))
-    rate = machine.runs(block.kind).bandwidth
+        stored = stored + (moved if residence.whole else moved * residence.here(tensor, runs.memory))
+    rate = runs.bandwidth
     passing = block.activation_bytes - unread
     return (stored + machine.relieved(passing)) / rate, (stored + passing) / rate
 

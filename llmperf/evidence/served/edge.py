@@ -253,7 +253,7 @@ def _weights(cells: dict[str, str], engine: str) -> Any:
     bits = float(cells["bits_per_weight"])
     form = cells["weight_fmt"].upper()
     integer = "Snapdragon" in cells["hardware"]  # the catalog knows but its integer engine
-    floats = "int8" if integer else "fp16" if engine in engines.HALF else "bf16"
+    floats = "int8" if integer else "bf16"
     if bits >= 15.0:
         return {"extends": "bf16", "activations": floats}
     whole = form.startswith(("Q", "OLLAMA", "MLX"))  # files whose stated bits are a mean over all tensors

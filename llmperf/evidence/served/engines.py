@@ -52,9 +52,6 @@ EDGE = (
 )
 """Backends of consumer hardware (a pattern in lower case) and their engines; llama.cpp is told apart by device."""
 
-HALF = {"llama.cpp-cuda", "llama.cpp-cuda-2024", "llama.cpp-vulkan", "tinychat", "exllamav2", "mlc-llm"}
-"""Engines whose products accumulate in 16 bit, which GeForce cards compute at twice the rate."""
-
 APPLE = r"apple|\bm[1-5]\b|mac |iphone"
 OLD = r"gpu-benchmarks-on-llm-inference|llama\.cpp (pull|pr|issue)|gist andrew"
 """Sources of before mid 2024: no fused attention, prompts of quantized models on cuBLAS, older Metal kernels."""

@@ -82,8 +82,9 @@ def _times(parts: Mapping[str, Real], times: Real) -> dict[str, Real]:
 def span(part: Evaluated, phase: str) -> Span:
     """Prefill of a whole batch, or one decode step of it."""
     found = part.phases[phase]
-    moved = transfers(part.setup.scenario, part.placed, found.costs)
-    times = demands(part.setup, found.costs, moved, part.placed.residence, found.steps)
+    moved = transfers(part.setup.scenario, part.placed.alone or part.placed, found.costs)
+    step = part.setup.prefill_step if phase == "prefill" else part.setup.decode_step
+    times = demands(part.setup, found.costs, moved, part.placed.residence, found.steps, step.members)
     longest: Any = 0.0
     for time in times.values():
         longest = most(longest, time.busiest)
