@@ -17,9 +17,10 @@ from llmperf.descriptors.fields import (
 )
 from llmperf.records import dataclass
 
-Part = Literal["heads", "kv_heads", "widths", "experts", "vocabulary", "blocks"]
+Part = Literal["heads", "kv_heads", "widths", "vocabulary", "blocks", "expert_blocks"]
 """What a layout divides (`llmperf.operators.divisions`): attention heads, key-value heads, inner widths of feed-forward
-networks, experts, the padded vocabulary, and blocks of quantized weights, which shards hold whole."""
+networks, the padded vocabulary, and blocks of quantized weights (of dense layers, of experts), which shards hold
+whole."""
 
 
 @dataclass(frozen=True, slots=True)

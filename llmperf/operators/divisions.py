@@ -22,6 +22,7 @@ from llmperf.records import dataclass
 VOCABULARY_BLOCK = 64
 """Vocabularies are padded to a multiple of this before they are divided (vLLM and SGLang, layers of
 vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE). [1]"""
+EXPERTS = "the experts' width"
 LARGEST = 128
 """Largest tensor-parallel size that is looked at for one that starts. [1]"""
 
@@ -35,7 +36,7 @@ class Division:
     part : str
         What an engine calls it in its ``divides``.
     size : str
-        Which of the layout's sizes divides it: ``tp`` or ``ep``.
+        Which of the layout's sizes divides it.
     name : str
         What it is, in words, with its number.
     by : int or array
@@ -113,7 +114,9 @@ def nearest(model: Model, weights: WeightFormat, engine: ServingEngine, layout: 
 
 
 def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterator[Division]:
-    """Everything that a layout divides: heads, widths, experts, the vocabulary, blocks of quantized weights.
+    """What a layout divides: heads, widths, the vocabulary, blocks of quantized weights.
+
+    Experts are not among them: engines place copies of some where their number does not divide.
 
     Parameters
     ----------
@@ -121,17 +124,13 @@ def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Itera
     layout : Parallelism
         Its numbers may be arrays.
     """
-    tp, moe, attention = layout.tp, model.moe, model.attention
+    tp, attention = layout.tp, model.attention
     if attention:
         heads, kv_heads = attention.heads, attention.kv_heads
         yield Division("heads", "tp", f"the number of heads, {heads:g},", tp, heads % tp != 0)
         if not model.mla:  # where devices are a multiple of the heads, each head is replicated as often as the others
             wrong = (kv_heads % tp != 0) & (tp % kv_heads != 0)
             yield Division("kv_heads", "tp", f"the number of KV heads, {kv_heads:g},", tp, wrong)
-    if moe:
-        yield Division(
-            "experts", "ep", f"the number of experts, {moe.experts:g},", layout.ep, moe.experts % layout.ep != 0
-        )
     for name, width, by in _widths(model, layout):
         yield Division("widths", "tp", f"{name} of {width:g}", by, width % by != 0)
     padded = ceil_div(model.vocab, VOCABULARY_BLOCK) * VOCABULARY_BLOCK
@@ -141,10 +140,10 @@ def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Itera
 
 def _widths(model: Model, layout: Parallelism) -> Iterator[tuple[str, Real, Real]]:
     """Inner widths of feed-forward networks, and the devices that share them."""
-    if model.ffn:
+    if model.dense_layers:
         yield "the feed-forward width", model.ffn, layout.tp
     if model.moe:
-        yield "the experts' width", model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
+        yield EXPERTS, model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
         if model.moe.shared_experts:
             shared = model.moe.shared_experts * (model.moe.shared_ffn or model.moe.expert_ffn)
             yield "the shared experts' width", shared, layout.tp
@@ -169,7 +168,8 @@ def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterato
             widths.append(("the attention's keys", attention.kv_heads * attention.head_dim, shared))
     for name, width, by in widths:
         text = f"{name} of {width:g} in blocks of {block:g}, {width / block:g},"
-        yield Division("blocks", "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
+        part = "expert_blocks" if name == EXPERTS else "blocks"
+        yield Division(part, "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
 
 
 def _first(layout: Parallelism, wrong: Any) -> Parallelism:

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from llmperf import units
 from llmperf.errors import InputError, Problem
-from llmperf.interfaces.cli.options import Request, keyed, scenario_command
+from llmperf.interfaces.cli.options import Request, keyed, number, scenario_command
+
+MOST = 64
+"""Configurations of one ``--with``."""
 
 WITH = typer.Option(
     "--with",
-    help="A further configuration: the first scenario with these keys changed: --with weights=fp8,kv_cache=fp8.",
+    help="A further configuration: the first scenario with these keys changed: --with weights=fp8,kv_cache=fp8; with "
+    "several values one for each: --with batch=1,2,4 or batch=1..64 (doubled).",
     metavar="KEY=VALUE[,...]",
 )
 MEASURED = typer.Option(
@@ -62,7 +69,7 @@ def compare(
     from llmperf.scenarios.names import Whole
 
     others = [Whole(one) if isinstance(one, dict) else one for one in request.others]
-    variants = [dict(assignments(text)) for text in changes or ()]
+    variants = several(changes or ())
     with request.locating(*variants):
         found = compared(request.scenario, *others, *variants, catalog=request.catalog, **request.overrides)
     if request.as_json:
@@ -74,6 +81,34 @@ def compare(
 
     show(found)
     request.show_findings()
+
+
+def several(changes: Iterable[str]) -> list[dict[str, Any]]:
+    """The configurations of several ``--with``: of keys with several values, one for each combination.
+
+    Raises
+    ------
+    InputError
+        If something is no ``key=value``, is given twice, or makes too many configurations.
+    """
+    found: list[dict[str, Any]] = []
+    for text in changes:
+        pairs = [(key, _values(key, value)) for key, value in assignments(text)]
+        if math.prod(len(values) for _, values in pairs) > MOST:
+            raise InputError(Problem(f"{text[:60]!r} makes more than {MOST} configurations", "--with"))
+        found += [dict(zip([key for key, _ in pairs], one, strict=True)) for one in product(*(of for _, of in pairs))]
+    return found
+
+
+def _values(key: str, value: Any) -> list[Any]:
+    """The values that a text lists: ``1,2,4``, or ``1..64``, each twice the one before."""
+    if not isinstance(value, str):
+        return [value]
+    ends = [units.count(end) or number(end) for end in value.split("..")]
+    if len(ends) == 2 and all(type(end) in (int, float) for end in ends) and 0 < ends[0] <= ends[1]:
+        steps = [ends[0] * 2**power for power in range(int(math.log2(ends[1] / ends[0])) + 1)]
+        return steps if steps[-1] == ends[1] else [*steps, ends[1]]
+    return [keyed(key, part.strip()) for part in value.split(",") if part.strip()] or [value]
 
 
 def assignments(text: str) -> Iterator[tuple[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -218,6 +219,25 @@ def keyed(name: str, text: str) -> Any:
     return [part for part in text.split(",") if part] if name == "tiers" else number(text)
 
 
+def alone(name: str, text: str) -> str:
+    """The text of a flag of one scenario.
+
+    Raises
+    ------
+    InputError
+        If it lists several numbers, for which one scenario has no place.
+    """
+    if _LIST.fullmatch(text.strip()):
+        said = f"{text[:60]!r} are several numbers, and a scenario has one"
+        hint = f"llmperf compare ... --with {name}={text.strip()[:60]}"
+        raise InputError(Problem(said, f"--{name.replace('_', '-')}", suggestion=hint))
+    return text
+
+
+_LIST = re.compile(r"\d[\w.]*(?:\s*,\s*\d[\w.]*)+|\d+[kKmM]?\s*\.\.\s*\d+[kKmM]?", re.ASCII)
+"""Several numbers: ``1,2,4`` or ``1..64``."""
+
+
 def scenario_command(function: Callable[..., None], several: bool = False) -> Callable[..., None]:
     """Give a command the options of a scenario.
 
@@ -232,7 +252,7 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
         for name in names:
             text = given.pop(name)
             if text is not None:
-                overrides[name] = keyed(name, text)
+                overrides[name] = keyed(name, alone(name, text))
         for text in given.pop("assign") or ():
             path, value = assignment(text)
             overrides[path] = value

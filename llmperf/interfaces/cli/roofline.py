@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from llmperf.errors import InputError
-from llmperf.interfaces.cli.compare import assignments
+from llmperf.interfaces.cli.compare import several
 from llmperf.interfaces.cli.options import FORCE, Request, scenario_command
 from llmperf.outputs import PHASES
 
@@ -52,7 +52,7 @@ def roofline(
         require("--html")
         if problems := taken(html, force, "--html"):
             raise InputError(problems)
-    variants = [dict(assignments(text)) for text in changes or ()]
+    variants = several(changes or ())
     phases = (phase,) if phase else None
     with request.locating(*variants):
         found = rooflines(request.scenario, *variants, catalog=request.catalog, phases=phases, **request.overrides)
