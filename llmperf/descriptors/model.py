@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Switch, Text, Whole, WholeOrZero
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Share, Switch, Text, Whole, WholeOrZero
+from llmperf.descriptors.weights import Part
 from llmperf.records import dataclass
 
 
@@ -212,6 +213,8 @@ class Model:
     released: Text | None = None
     """Weight format of the makers' own checkpoint, where it is not of 16 bits: what the weights are if none are named.
     """
+    released_keeps: dict[Part, Share] = field(default_factory=dict)
+    """Share of the layers whose modules of a kind stay unquantized in that checkpoint."""
     aliases: list[Text] = field(default_factory=list)
     official: Official | None = None
     notes: Text | None = None
