@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Share, Switch, Text, Whole, WholeOrZero
+from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Switch, Text, Whole, WholeOrZero
 from llmperf.descriptors.weights import Part
 from llmperf.records import dataclass
 
@@ -213,7 +213,7 @@ class Model:
     released: Text | None = None
     """Weight format of the makers' own checkpoint, where it is not of 16 bits: what the weights are if none are named.
     """
-    released_keeps: dict[Part, Share] = field(default_factory=dict)
+    released_keeps: dict[Part, Fraction] = field(default_factory=dict)
     """Share of the layers whose modules of a kind stay unquantized in that checkpoint."""
     aliases: list[Text] = field(default_factory=list)
     official: Official | None = None

@@ -115,7 +115,7 @@ class WeightFormat:
     """Bits of a weight in this part (None: `bits`)."""
     kept_bits: Bits = 16
     """Bits of what stays unquantized: embeddings, output head, norms, router."""
-    keeps: dict[Part, Share] = field(default_factory=dict)
+    keeps: dict[Part, Fraction] = field(default_factory=dict)
     """Share of the layers whose modules of a kind stay unquantized as well."""
     dequantize_flops: NonNegative = 0
     """Vector operations an element to dequantize it (weight-only formats) or to convert it (`converted_bits`)."""

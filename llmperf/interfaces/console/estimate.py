@@ -74,10 +74,9 @@ def _verdict(result: Answer) -> str:
     memory = result.memory
     if memory.fits:
         full = " (all that the engine runs at once)" if ceilings(result)["max_batch"] == ENGINE else ""
-        return (
-            f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, at most {count(memory.max_batch)} such sequences{full}"
-            f", or context {count(memory.max_context)} at this batch"
-        )
+        most = f"at most {count(memory.max_batch)} such sequences{full}"
+        context = f"or context {count(memory.max_context)} at this batch"
+        return f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, {most}, {context}"
     from llmperf.answers.remedies import NOTHING_FITS, remedies
 
     found = remedies(result.resolved, result.evaluated[0])
