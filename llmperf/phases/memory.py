@@ -273,7 +273,7 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
         context,
         counted,
         main.capacity,
-        _usable(scenario, weights.max(axis=0), activations + context + counted, context),
+        _usable(scenario, weights, activations + context + counted, context),
         per_sequence,
         setup.sequences * _largest(per_sequence.away(tokens, cached)),
         _elsewhere(scenario),
@@ -301,6 +301,8 @@ def sampling(setup: Setup, sequences: Real, tokens: Real) -> Real:
 def _context(scenario: Scenario) -> Real:
     """Device context, and buffers of collectives where several devices hold a copy of the model. [B]"""
     engine, layout = scenario.engine, scenario.parallelism
+    if not anywhere(engine.communication_memory > 0.0):
+        return engine.context_memory
     several = layout.devices / layout.replicas > 1
     return engine.context_memory + choose(several, engine.communication_memory, 0.0)
 
@@ -314,14 +316,16 @@ def _graphs(scenario: Scenario, decode: Table) -> Real:
     return kernels * engine.launches_per_operator * engine.graph_sizes * engine.graph_node_memory
 
 
-def _usable(scenario: Scenario, weights: Real, fixed: Real, context: Real) -> Real:
+def _usable(scenario: Scenario, weights: Array, fixed: Real, context: Real) -> Real:
     """Memory that an engine uses, all classes together (`llmperf.descriptors.engine.FractionOf`). [B]
 
     Parameters
     ----------
     scenario : Scenario
-    weights, fixed : number or array
-        Weights, and all that is neither weights nor KV cache. [B]
+    weights : ndarray, (stages, configurations)
+        Weights. [B]
+    fixed : number or array
+        All that is neither weights nor KV cache. [B]
     context : number or array
         The part of `fixed` that is there before loading. [B]
 
@@ -335,7 +339,7 @@ def _usable(scenario: Scenario, weights: Real, fixed: Real, context: Real) -> Re
     assert main.capacity is not None
     visible = main.capacity - main.reserved
     if engine.memory_fraction_of == "free":
-        return visible - (1.0 - engine.utilization) * most(visible - fixed - weights, 0.0)
+        return visible - (1.0 - engine.utilization) * most(visible - fixed - weights.max(axis=0), 0.0)
     if engine.memory_fraction_of == "static":
         return least((visible - context) * engine.utilization + fixed, visible)
     return visible * engine.utilization
@@ -407,11 +411,10 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
         left = room - once - _further(setup, need, tokens)
         # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
-        decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
-        prompts = left / most(own, TINY)
+        whole, prompts = left + need.reserved, left / most(own, TINY)
         if not engine.profiles:  # few prompts do not fill the token budget
-            prompts = most(prompts, (left + need.reserved) / most(own + prompt, TINY))
-        out = least(out, floor_div(least(prompts, decoding), 1.0))
+            prompts = most(prompts, whole / most(own + prompt, TINY))
+        out = least(out, floor_div(least(prompts, whole / most(own + need.per_decoding, TINY)), 1.0))
     away = _largest(kept.away(tokens, cached))
     if anywhere(away > 0.0):
         out = least(out, floor_div(need.elsewhere, most(away, TINY)))
