@@ -289,6 +289,22 @@ CAPACITY = Group(
         shown=_on("compare", "lock"),
     ),
     Output(
+        "kv_pool_tokens_low",
+        "1",
+        "higher",
+        "KV pool, at least",
+        "the same, where software holds as much more as start-up logs show",
+        formula="llmperf.phases.memory:pool_low",
+    ),
+    Output(
+        "kv_pool_tokens_high",
+        "1",
+        "higher",
+        "KV pool, at most",
+        "the same, where it holds as much less",
+        formula="llmperf.phases.memory:pool_high",
+    ),
+    Output(
         "max_batch",
         "1",
         "higher",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.answers.answer import Answer, with_maximum
+from llmperf.answers.ceilings import ceilings
 from llmperf.answers.questions import QUESTIONS, asked
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem, nearest, shown
@@ -123,6 +124,7 @@ def memory_dict(result: Answer) -> dict[str, Any]:
         "stages": stages,
         "tiers": tiers,
         "transfer_overlap": part.placed.overlap if tiers else None,
+        "limited_by": None if result.shape else ceilings(result),
         "would_fit": _remedies(result),
         "warnings": list(result.warnings),
         "scenario": scenario_dict(result.scenario),

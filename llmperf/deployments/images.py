@@ -53,7 +53,7 @@ _TAG = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?", re.ASCII)
 _TRITON = re.compile(r"(\d\d)\.(\d\d)-(trtllm|vllm)")
 
 ENGINES: dict[str, tuple[tuple[tuple[int, int], str], ...]] = {
-    "vllm": (((0, 8), "vllm"), ((0, 3), "vllm-2024"), ((0, 0), "vllm-2023")),
+    "vllm": (((0, 21), "vllm-2026"), ((0, 8), "vllm"), ((0, 3), "vllm-2024"), ((0, 0), "vllm-2023")),
     "sglang": (((0, 0), "sglang"),),
     "tensorrt-llm": (((0, 17), "tensorrt-llm"), ((0, 9), "tensorrt-llm-2024"), ((0, 0), "tensorrt-llm-2023")),
 }
@@ -112,7 +112,7 @@ def settle(draft: Draft, tool: str) -> None:
         return
     version = version_of(image) if isinstance(image, str) else None
     engines = ENGINES[tool]
-    engine = engines[0][1]
+    engine = tool
     if version is not None:
         engine = next(name for first, name in engines if version >= first)
         said = f"{tool} {version[0]}.{version[1]}, by the tag of its image"

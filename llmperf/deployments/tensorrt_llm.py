@@ -25,7 +25,7 @@ from llmperf.deployments.reasons import (
     TEXT,
 )
 
-OF_WHAT_IS_FREE = "a share of what the weights leave free is taken as a share of all, which is a little less"
+OF_WHAT_IS_FREE = "of what weights, activations and buffers leave free"
 
 IGNORED = {
     vllm.NETWORK: ("host", "port", "disagg-cluster-uri", "metadata-server-config-file", "model-name"),

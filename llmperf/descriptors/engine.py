@@ -9,11 +9,13 @@ from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
     BytesOrZero,
     Fraction,
+    NonNegative,
     Positive,
     Seconds,
     Switch,
     Text,
     Whole,
+    WholeOrZero,
 )
 from llmperf.records import dataclass
 
@@ -21,6 +23,37 @@ Part = Literal["heads", "kv_heads", "widths", "vocabulary", "blocks", "expert_bl
 """What a layout divides (`llmperf.operators.divisions`): attention heads, key-value heads, inner widths of feed-forward
 networks, the padded vocabulary, and blocks of quantized weights (of dense layers, of experts), which shards hold
 whole."""
+
+FractionOf = Literal["total", "static", "free"]
+"""What an engine's memory fraction is of.
+
+``total``: weights, activations, buffers and KV cache together get this share of the device's memory (vLLM). ``static``:
+weights and KV cache alone get it of what is free before loading, all else lies beside (SGLang). ``free``: the KV cache
+gets it of what everything else leaves (TensorRT-LLM).
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceDefaults:
+    """What an engine does by default on devices of at least so much memory; the first row that holds counts."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    memory: BytesOrZero = 0.0
+    """Least memory of the device."""
+    excepted: list[Text] = field(default_factory=list)
+    """Words in names of devices that the row does not hold for."""
+    token_budget: Whole | None = None
+    max_sequences: Whole | None = None
+    utilization: Fraction | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Padding:
+    """Multiples that kernels of a weight format round widths of experts up to when the weights are loaded."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    hidden: Whole = 1
+    ffn: Whole = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +75,9 @@ class ServingEngine:
     """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
     accumulates: Literal["fp32", "fp16"] = "fp32"
     """What its 16-bit products add up in: consumer GPUs compute those that add up in fp16 at twice the rate."""
+    eager_launches: Positive | None = None
+    """Host time of an operator where graphs are switched off, in launches of the hardware: Python, dispatch and all its
+    kernels (None: the engine never had graphs, and launches as above)."""
     collective_latency: Seconds = 0.0
     """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
     collective_slowdown: Positive = 1.0
@@ -75,12 +111,27 @@ class ServingEngine:
     """Most sequences of one step, however many would fit (None: no limit but memory)."""
     kv_block: Whole = 16
     """Tokens a KV block; a sequence's last block is half empty on average."""
+    by_device: list[DeviceDefaults] = field(default_factory=list)
+    """Defaults that depend on the device: they fill what neither this file nor the user says."""
     utilization: Fraction = 0.9
-    """Share of device memory that weights, KV cache and activations may use."""
+    """Share of memory, of what `memory_fraction_of` says."""
+    memory_fraction_of: FractionOf = "total"
+    profiles: Switch = False
+    """A step that fills the token budget, and a sampler of all sequences, are set aside for at the start."""
+    logit_bytes: NonNegative = 0.0
+    """Bytes that sampling holds at its peak for each sequence and entry of the vocabulary: logits and their copies."""
     context_memory: BytesOrZero = 0.0
-    """Memory of the device context and communication buffers."""
-    graph_memory: BytesOrZero = 0.0
-    """Memory of captured graphs."""
+    """Memory of the device context and of libraries."""
+    communication_memory: BytesOrZero = 0.0
+    """Buffers of collectives, where there are several devices."""
+    graph_sizes: WholeOrZero = 0
+    """Batch sizes for which a graph is captured."""
+    graph_node_memory: BytesOrZero = 0.0
+    """Memory of one kernel in a captured graph."""
+    graphs_within: Switch = False
+    """Captured graphs count inside of the fraction of ``total``; else they lie beside it."""
+    padding: dict[Text, Padding] = field(default_factory=dict)
+    """By weight format: what its kernels pad."""
     memory_overlap: Fraction | None = None
     """Share of transfers from later memory tiers that hides behind computing (None: the hardware's)."""
     divides: list[Part] = field(default_factory=list)

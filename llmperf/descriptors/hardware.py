@@ -16,6 +16,7 @@ from llmperf.descriptors.fields import (
     FORBID_UNKNOWN_KEYS,
     Bandwidth,
     Bytes,
+    BytesOrZero,
     Compute,
     DollarRate,
     Dollars,
@@ -28,6 +29,7 @@ from llmperf.descriptors.fields import (
 )
 from llmperf.descriptors.prices import PriceKind, is_date
 from llmperf.descriptors.weights import Sparsity
+from llmperf.numeric import anywhere
 from llmperf.records import dataclass
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
@@ -59,6 +61,7 @@ class Tier:
     ``cache`` is the last-level cache, ``main`` the device memory, ``internal`` memory that only one engine
     reads (PIM banks); ``host``, ``expansion`` (CXL) and ``storage`` are reached through the link `via`, and are shared
     by `sharers` devices (not given: by all of the system), whose capacity and bandwidth together are stated.
+    `reserved` is the part of the main memory's capacity that firmware and driver keep: programs see the rest.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
@@ -67,6 +70,7 @@ class Tier:
     bandwidth: Bandwidth | None = None
     via: Text | None = None
     sharers: Whole | None = None
+    reserved: BytesOrZero = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +214,20 @@ MOST_RENT = 200.0
 """Largest rent of a device that is believed: a bare number in a file is in USD a second. [USD/h]"""
 
 
+def _tier_contradictions(hardware: Hardware) -> list[tuple[str, str]]:
+    found = []
+    for name, tier in hardware.tiers.items():
+        if anywhere(tier.reserved > 0) and tier.kind != "main":
+            found.append((f"tiers.{name}.reserved", "a driver reserves a part of the main memory alone"))
+        elif tier.capacity is not None and anywhere(tier.reserved >= tier.capacity):
+            found.append((f"tiers.{name}.reserved", "must leave something of the capacity"))
+        if tier.via is not None and tier.via not in hardware.links:
+            found.append((f"tiers.{name}.via", f"{tier.via} is no link; links: {_names(hardware.links)}"))
+        if tier.kind in BEHIND and tier.via is None and tier.bandwidth is None:
+            found.append((f"tiers.{name}", "needs the link it is reached through (via), or a bandwidth"))
+    return found
+
+
 def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
     """What in a hardware's fields contradicts itself: (path, message) pairs."""
     found = missing(hardware)
@@ -231,11 +249,7 @@ def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
                     f"{engine.reads} is no tier with a bandwidth; tiers: {_names(hardware.tiers)}",
                 )
             )
-    for name, tier in hardware.tiers.items():
-        if tier.via is not None and tier.via not in hardware.links:
-            found.append((f"tiers.{name}.via", f"{tier.via} is no link; links: {_names(hardware.links)}"))
-        if tier.kind in BEHIND and tier.via is None and tier.bandwidth is None:
-            found.append((f"tiers.{name}", "needs the link it is reached through (via), or a bandwidth"))
+    found += _tier_contradictions(hardware)
     for operator_class, name in hardware.placement.items():
         if name not in hardware.engines:
             found.append((f"placement.{operator_class}", f"{name} is no engine; engines: {_names(hardware.engines)}"))

@@ -47,6 +47,10 @@ Kernels = Literal[
 Product = Literal["multiply", "bit_planes", "lookup", "additions"]
 """What a product is made of: multiply-adds, one-bit products of bit planes, table look-ups, additions alone."""
 
+Part = Literal["attention", "recurrent", "mlp", "shared", "experts"]
+"""Kinds of modules with linear layers: attention, recurrent mixers, dense networks, and of layers with experts those
+that all tokens go through, and the routed ones."""
+
 Sparsity = Literal["2:4", "unstructured"]
 """Where zeros of a sparse matrix may stand."""
 
@@ -114,6 +118,8 @@ class WeightFormat:
     """Bits of a weight in this part (None: `bits`)."""
     kept_bits: Bits = 16
     """Bits of what stays unquantized: embeddings, output head, norms, router."""
+    keeps: dict[Part, Fraction] = field(default_factory=dict)
+    """Share of the layers whose modules of a kind stay unquantized as well."""
     dequantize_flops: NonNegative = 0
     """Vector operations an element to dequantize it (weight-only formats) or to convert it (`converted_bits`)."""
     aliases: list[Text] = field(default_factory=list)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from llmperf.descriptors.fields import Count
 from llmperf.errors import nearest, shown
 from llmperf.importers.reader import Reader, printable
+from llmperf.importers.unquantized import kept_parts
 
 Format = str | dict[str, Any]
 """Name of a catalog format, or a `WeightFormat` written out."""
-
-KEPT = ("lm_head", "embed", "norm", "router", "e_score", "vision", "visual", "audio", "multi_modal", "mtp")
-"""Words in names of modules that stay unquantized in any format of the descriptors, or are not imported."""
-
-GATES = {"gate", "shared_expert_gate"}
-"""Names of modules that choose experts; a feed-forward network's ``gate_proj`` is no such one."""
 
 MIXED = "layers have different formats, and one is needed for all of them"
 
@@ -47,32 +41,31 @@ def quantization(read: Reader, config: Mapping[str, Any] | None = None) -> tuple
     except _UnknownSchemeError as error:
         read.problem(key, f"this {method} scheme is not supported: {error}", FORMATS)
         return None, kv_cache
-    if method.lower() == "mxfp4":
-        said = "only experts are stored in 4 bits; the format is applied to every linear layer, attention included"
-        read.warn(key, said)
-    else:
-        _exceptions(read, key, written)
-    return weights, kv_cache
+    return _with_exceptions(read, key, written, weights), kv_cache
 
 
-def _exceptions(read: Reader, key: str, written: Mapping[str, Any]) -> None:
-    """Warn of modules that stay unquantized although the format is applied to them."""
+def _with_exceptions(read: Reader, key: str, written: Mapping[str, Any], weights: Format) -> Format:
+    """The format with the modules that stay unquantized; a warning says which, and which are not understood."""
     names: list[str] = []
     for listed in ("modules_to_not_convert", "ignore", "ignored_layers", "exclude_modules", "llm_int8_skip_modules"):
         value = written.get(listed)
         if isinstance(value, list):
-            names += [name for name in value if isinstance(name, str) and not _kept(name.lower())]
-    if names:
-        some = ", ".join(printable(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
-        read.warn(key, f"{len(names)} module(s) stay unquantized, but count as quantized: {some}")
+            names += [name for name in value if isinstance(name, str)]
+    keeps, unknown = kept_parts([name.lower() for name in names], read.config)
+    if weights == "mxfp4":  # experts alone are stored so, whatever is listed
+        keeps = {"attention": 1.0, "mlp": 1.0, "shared": 1.0}
+    if keeps:
+        said = ", ".join(f"{part}{'' if share == 1.0 else f' ({share:.0%} of it)'}" for part, share in keeps.items())
+        read.warn(key, f"stays unquantized: {said}")
+    if unknown:
+        some = ", ".join(printable(name) for name in unknown[:3]) + (", ..." if len(unknown) > 3 else "")
+        read.warn(key, f"{len(unknown)} module(s) stay unquantized, but count as quantized: {some}")
     for special in ("dynamic", "module_config", "layer_config", "quantized_layers"):
         if isinstance(written.get(special), Mapping) and written[special]:
             read.warn(key, f"{special}: formats of single layers are left out")
-
-
-def _kept(name: str) -> bool:
-    """Whether a module of this name, or pattern of names, is one that stays unquantized anyway."""
-    return any(word in name for word in KEPT) or not GATES.isdisjoint(re.split(r"[^\w]+", name))
+    if not keeps:
+        return weights
+    return {"extends": weights, "keeps": keeps} if isinstance(weights, str) else {**weights, "keeps": keeps}
 
 
 def _kv_cache(read: Reader, key: str, written: Mapping[str, Any]) -> str | None:

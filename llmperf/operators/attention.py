@@ -45,14 +45,23 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
     query = shards.heads * attention.head_dim
     keys = shards.kv_heads * attention.head_dim
     width = query * (2.0 if attention.output_gate else 1.0) + 2.0 * keys
-    build.quantize(layers, (model.hidden, query), tokens)
+    build.quantize("attention", layers, (model.hidden, query), tokens)
     biases = width if model.bias.key else query + keys
     joined = 4.0 if attention.output_gate else 3.0
-    build.gemm("qkv", layers, tokens, width, model.hidden, bias=biases if model.bias.qkv else 0.0, joined=joined)
+    build.gemm(
+        "qkv",
+        layers,
+        tokens,
+        width,
+        model.hidden,
+        bias=biases if model.bias.qkv else 0.0,
+        joined=joined,
+        part="attention",
+    )
     if attention.output_gate:
         build.elementwise("gate", layers, 3.0 * tokens * query * build.formats.hidden, 5.0 * tokens * query)
     if attention.relative_projection:
-        build.gemm("position", layers, tokens, model.hidden / shards.tp, model.hidden)
+        build.gemm("position", layers, tokens, model.hidden / shards.tp, model.hidden, part="attention")
     if attention.qk_norm:
         over = query + keys if attention.qk_norm_over == "all" else 2.0 * attention.head_dim
         norm = over * build.formats.kept
@@ -66,7 +75,7 @@ def _projections(build: Build, layers: Layers, attention: Attention) -> None:
         build.elementwise("sub_norm", layers, moved, 4.0 * tokens * query, query * build.formats.kept)
     # the learned logits of sinks are read with the biases: one number a head
     extra = (model.hidden if model.bias.o else 0.0) + (shards.heads if attention.sinks else 0.0)
-    build.gemm("o", layers, tokens, model.hidden, query, bias=extra)
+    build.gemm("o", layers, tokens, model.hidden, query, bias=extra, part="attention")
 
 
 def _rotary(build: Build, layers: Layers, elements: Real) -> None:
@@ -85,28 +94,30 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
     latent = mla.kv_lora_rank + mla.qk_rope_head_dim
     norms = mla.kv_lora_rank + mla.q_lora_rank
     inputs = (model.hidden, mla.q_lora_rank, mla.kv_lora_rank, heads * mla.v_head_dim)
-    build.quantize(layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
+    build.quantize("attention", layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
     if mla.q_lora_rank:
-        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0)
-        build.gemm("q_b", layers, tokens, query, mla.q_lora_rank)
+        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0, part="attention")
+        build.gemm("q_b", layers, tokens, query, mla.q_lora_rank, part="attention")
     else:
-        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden, joined=2.0)
+        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden, joined=2.0, part="attention")
     build.elementwise(
         "latent_norm", layers, 2.0 * tokens * norms * build.formats.hidden, 4.0 * tokens * norms, norms * kept
     )
-    build.gemm("kv_b", layers, tokens, heads * (mla.qk_nope_head_dim + mla.v_head_dim), mla.kv_lora_rank)
+    build.gemm(
+        "kv_b", layers, tokens, heads * (mla.qk_nope_head_dim + mla.v_head_dim), mla.kv_lora_rank, part="attention"
+    )
     _rotary(build, layers, tokens * (heads + 1.0) * mla.qk_rope_head_dim)
     if model.indexer:
         _indexer(build, layers, model.indexer, mla.q_lora_rank or model.hidden)
-    build.gemm("o", layers, tokens, model.hidden, heads * mla.v_head_dim)
+    build.gemm("o", layers, tokens, model.hidden, heads * mla.v_head_dim, part="attention")
 
 
 def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) -> None:
     """Projections of the scorer that picks tokens, and its scores of every cached one; not split over devices."""
     step, tokens, formats = build.step, build.tokens, build.formats
     width, key = indexer.heads * indexer.head_dim, formats.index_bytes(indexer.head_dim)
-    build.gemm("index_q", layers, tokens, width, query_input)
-    build.gemm("index_k", layers, tokens, indexer.head_dim + indexer.heads, build.model.hidden)
+    build.gemm("index_q", layers, tokens, width, query_input, part="attention")
+    build.gemm("index_k", layers, tokens, indexer.head_dim + indexer.heads, build.model.hidden, part="attention")
     norm = 2.0 * indexer.head_dim * formats.kept
     build.elementwise("index_norm", layers, 2.0 * tokens * indexer.head_dim * formats.hidden, 0.0, norm)
     if build.prefills:
@@ -386,10 +397,10 @@ def cross(build: Build, attention: Attention) -> None:
     biases = 1.0 if model.bias.qkv else 0.0
     per_token = 2.0 * keys * formats.kv
     encoded = step.prompts * step.encoded
-    build.gemm("cross_q", layers, build.tokens, query, model.hidden, bias=query * biases)
+    build.gemm("cross_q", layers, build.tokens, query, model.hidden, bias=query * biases, part="attention")
     both = keys * (2.0 if model.bias.key else 1.0) * biases
     if build.prefills:
-        build.gemm("cross_kv", layers, encoded, 2.0 * keys, model.hidden, bias=both, joined=2.0)
+        build.gemm("cross_kv", layers, encoded, 2.0 * keys, model.hidden, bias=both, joined=2.0, part="attention")
         pairs = step.prompts * step.query * step.encoded
         build.add(
             "attention.prefill",
@@ -431,4 +442,12 @@ def cross(build: Build, attention: Attention) -> None:
                 scheme=selector(formats.attention_scheme, attention.head_dim, shards.heads / shards.kv_heads),
             ),
         )
-    build.gemm("cross_o", layers, build.tokens, model.hidden, query, bias=model.hidden if model.bias.o else 0.0)
+    build.gemm(
+        "cross_o",
+        layers,
+        build.tokens,
+        model.hidden,
+        query,
+        bias=model.hidden if model.bias.o else 0.0,
+        part="attention",
+    )

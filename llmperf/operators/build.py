@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from llmperf.descriptors.model import Model
-from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
+from llmperf.descriptors.weights import Part
+from llmperf.numeric import Real, anywhere, ceil_div, choose, everywhere, floor_div, least, most
 from llmperf.operators.cache import Cache, cache_of
 from llmperf.operators.formats import Formats
 from llmperf.operators.kinds import Collective
 from llmperf.operators.layout import Shards, Stages
+from llmperf.operators.matrix import Matrix
 from llmperf.operators.step import Step
 from llmperf.operators.table import Row
 
@@ -23,7 +25,7 @@ class Layers:
     repeat: Real
     stages: tuple[Real, ...]
 
-    def times(self, factor: float) -> Layers:
+    def times(self, factor: Real) -> Layers:
         """The same layers with `factor` equal operators in each."""
         return Layers(self.repeat * factor, tuple(count * factor for count in self.stages))
 
@@ -101,6 +103,7 @@ class Build:
         n: Real,
         k: Real,
         *,
+        part: Part | None = None,
         bias: Real = 0.0,
         kept: bool = False,
         stored: Real = 1.0,
@@ -108,10 +111,33 @@ class Build:
     ) -> None:
         """A linear layer: m tokens, k inputs, n outputs of `joined` matrices.
 
-        What is `kept` stays in 16 bit; `stored` is 0 for shared weights.
+        What is `kept` stays in 16 bit, as the format may keep `part` in a share of the layers; `stored` is 0 for shared
+        weights.
         """
+        share = self.formats.keeps.get(part, 0.0) if part else 0.0
+        rest = 1.0 - share
+        if not everywhere(rest > 0.0):
+            kept = True
+        elif anywhere(share > 0.0):
+            self._product(f"{name}_kept", layers.times(share), self.formats.kept_matrix, m, n, k, bias, stored, joined)
+            layers = layers.times(rest)
+        matrix = self.formats.kept_matrix if kept else self.formats.matrix
+        self._product(name, layers, matrix, m, n, k, bias, stored, joined)
+
+    def _product(
+        self,
+        name: str,
+        layers: Layers,
+        matrix: Matrix,
+        m: Real,
+        n: Real,
+        k: Real,
+        bias: Real,
+        stored: Real,
+        joined: Real,
+    ) -> None:
+        """A linear layer whose matrix is stored in one way."""
         formats = self.formats
-        matrix = formats.kept_matrix if kept else formats.matrix
         weights, copy = matrix.stored(n, k, joined), n * k * matrix.copy
         if anywhere(matrix.copy > 0.0):
             self.convert(name, layers, weights, weights * stored, copy, n * k * matrix.convert)
@@ -188,9 +214,12 @@ class Build:
             ),
         )
 
-    def quantize(self, layers: Layers, widths: Sequence[Real], tokens: Real) -> None:
+    def quantize(self, part: Part, layers: Layers, widths: Sequence[Real], tokens: Real) -> None:
         """The pass that quantizes inputs of linear layers, one for each input width."""
-        if self.formats.quantizes:
+        kept = self.formats.keeps.get(part, 0.0)
+        if anywhere(kept > 0.0):
+            layers = layers.times(1.0 - kept)
+        if self.formats.quantizes and anywhere(kept < 1.0):
             width = sum(widths) / len(widths)
             every = layers.times(len(widths))
             self.add(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from llmperf.descriptors.engine import Padding
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
-from llmperf.descriptors.weights import WeightFormat
+from llmperf.descriptors.weights import Part, WeightFormat
 from llmperf.numeric import Real, anywhere, everywhere
 from llmperf.operators.matrix import DTYPE_BYTES, Matrix, kept_matrix, matrix
 from llmperf.records import dataclass
@@ -36,6 +39,10 @@ class Formats:
         What selects the constants of linear layers, and of attention (`llmperf.descriptors.achieved`).
     scored : bool
         Whether attention of prompts stores its scores, so that a KV-cache method sees them without probes.
+    keeps : mapping of str to number or array
+        Share of the layers whose modules of a kind stay unquantized; those of which none do are left out. [1]
+    padding : Padding
+        Multiples that widths of quantized experts are rounded up to when they are loaded.
     """
 
     matrix: Matrix
@@ -52,6 +59,8 @@ class Formats:
     scheme: str
     attention_scheme: str
     scored: bool
+    keeps: Mapping[Part, Real]
+    padding: Padding
 
     def index_bytes(self, width: Real) -> Real:
         """Bytes of a cached key of an indexer: its elements, and one fp32 scale where they are quantized. [B]"""
@@ -68,6 +77,7 @@ def formats(
     wide: str = "",
     skips: bool = False,
     scored: bool = False,
+    padding: Padding = Padding(),  # noqa: B008 (frozen)
 ) -> Formats:
     """Element sizes of a weight and a KV-cache format, computed in the given dtypes; the rest goes to `matrix`."""
     layers = matrix(weights, linear, wide, attention, skips)
@@ -86,4 +96,6 @@ def formats(
         layers.scheme,
         f"{attention}-fp8" if everywhere(kv_cache.bits <= 8) else attention,
         scored,
+        {part: share for part, share in weights.keeps.items() if anywhere(share > 0.0)},
+        padding,
     )

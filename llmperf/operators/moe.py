@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from llmperf.descriptors.engine import Padding
 from llmperf.descriptors.model import Moe
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
+from llmperf.operators.matrix import Matrix
 from llmperf.operators.routing import Load, experts_hit, hottest
 from llmperf.operators.table import Row
 
@@ -25,12 +27,12 @@ def add(build: Build, layers: Layers) -> None:
             build.gemm("shared_gate", layers, tokens, 1.0, model.hidden, kept=True)
         width = shards.shared_ffn
         matrices = model.mlp_matrices - 1
-        build.quantize(layers, (model.hidden, width), tokens)
-        build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices)
+        build.quantize("shared", layers, (model.hidden, width), tokens)
+        build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices, part="shared")
         build.elementwise(
             "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
         )
-        build.gemm("shared_down", layers, tokens, model.hidden, width)
+        build.gemm("shared_down", layers, tokens, model.hidden, width, part="shared")
     group = build.step.group
     assignments = group * moe.top_k / shards.ep
     hit = shards.experts * experts_hit(moe.experts, moe.top_k, group, build.step.diversity) / moe.experts
@@ -39,7 +41,11 @@ def add(build: Build, layers: Layers) -> None:
     if anywhere(shards.ep > 1):
         load = hottest(assignments, shards.ep, group * least(moe.top_k, shards.experts))
         most_hit = hottest(hit, shards.ep, least(shards.experts, group * moe.top_k))
-    _experts(build, layers, moe, Load(assignments, hit, load, most_hit))
+    work, kept = Load(assignments, hit, load, most_hit), formats.keeps.get("experts", 0.0)
+    if anywhere(kept > 0.0):
+        _experts(build, layers.times(kept), moe, work, formats.kept_matrix, Padding(), "_kept")
+    if anywhere(kept < 1.0):
+        _experts(build, layers.times(1.0 - kept), moe, work, formats.matrix, formats.padding)
     _exchange(build, layers, moe)
 
 
@@ -47,38 +53,40 @@ def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
     """A dense network beside the experts, with a norm of its own that the model's norms count."""
     model, tokens, width = build.model, build.tokens, ceil_div(residual_ffn, build.shards.tp)
     matrices = model.mlp_matrices - 1
-    build.quantize(layers, (model.hidden, width), tokens)
-    build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices)
+    build.quantize("shared", layers, (model.hidden, width), tokens)
+    build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices, part="shared")
     moved = (matrices + 1) * tokens * width * build.formats.hidden
     build.elementwise("residual_activation", layers, moved, 5.0 * tokens * width)
-    build.gemm("residual_down", layers, tokens, model.hidden, width)
+    build.gemm("residual_down", layers, tokens, model.hidden, width, part="shared")
 
 
-def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
+def _experts(
+    build: Build, layers: Layers, moe: Moe, load: Load, matrix: Matrix, padding: Padding, suffix: str = ""
+) -> None:
     """The two grouped products with the activation between them and the permutation around them, which are one kernel
-    or are measured as one.
+    or are measured as one; kernels may want padded matrices.
     """
     model, shards, formats = build.model, build.shards, build.formats
-    matrices, matrix = model.mlp_matrices - 1, formats.matrix
-    width = shards.expert_ffn
+    matrices, width = model.mlp_matrices - 1, shards.expert_ffn
+    hidden_held, width_held = padded(model.hidden, padding.hidden), padded(width, padding.ffn)
     # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
     present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
     elsewhere = most(present - load.most_rows, 0.0)
-    moved = formats.hidden + formats.input  # quantized where the format does so
+    moved = formats.hidden + matrix.input  # quantized where the format does so
     up = model.hidden * moved + matrices * width * formats.hidden
-    for name, n, k, joined, passes in (
-        ("moe_gate_up", matrices * width, model.hidden, matrices, up),
-        ("moe_down", model.hidden, width, 1.0, width * moved + model.hidden * moved),
+    for name, n, k, joined, passes, held in (
+        ("moe_gate_up", matrices * width, model.hidden, matrices, up, (matrices * width_held, hidden_held)),
+        ("moe_down", model.hidden, width, 1.0, width * moved + model.hidden * moved, (hidden_held, width_held)),
     ):
-        bias = n * formats.kept if moe.expert_bias else 0.0
-        expert, copy = matrix.stored(n, k, joined), n * k * matrix.copy
+        name, bias = name + suffix, n * formats.kept if moe.expert_bias else 0.0
+        expert, copy, resident = matrix.stored(n, k, joined), n * k * matrix.copy, matrix.stored(*held, joined)
         if anywhere(matrix.copy > 0.0):
             flops = load.hit * n * k * matrix.convert
             build.convert(
-                name, layers, load.hit * expert, shards.experts * expert, load.hit * copy, flops, experts=True
+                name, layers, load.hit * expert, shards.experts * resident, load.hit * copy, flops, experts=True
             )
-            expert = 0.0
-        expert = expert + bias
+            expert = resident = 0.0
+        expert, resident = expert + bias, resident + bias
         work = matrix.products(load.rows, n, k, joined, load.hit)
         dense = 2.0 * load.rows * n * k
         build.add(
@@ -94,7 +102,7 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 wide_flops=work.wide,
                 vector_flops=work.vector,
                 expert_bytes=load.hit * expert,
-                resident_experts=shards.experts * expert,
+                resident_experts=shards.experts * resident,
                 copy_bytes=load.hit * copy,
                 activation_bytes=load.most_rows * passes,
                 foreign_bytes=elsewhere * passes,
@@ -107,6 +115,11 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
                 dense_flops=0.0 if matrix.plain else dense,
             ),
         )
+
+
+def padded(width: Real, multiple: Real) -> Real:
+    """A width rounded up to a multiple. [1]"""
+    return ceil_div(width, multiple) * multiple
 
 
 def _exchange(build: Build, layers: Layers, moe: Moe) -> None:

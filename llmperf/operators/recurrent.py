@@ -70,15 +70,15 @@ def add(build: Build, layers: Layers) -> None:
     if ssm is None:
         return
     width = widths(build, ssm)
-    build.quantize(layers, (model.hidden, width.inner), tokens)
-    build.gemm("ssm_in", layers, tokens, width.inputs, model.hidden)
+    build.quantize("recurrent", layers, (model.hidden, width.inner), tokens)
+    build.gemm("ssm_in", layers, tokens, width.inputs, model.hidden, part="recurrent")
     if ssm.kind == "mamba1":
         low = ssm.dt_rank + 2.0 * ssm.state
-        build.gemm("ssm_x", layers, tokens, low, width.inner)
+        build.gemm("ssm_x", layers, tokens, low, width.inner, part="recurrent")
         if anywhere(build.shards.tp > 1):  # steps and projections of the state depend on all channels
             split = only(layers, build.shards.tp > 1)
             build.collective("ssm_all_reduce", split, "all_reduce", tokens * low * formats.hidden, build.shards.tp)
-        build.gemm("ssm_dt", layers, tokens, width.inner, ssm.dt_rank)
+        build.gemm("ssm_dt", layers, tokens, width.inner, ssm.dt_rank, part="recurrent")
     bias = 0.0 if ssm.kind == "gated_delta" else 1.0
     weights = (width.channels * (ssm.conv + bias) + width.small) * formats.kept
     build.elementwise(
@@ -93,7 +93,7 @@ def add(build: Build, layers: Layers) -> None:
     if build.decodes:
         build.add("recurrent", _update(build, layers, width))
     build.elementwise("ssm_gate_norm", layers, 3.0 * tokens * width.inner * formats.hidden, 8.0 * tokens * width.inner)
-    build.gemm("ssm_out", layers, tokens, model.hidden, width.inner)
+    build.gemm("ssm_out", layers, tokens, model.hidden, width.inner, part="recurrent")
 
 
 def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:

@@ -91,6 +91,16 @@ def _fullest(need: Memory) -> tuple[Real, Real]:
     return weights, kv
 
 
+def _largest_batch(scenario: Scenario, found: Real, placed: Placed) -> Real:
+    """The largest batch, at least that of a workload that fits, as far as the engine runs it at once. [1]
+
+    Prompts that are computed in several steps share them evenly, and need less than steps that fill the budget.
+    """
+    limit, work, layout = scenario.engine.max_sequences, scenario.workload, scenario.parallelism
+    asked = work.batch if limit is None else least(work.batch, limit * layout.dp * layout.replicas)
+    return most(found, choose(placed.missing <= 0.0, asked, 0.0))
+
+
 def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
     """Classes of memory of the fullest stage, and the results of `llmperf.outputs.CAPACITY`."""
     scenario = prepared.scenario
@@ -120,7 +130,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
         "fits": placed.missing <= 0.0,
         "kv_headroom": choose(room > 0.0, 1.0 - kv / most(room, TINY), np.nan),
         "kv_pool_tokens": choose(token > 0.0, floor_div(pool, 1.0) * copies, np.nan),
-        "max_batch": most_sequences(prepared, need, room, padded) * copies,
+        "max_batch": _largest_batch(scenario, most_sequences(prepared, need, placed.room, padded) * copies, placed),
         "max_context": longest_context(prepared, need, room),
-        "max_concurrency_at_max_context": most_sequences(prepared, need, room, longest) * copies,
+        "max_concurrency_at_max_context": most_sequences(prepared, need, placed.room, longest) * copies,
     }

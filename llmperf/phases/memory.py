@@ -193,13 +193,14 @@ class Memory:
     experts, states : ndarray, (stages, configurations)
         The parts of them that are weights of experts, and recurrent states. [B]
     activations, context, graphs : number or array
-        Peak activations of the largest step; device context and communication buffers; captured graphs. [B]
+        Peak activations of the largest step, or what the engine sets aside for them; device context and communication
+        buffers; captured graphs. [B]
     reserved : number or array
         Peak activations of a step that fills the engine's token budget, which a pool of KV cache must leave. [B]
-    per_decoding : number or array
-        Peak activations of a decode step, for each of its sequences. [B]
+    per_prompt, per_decoding : number or array
+        Peak activations for each token of a prompt that is computed, and for each sequence of a decode step. [B]
     capacity, usable : number or array
-        Memory of the device, and the part that may be used. [B]
+        Memory of the device, and the part that may be used, all classes together. [B]
     away, elsewhere : number or array
         KV cache that the method keeps in a tier of its choice, and what that tier holds for one device. [B]
     """
@@ -208,6 +209,7 @@ class Memory:
     kv_cache: Array
     activations: Real
     reserved: Real
+    per_prompt: Real
     per_decoding: Real
     context: Real
     graphs: Real
@@ -245,22 +247,33 @@ def memory(setup: Setup, prefill: Table, decode: Table) -> Memory:
     ]
     weights = prefill.by_stage("resident_bytes")
     experts = prefill.by_stage("resident_experts") if setup.scenario.model.moe else np.zeros_like(weights)
-    filling, stepping = peak_activations(setup, prefill), peak_activations(setup, decode)
-    beside = per_sequence.computing(setup.new_tokens, engine.token_budget)
+    weights = weights + experts
     step = setup.prefill_step
     filled = step.prompts * (step.query + step.encoded)
+    filling: Real = peak_activations(setup, prefill)
+    stepping: Real = peak_activations(setup, decode)
+    beside = per_sequence.computing(setup.new_tokens, engine.token_budget)
+    reserved = most(stepping, filling * most(engine.token_budget / filled, 1.0) + beside)
+    if anywhere(engine.logit_bytes > 0.0):
+        stepping = most(stepping, sampling(setup, setup.sequences, setup.sequences))
+        together = setup.sequences if engine.max_sequences is None else engine.max_sequences
+        reserved = most(reserved, sampling(setup, together, engine.token_budget))
+    activations = reserved if engine.profiles else most(filling + beside, stepping)
+    context, graphs = _context(scenario), _graphs(scenario, decode)
+    counted = graphs if engine.graphs_within or engine.memory_fraction_of != "total" else 0.0
     assert main.capacity is not None
     states = [setup.sequences * own for own in per_sequence.recurrent]
     return Memory(
-        weights + experts,
+        weights,
         stack(kv),
-        most(filling + beside, stepping),
-        most(stepping, filling * most(engine.token_budget / filled, 1.0) + beside),
+        activations,
+        reserved,
+        filling / filled,
         stepping / setup.sequences,
-        engine.context_memory,
-        engine.graph_memory if engine.graphs else 0.0,
+        context,
+        counted,
         main.capacity,
-        main.capacity * engine.utilization,
+        _usable(scenario, weights, activations + context + counted, context),
         per_sequence,
         setup.sequences * _largest(per_sequence.away(tokens, cached)),
         _elsewhere(scenario),
@@ -273,6 +286,69 @@ def one_by_one(setup: Setup, need: Memory) -> Memory:
     """What is needed where sequences run one after the other and activations stay on the chip: what the bound asks."""
     n = setup.sequences
     return replace(need, kv_cache=need.kv_cache / n, states=need.states / n, away=need.away / n, activations=0.0)
+
+
+def sampling(setup: Setup, sequences: Real, tokens: Real) -> Real:
+    """Memory of choosing the next tokens, logits of the whole vocabulary and their copies on every device. [B]
+
+    Parameters
+    ----------
+    setup : Setup
+    sequences : number or array
+        Sequences that get a token. [1]
+    tokens : number or array
+        Tokens of the step, whose hidden states are still there. [1]
+    """
+    model = setup.scenario.model
+    logits = sequences * model.vocab * setup.scenario.engine.logit_bytes
+    return logits + tokens * model.hidden * setup.formats.hidden
+
+
+def _context(scenario: Scenario) -> Real:
+    """Device context, and buffers of collectives where several devices hold a copy of the model. [B]"""
+    engine, layout = scenario.engine, scenario.parallelism
+    if not anywhere(engine.communication_memory > 0.0):
+        return engine.context_memory
+    several = layout.devices / layout.replicas > 1
+    return engine.context_memory + choose(several, engine.communication_memory, 0.0)
+
+
+def _graphs(scenario: Scenario, decode: Table) -> Real:
+    """Captured graphs of the stage with most kernels: one for each batch size. [B]"""
+    engine = scenario.engine
+    if not engine.graphs or not anywhere(engine.graph_sizes > 0):
+        return 0.0
+    kernels: Real = sum(np.add.reduce(block.stages, axis=1) for block in decode).max(axis=0)
+    return kernels * engine.launches_per_operator * engine.graph_sizes * engine.graph_node_memory
+
+
+def _usable(scenario: Scenario, weights: Array, fixed: Real, context: Real) -> Real:
+    """Memory that an engine uses, all classes together (`llmperf.descriptors.engine.FractionOf`). [B]
+
+    Parameters
+    ----------
+    scenario : Scenario
+    weights : ndarray, (stages, configurations)
+        Weights. [B]
+    fixed : number or array
+        All that is neither weights nor KV cache. [B]
+    context : number or array
+        The part of `fixed` that is there before loading. [B]
+
+    References
+    ----------
+    .. [1] vllm-project/vllm, vllm/v1/worker/gpu_worker.py, determine_available_memory.
+    .. [2] sgl-project/sglang, python/sglang/srt/model_executor/model_runner.py, profile_max_num_token.
+    .. [3] NVIDIA/TensorRT-LLM, tensorrt_llm/llmapi/llm_args.py, KvCacheConfig.free_gpu_memory_fraction.
+    """
+    engine, main = scenario.engine, scenario.hardware.main
+    assert main.capacity is not None
+    visible = main.capacity - main.reserved
+    if engine.memory_fraction_of == "free":
+        return visible - (1.0 - engine.utilization) * most(visible - fixed - weights.max(axis=0), 0.0)
+    if engine.memory_fraction_of == "static":
+        return least((visible - context) * engine.utilization + fixed, visible)
+    return visible * engine.utilization
 
 
 def _elsewhere(scenario: Scenario) -> Real:
@@ -334,14 +410,17 @@ def most_sequences(setup: Setup, need: Memory, room: Real, tokens: Real) -> Real
 
     Not more than the engine runs at once.
     """
-    cached, limit = setup.cached_tokens, setup.scenario.engine.max_sequences
-    out: Real = np.inf if limit is None else 1.0 * limit
+    engine, cached = setup.scenario.engine, setup.cached_tokens
+    out: Real = np.inf if engine.max_sequences is None else 1.0 * engine.max_sequences
     kept = need.per_sequence
+    prompt = (most(tokens - kept.generated - cached, 1.0) + setup.encoded_tokens) * need.per_prompt
     for own, once in zip(kept.bytes(tokens, cached), kept.prefix(tokens, cached), strict=True):
         left = room - once - _further(setup, need, tokens)
         # prompts need what is reserved, which `room` leaves out; decoding sequences need their own, if that is more
-        decoding = (left + need.reserved) / most(own + need.per_decoding, TINY)
-        out = least(out, floor_div(least(left / most(own, TINY), decoding), 1.0))
+        whole, prompts = left + need.reserved, left / most(own, TINY)
+        if not engine.profiles:  # few prompts do not fill the token budget
+            prompts = most(prompts, whole / most(own + prompt, TINY))
+        out = least(out, floor_div(least(prompts, whole / most(own + need.per_decoding, TINY)), 1.0))
     away = _largest(kept.away(tokens, cached))
     if anywhere(away > 0.0):
         out = least(out, floor_div(need.elsewhere, most(away, TINY)))
@@ -361,3 +440,27 @@ def bytes_per_token(need: Memory, tokens: Real) -> Any:
     for size, state in zip(need.per_sequence.bytes(tokens), need.per_sequence.state, strict=True):
         out = most(out, (size - state) / tokens)
     return out
+
+
+POOL_SPREAD = 0.02
+"""Error of the pool over the memory that programs see: twelve start-up logs of vLLM, SGLang and TensorRT-LLM lie within
+0.018 (tests/phases/test_start_up_logs.py). [1]"""
+
+
+def pool_low(scenario: Scenario, _: str, found: Any) -> Real:
+    """Tokens of the KV pool at the lower end of its band. [1]"""
+    return _pool(scenario, found, -POOL_SPREAD)
+
+
+def pool_high(scenario: Scenario, _: str, found: Any) -> Real:
+    """Tokens of the KV pool at the upper end of its band. [1]"""
+    return _pool(scenario, found, POOL_SPREAD)
+
+
+def _pool(scenario: Scenario, found: Any, spread: Real) -> Real:
+    """Tokens of a pool that has so much more of the device's memory. [1]"""
+    main = scenario.hardware.main
+    assert main.capacity is not None
+    room = most(found.usable - found.required + found.kv_cache, TINY)
+    tokens: Real = found.kv_pool_tokens
+    return floor_div(tokens * most(1.0 + spread * (main.capacity - main.reserved) / room, 0.0), 1.0)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from llmperf.costs.machine import Machine, compute_dtype, dtypes, machine_of
+from llmperf.descriptors.engine import Padding
 from llmperf.descriptors.hardware import Hardware
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.weights import Compute, WeightFormat
@@ -281,5 +282,6 @@ def _plan(scenario: Scenario) -> Plan:
         wide=(weights.wide and compute_dtype(hardware, weights.wide)) or "",
         skips=skips(hardware, weights, linear),
         scored=everywhere(kernel.score_bytes > 0.0),
+        padding=scenario.engine.padding.get(weights.name, Padding()),
     )
     return Plan(machine, weights, scenario.activations, made, shared)

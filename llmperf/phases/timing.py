@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.costs.host import launched
+from llmperf.costs.host import interleaved, launched
 from llmperf.costs.overlap import hidden
 from llmperf.costs.residence import Residence
 from llmperf.costs.step import StepCosts, Sum, combine, price
@@ -165,7 +165,7 @@ def step_time(
         Device time that the engine's kernels need beyond the operators (`llmperf.phases.kernels`). [s]
     """
     scenario = setup.scenario
-    achieved, engine = scenario.hardware.achieved, scenario.engine
+    engine = scenario.engine
     device = _together(costs.time, costs, setup, placed.residence)
     ideal = _together(costs.roofline, costs, setup, placed.residence)
     waits = {name: part.total for name, part in costs.limits.items()}
@@ -190,9 +190,7 @@ def step_time(
             waits[name] = waits.get(name, 0.0) + longer.total - device.total
         device = longer
     if not captured:
-        launch = achieved.launch if engine.launch_time is None else engine.launch_time
-        each = launch * engine.launches_per_operator
-        busy = combine(lambda time, count: launched(time, count, each), device, costs.launches)
+        busy = _launching(setup, device, costs.launches)
         waits[HOST] = busy.total - device.total
         device = busy
     if engine.collective_latency:
@@ -204,6 +202,16 @@ def step_time(
     # later stages of a pipeline prepare a step while the first computes it
     through = None if device.whole is None else device.whole + host
     return StepTime(Sum(device.stages + host, through), ideal, waits)
+
+
+def _launching(setup: Setup, device: Sum, launches: Sum) -> Sum:
+    """A step's time where the host launches its operators one by one."""
+    engine, launch = setup.scenario.engine, setup.scenario.hardware.achieved.launch
+    if engine.eager_launches is not None and not engine.graphs:
+        operator = launch * engine.eager_launches
+        return combine(lambda time, count: interleaved(time, count, operator), device, launches)
+    each = (launch if engine.launch_time is None else engine.launch_time) * engine.launches_per_operator
+    return combine(lambda time, count: launched(time, count, each), device, launches)
 
 
 def _host(setup: Setup, sequences: Real, cached: Real) -> Real:

@@ -22,6 +22,7 @@ from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.files import store
 from llmperf.files.documents import Document
+from llmperf.kept import MadeOfObjects
 from llmperf.scenarios import catalog
 
 if TYPE_CHECKING:
@@ -96,19 +97,46 @@ Built = tuple[Any, list[str], dict[str, Implied]]
 _built = store.MadeOfFiles(512)
 
 
-def built(name: str, key: Any, extra: tuple[str, ...]) -> Built:
-    """One component, built anew only when the reference, or a file of the user's behind it, is another."""
+def built(name: str, key: Any, extra: tuple[str, ...], device: Device | None = None) -> Built:
+    """One component, built anew only when the reference, or a file of the user's behind it, is another.
+
+    An engine may have defaults that depend on the `device`.
+    """
     where = (os.environ.get("LLMPERF_CATALOG"), os.getcwd())  # noqa: PTH109 (cheaper than a Path)
-    found: Built = _built.get((name, key, extra, where), lambda: _build(name, key, extra))
+    found: Built = _built.get((name, key, extra, where, device), lambda: _build(name, key, extra, device))
     return found
 
 
-def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
+Device = tuple[float, str]
+"""Memory that programs see, and name of a device."""
+
+
+def device_of(hardware: Hardware) -> Device:
+    """What defaults of engines depend on."""
+    capacity = hardware.main.capacity
+    assert capacity is not None
+    return capacity - hardware.main.reserved, hardware.name
+
+
+def _for_device(document: Document, device: Device) -> Document:
+    """An engine's entry with the defaults for a device below what it says itself."""
+    rows = build(ServingEngine, document, _prefix("engine", document)).by_device
+    memory, name = device
+    for row, data in zip(rows, document.data.get("by_device", ()), strict=True):
+        if memory >= row.memory and not any(word in name for word in row.excepted):
+            values = {key: value for key, value in data.items() if key not in ("memory", "excepted")}
+            return replace(document, data=catalog.merge(values, document.data))
+    return document
+
+
+def _build(name: str, key: Any, extra: tuple[str, ...], device: Device | None = None) -> Built:
     value = _thawed(key)
     if name == "model":
         return _built_model(value, extra)
     found = _document(name, value, extra)
     document = _whole(name, found, extra)
+    if device is not None:
+        document = _for_device(document, device)
     try:
         made = build(ENTRIES[name], document, _prefix(name, document), CHECKS.get(name))
     except InputError:
@@ -116,6 +144,19 @@ def _build(name: str, key: Any, extra: tuple[str, ...]) -> Built:
             _check_capacity(document, extra)
         raise
     return made, catalog.hiding(name, found), {}
+
+
+_released: MadeOfObjects[WeightFormat] = MadeOfObjects(256)
+
+
+def as_released(model: Model, weights: WeightFormat) -> WeightFormat:
+    """A format as the makers of a model use it: what stays unquantized in their checkpoint, does where theirs is named.
+
+    The same object for the same ones.
+    """
+    if weights.name != model.released or weights.keeps or not model.released_keeps:
+        return weights
+    return _released.get((model, weights), lambda: replace(weights, keeps=model.released_keeps))
 
 
 def check(kind: str, document: Document, extra: tuple[str, ...]) -> None:

@@ -21,7 +21,7 @@ from llmperf.numeric import anywhere, choose, most
 from llmperf.operators import divisions
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
-from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, built, frozen
+from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, as_released, built, device_of, frozen
 from llmperf.scenarios.consistency import check_together, within
 from llmperf.scenarios.keys import (
     JUDGED,
@@ -218,7 +218,8 @@ def _validated(
             problems.append(_missing(name, document))
             continue
         try:
-            parts[name], said, implied = built(name, frozen(value, name), extra)
+            device = device_of(parts["hardware"]) if name == "engine" and "hardware" in parts else None
+            parts[name], said, implied = built(name, frozen(value, name), extra, device)
             warnings += said
             imported.update(implied)
             if why and name not in given:
@@ -241,6 +242,7 @@ def _validated(
     problems += _scalars(given, parts, document)
     if problems:
         raise InputError(problems)
+    parts["weights"] = as_released(parts["model"], parts["weights"])
     parts["workload"] = default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
     if given.get("parallelism") is None:
         parts["parallelism"] = Parallelism(tp=parts["devices"]) if "devices" in given else _whole_system(parts)

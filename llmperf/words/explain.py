@@ -10,6 +10,7 @@ import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
+from llmperf.answers.ceilings import ENGINE, ceilings
 from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
 from llmperf.answers.questions import QUESTIONS
 from llmperf.answers.remedies import NOTHING_FITS, remedies
@@ -155,7 +156,8 @@ def _memory(result: Answer) -> Item:
     held = f"{gib(need, 1)} GiB a device, of {gib(usable, 1)} usable ones"
     if memory.fits:
         most = float(memory.max_batch)
-        room = f"; {most:,.0f} such sequences would fit" if np.isfinite(most) else ""
+        full = ", as many as the engine runs at once" if ceilings(result)["max_batch"] == ENGINE else ""
+        room = f"; {most:,.0f} such sequences would fit{full}" if np.isfinite(most) else ""
         return Item("memory", f"It fits: it needs {held}{room}.", values)
     found = remedies(result.resolved, result.evaluated[0])
     lacks = f"{gib(memory.missing, 1)} GiB a device find no place; the times assume that they had one"

@@ -16,6 +16,7 @@ from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError
 from llmperf.importers import families
 from llmperf.importers.huggingface import from_config
+from llmperf.scenarios.catalog import load
 
 
 def test_a_renamed_expert_count_is_an_error_that_names_both_keys() -> None:
@@ -189,4 +190,6 @@ def test_a_mutated_config_is_an_input_error_or_a_valid_document(name: str, chang
         return
     assert contradictions(model(result.model)) == []
     if isinstance(result.weights, dict):
-        TypeAdapter(WeightFormat).validate_python(result.weights)
+        base = result.weights.pop("extends", None)
+        whole = {**load("weights", base).data, **result.weights} if base else result.weights
+        TypeAdapter(WeightFormat).validate_python(whole)

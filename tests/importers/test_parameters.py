@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters
+from llmperf.descriptors.parameters import active_parameters, parameters, prediction_parameters, tower_parameters
 from llmperf.phases.setup import setup
 from llmperf.scenarios import catalog
 from llmperf.scenarios.components import component
@@ -53,7 +53,7 @@ def test_the_operator_table_holds_every_parameter_once(name: str) -> None:
     for step in steps:
         table = prepared.table(step)
         stored = table.total("resident_bytes") + table.total("resident_experts")
-        assert stored == pytest.approx(2 * parameters(scenario.model), rel=1e-12)
+        assert stored == pytest.approx(2 * (parameters(scenario.model) + tower_parameters(scenario.model)), rel=1e-12)
 
 
 @pytest.mark.parametrize(("name", "count"), [("deepseek-v3", 11_610_068_224), ("minimax-m2.5", 11_062_807_296)])

@@ -49,7 +49,6 @@ def test_a_real_quantized_config_implies_its_formats(name: str, weights: str | N
         ({"quant_method": "modelopt", "quant_algo": "FP8", "kv_cache_quant_algo": "FP8"}, "fp8", "fp8"),
         (compressed(FLOAT8, FLOAT8, kv_cache_scheme=FLOAT8), "fp8", "fp8"),
         (compressed(INT4, None), "w4a16-g128", None),
-        ({"quant_method": "mxfp4"}, "mxfp4", None),
         ({"quant_method": "bitnet"}, "bitnet", None),
         ({"quant_method": "fp8", "weight_block_size": [64, 64]}, "fp8", None),
         (compressed(FLOAT4, FLOAT4, format="nvfp4-pack-quantized"), "nvfp4", None),
@@ -126,16 +125,44 @@ def test_a_format_that_the_catalog_lacks_is_written_out(
     assert found.dequantize_flops
 
 
-def test_layers_that_stay_unquantized_are_named() -> None:
-    quantization = {
-        "quant_method": "gptq",
-        "bits": 4,
-        "group_size": 128,
-        "modules_to_not_convert": ["lm_head", "mlp.gate", "k_proj"],
-    }
+LEFT: list[tuple[str, list[str], dict[str, float]]] = [
+    ("Llama-3.1-8B", ["lm_head", "mlp.gate", "k_proj"], {"attention": 8 / 80}),
+    ("Llama-3.1-8B", [f"model.layers.{i}.self_attn.{p}_proj" for i in range(32) for p in "qkvo"], {"attention": 1.0}),
+    ("Llama-3.1-8B", ["model.layers.0.mlp.down_proj", "model.layers.31.mlp.gate_proj"], {"mlp": 2 / 96}),
+    ("Llama-3.1-8B", ["model.layers.0*"], {"attention": 1 / 32, "mlp": 1 / 32}),
+    ("Llama-3.1-8B", [r"re:.*layers\.(0|1|2|3)\.self_attn.*"], {"attention": 4 / 32}),
+    ("DeepSeek-V3", ["re:.*self_attn.*", "re:.*shared_experts.*"], {"attention": 1.0, "shared": 1.0}),
+    ("DeepSeek-V3", [r"re:.*mlp\.(gate|up|gate_up|down)_proj.*"], {"mlp": 1.0}),
+    ("DeepSeek-V3", ["model.layers.*.mlp.gate", "lm_head", "model.layers.61*"], {}),
+    ("DeepSeek-V3", ["model.layers.4.mlp.experts"], {"experts": 1 / 58}),
+    ("DeepSeek-V3", ["model.layers.0*"], {"attention": 1 / 61, "mlp": 1 / 3}),
+    ("Qwen3-Next-80B-A3B-Instruct", ["re:.*linear_attn.*"], {"recurrent": 1.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "left", "keeps"), LEFT)
+def test_modules_that_stay_unquantized_are_counted_so(name: str, left: list[str], keeps: dict[str, float]) -> None:
+    quantization = {"quant_method": "fp8", "modules_to_not_convert": left}
+    result = from_config(config(name, quantization_config=quantization))
+    if not keeps:
+        assert result.weights == "fp8"
+        return
+    assert isinstance(result.weights, dict)
+    assert result.weights["extends"] == "fp8"
+    assert result.weights["keeps"] == pytest.approx(keeps, abs=1e-6)
+    assert any("stays unquantized" in warning for warning in result.warnings)
+
+
+def test_modules_of_no_known_kind_are_named() -> None:
+    quantization = {"quant_method": "fp8", "ignored_layers": ["model.oracle"]}
     (warning,) = from_config(config("Llama-3.1-8B", quantization_config=quantization)).warnings
     assert "1 module(s)" in warning
-    assert "k_proj" in warning
+    assert "model.oracle" in warning
+
+
+def test_mxfp4_is_of_the_experts_alone() -> None:
+    result = from_config(config("gpt-oss-20b"))
+    assert result.weights == {"extends": "mxfp4", "keeps": {"attention": 1.0, "mlp": 1.0, "shared": 1.0}}
 
 
 def test_a_quantization_that_stands_beside_the_config_is_found(tmp_path: Path) -> None:

@@ -17,8 +17,12 @@ from llmperf.phases.serving.span import fastest_round
 
 LOOSEST: dict[str, Any] = {
     "utilization": 1.0,
+    "memory_fraction_of": "total",
+    "profiles": False,
+    "logit_bytes": 0.0,
     "context_memory": 0.0,
-    "graph_memory": 0.0,
+    "communication_memory": 0.0,
+    "graph_sizes": 0.0,
     "token_budget": 256,
     "kv_block": 1,
     "max_sequences": None,

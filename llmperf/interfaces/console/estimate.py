@@ -8,6 +8,7 @@ import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
+from llmperf.answers.ceilings import ENGINE, ceilings
 from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
@@ -72,10 +73,10 @@ def _waits(result: Answer, phase: str) -> str:
 def _verdict(result: Answer) -> str:
     memory = result.memory
     if memory.fits:
-        return (
-            f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, at most {count(memory.max_batch)} such sequences, "
-            f"or context {count(memory.max_context)} at this batch"
-        )
+        full = " (all that the engine runs at once)" if ceilings(result)["max_batch"] == ENGINE else ""
+        most = f"at most {count(memory.max_batch)} such sequences{full}"
+        context = f"or context {count(memory.max_context)} at this batch"
+        return f"fits: KV pool {count(memory.kv_pool_tokens)} tokens, {most}, {context}"
     from llmperf.answers.remedies import NOTHING_FITS, remedies
 
     found = remedies(result.resolved, result.evaluated[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmperf.answers.answer import Answer
+from llmperf.answers.ceilings import ENGINE, MODEL
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import BOOLEANS, CAPACITY, MEMORY_CLASSES
@@ -25,6 +26,16 @@ def memory_table(result: Answer) -> Any:
         value = getattr(memory, name)
         made.add_row(name, gib(value), share(value / memory.capacity), bar(value / memory.capacity))
     return made
+
+
+def _limit(result: Answer, by: str) -> str:
+    """What ends a batch or a context, in words."""
+    scenario = result.scenario
+    words = {
+        ENGINE: f"{scenario.engine.name}: {scenario.engine.max_sequences or 0:,.0f} sequences at once on each rank",
+        MODEL: f"{scenario.model.name}, which allows no more",
+    }
+    return text(words.get(by, by))
 
 
 def show(result: Answer) -> None:
@@ -55,10 +66,13 @@ def show(result: Answer) -> None:
     made = table("result", "value", "meaning")
     made.columns[2].right = False
     made.columns[2].folds = True
+    limits = data["limited_by"] or {}
     for output in [*CAPACITY][3:]:
         value = getattr(result.memory, output.name)
         shown = bool(value) if output.name in BOOLEANS else value
-        made.add_row(output.label, said(output, shown), output.description)
+        limit = limits.get(output.name)
+        ends = f"; limited by {_limit(result, limit)}" if limit else ""
+        made.add_row(output.label, said(output, shown), f"{output.description}{ends}")
     out.print(made)
     if data["would_fit"]:
         out.print(f"It would fit with one of: {text('; '.join(data['would_fit']))}")
