@@ -69,5 +69,5 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     draft = drafted(launch, place.name, place.file, place.line, place.form, files)
     apply(launch.options, from_mapping(root), draft)
     if "_model" not in draft.settings and normal("model") not in root.value:
-        draft.say("not_understood", "model", "the file names no model: the command line does; give --model")
+        draft.say("not_understood", "model", "the file names no model: the command line does; give --model", "model")
     return [deployed(place, launch, None, draft)]

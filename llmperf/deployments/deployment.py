@@ -30,7 +30,7 @@ class Finding:
     value : str
         What it is set to, cut; empty where it is ignored or may be a secret.
     path : str
-        Dotted path of the scenario that it sets; empty where it sets none.
+        Dotted path of the scenario that it sets, or would set if it were understood; empty where it sets none.
     result : object
         The value there.
     message : str
