@@ -53,7 +53,7 @@ FORMATS: tuple[Any, ...] = (
 """Formats of YAML documents, the first that recognizes one wins: modules with `recognizes` and `read`."""
 
 SUPPORTED = (
-    "command lines and shell scripts (vllm serve, sglang.launch_server, trtllm-serve, Megatron-LM)",
+    "command lines and shell scripts (vllm serve, sglang.launch_server, trtllm-serve, llama-server, ollama, Megatron)",
     "vllm, sglang and trtllm-serve configurations",
     "Kubernetes workloads",
     "KServe InferenceService",
@@ -68,12 +68,14 @@ SUPPORTED = (
     "Hugging Face config.json and safetensors index",
 )
 
+ANY_MODEL = ("llama.cpp", "ollama")
+"""Tools whose servers are often told of their models later, or by a file of any name."""
 MAX_DEPLOYMENTS = 200
 """Most deployments of one file."""
 SCRIPTS = (".sh", ".bash", ".cmd", ".txt", ".args")
 _STARTS = re.compile(
     rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
-    rb"docker\s+run|--tensor-model-parallel-size"
+    rb"docker\s+run|llama-server|ollama\s+(?:serve|run|pull)|--tensor-model-parallel-size"
 )
 _DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 _HELM = "is it a Helm template? give what helm template makes of it"
@@ -112,7 +114,7 @@ def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
         raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
     if not found:
         raise InputError(_nothing(file, unread))
-    finished = [one.finished() if isinstance(one, Draft) else one for one in _whole(found)]
+    finished = [one.finished() if isinstance(one, Draft) else one for one in _named(_whole(found), unread)]
     read_files = tuple(dict.fromkeys(opened))
     return _distinct(
         [
@@ -283,6 +285,23 @@ def _whole(found: Sequence[Deployment | Draft]) -> list[Deployment | Draft]:
     """Without commands that only start a part of a server which another command of the file starts."""
     parts = [one for one in found if isinstance(one, Draft) and one.settings.get("_part")]
     return [one for one in found if one not in parts] or list(found)
+
+
+def _named(found: Sequence[Deployment | Draft], unread: list[Finding]) -> list[Deployment | Draft]:
+    """Without servers that may serve any model and are told none here, which others of the file are told of."""
+    named = [one for one in found if not (isinstance(one, Draft) and one.tool in ANY_MODEL and _nameless(one))]
+    if not named:
+        return list(found)
+    told = {one.tool for one in named}  # ollama run and pull tell a server that ollama serve has started
+    for one in found:
+        if isinstance(one, Draft) and one not in named and not (one.tool == "ollama" and one.tool in told):
+            said = f"serves a model with {one.tool} that is not known here: it may use the same devices"
+            unread.append(Finding("not_understood", one.name, message=said, line=one.line))
+    return named
+
+
+def _nameless(draft: Draft) -> bool:
+    return "model" not in draft.settings
 
 
 def _distinct(found: list[Deployment]) -> list[Deployment]:

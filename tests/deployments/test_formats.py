@@ -428,14 +428,16 @@ def test_servers_that_are_not_read_are_said_or_refused_by_name(tmp_path: Path) -
           tgi: {image: "ghcr.io/huggingface/text-generation-inference:3.2", command: "--model-id m"}
           cpp: {image: "registry.example.com/ggml-org/llama.cpp:server", command: "-m /m/q.gguf"}
           web: {image: "ghcr.io/open-webui/open-webui:main"}
-          o: {image: "ollama/ollama"}
+          l: {image: "openmmlab/lmdeploy:latest"}
     """
     with pytest.raises(InputError) as caught:
-        read(written(tmp_path, "c.yaml", text))
-    assert [problem.path for problem in caught.value.problems] == ["tgi", "cpp", "o"]
-    script = "llama-server -m /m/q.gguf &\nollama serve &\nollama pull x\nvllm serve qwen3-8b\n"
-    (one,) = read(written(tmp_path, "run.sh", script))
-    assert [each.name for each in one.findings if "which is not read" in each.message] == ["llama-server", "ollama"]
+        read(written(tmp_path, "c.yaml", text.replace("ggml-org/llama.cpp:server", "web:1")))
+    assert [problem.path for problem in caught.value.problems] == ["tgi", "l"]
+    with_vllm = f'{text.rstrip()}\n          v: {{image: "vllm/vllm-openai:v0.10.0", command: "--model qwen3-8b"}}\n'
+    (one,) = read(written(tmp_path, "c.yaml", with_vllm))
+    said = {each.name: each.message for each in one.findings if "may use the same devices" in each.message}
+    assert list(said) == ["tgi", "l", "cpp"]
+    assert "serves a model with llama.cpp" in said["cpp"]
 
 
 def test_variables_come_from_maps_of_the_file(tmp_path: Path) -> None:

@@ -13,14 +13,13 @@ from typing import Any
 
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.runs.run import Fields, Measured, OfferedLoad, Run, present
-from llmperf.importers.gguf import GGML_TYPES
+from llmperf.importers.gguf import GGML_BITS, cache_format
 
 NAME = "llama-bench"
 KEYS = ("model_type", "n_prompt", "n_gen", "avg_ts")
 
 _TEST = re.compile(r"(?:pp *(?P<pp>\d+))?\+?(?:tg *(?P<tg>\d+))?(?: *@ *d *(?P<d>\d+))?$")
 _QUANTIZED = re.compile(r"[-.](I?Q\d\w*|B?F(16|32)|MXFP4\w*)$", re.IGNORECASE)
-_BITS = {name.lower(): 8.0 * size / block for name, block, size in GGML_TYPES.values()}
 _PLAIN = ("f16", "bf16", "f32")
 _BACKENDS = {
     "cuda": ("cuda", "rocm", "hip", "musa"),  # ggml-hip and ggml-musa compile the CUDA backend
@@ -180,15 +179,11 @@ def _formats(fields: Fields, kind: str) -> dict[str, dict[str, Any]]:
             "sources": {"all": "model_size over model_n_params of the row: the mean of all tensors"},
         }
     types = [fields.text(key).lower() or "f16" for key in ("type_k", "type_v")]
-    if any(name not in _BITS for name in types):
-        wrong = "type_k" if types[0] not in _BITS else "type_v"
-        fields.fault(wrong, f"{shown(fields.get(wrong))} is no ggml type", sorted(_BITS))
-    elif types not in (["f16", "f16"], ["bf16", "bf16"]):
-        out["kv_cache"] = {
-            "name": "-".join(dict.fromkeys(types)),
-            "bits": sum(_BITS[name] for name in types) / 2.0,
-            "sources": {"all": "ggml block sizes of type_k and type_v"},
-        }
+    if any(name not in GGML_BITS for name in types):
+        wrong = "type_k" if types[0] not in GGML_BITS else "type_v"
+        fields.fault(wrong, f"{shown(fields.get(wrong))} is no ggml type", sorted(GGML_BITS))
+    elif (cache := cache_format(types)) is not None:
+        out["kv_cache"] = cache
     return out
 
 
