@@ -123,7 +123,7 @@ def _check(file: str, one: Any) -> Check:
     place = Place(file, one.line or 1)
     limits = [Limit("fits", "equals", True, "equals True", False, _written(one, "model", place))]
     expect: dict[str, Any] = {"fits": True}
-    if one.tool:
+    if one.tool and not one.fits_context:
         expect[LONGEST] = {"min": 1}
         limits.append(Limit(LONGEST, "min", 1.0, "min 1", False, _written(one, "model.max_context", place)))
     keys = CheckKeys(expect=expect, deployment=f"{file}#{one.name}")
@@ -152,10 +152,12 @@ def _assumed(deployment: Any, place: Place) -> Iterator[Note]:
     yield Note("assumed", text, place)
     if deployment.tool:
         longest, at_once = deployment.max_context, deployment.max_sequences
-        text = (
-            f"{deployment.tool} must hold one sequence of the longest context that it accepts "
-            f"({_or(longest)} tokens), and runs at most {_or(at_once)} sequences at once"
+        must = (
+            "accepts as long a context as its memory holds"
+            if deployment.fits_context
+            else (f"must hold one sequence of the longest context that it accepts ({_or(longest)} tokens)")
         )
+        text = f"{deployment.tool} {must}, and runs at most {_or(at_once)} sequences at once"
         yield Note("assumed", text, place)
 
 

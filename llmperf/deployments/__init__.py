@@ -75,7 +75,7 @@ MAX_DEPLOYMENTS = 200
 SCRIPTS = (".sh", ".bash", ".cmd", ".txt", ".args")
 _STARTS = re.compile(
     rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
-    rb"docker\s+run|llama-server|ollama\s+(?:serve|run|pull)|--tensor-model-parallel-size"
+    rb"docker\s+run|kubectl\s+(?:apply|create)|llama-server|ollama\s+(?:serve|run|pull)|--tensor-model-parallel-size"
 )
 _DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 _HELM = "is it a Helm template? give what helm template makes of it"
@@ -165,10 +165,18 @@ def _found(
             return []
         return torchtitan.read(from_mapping(Node(document.data, document)), file.stem, name, hardware)
     if _is_script(content, file):
-        return command_line.read_script(decoded(content, name), _beside(file, [], opened, unread), hardware)
-    documents = _documents(content, file, unread)
-    roots = [Node(document.data, document) for document in documents if document.data is not None]
-    roots = [inner for root in roots for inner in _listed(root)]
+
+        def manifests(text: bytes, written: str, line: int) -> Sequence[Deployment | Draft]:
+            try:
+                roots = _moved(_documents(text, Path(written), unread), line - 1)
+            except InputError as error:
+                said = f"the description at line {line} was not read: {error.problems[0].message}"
+                unread.append(Finding("not_understood", "document", message=said, line=line))
+                return ()
+            return _of_documents(roots, file, hardware, _beside(file, roots, opened, unread))
+
+        return command_line.read_script(decoded(content, name), _beside(file, [], opened, unread), hardware, manifests)
+    roots = _moved(_documents(content, file, unread), 0)
     return _of_documents(roots, file, hardware, _beside(file, roots, opened, unread))
 
 
@@ -176,7 +184,7 @@ def _of_documents(roots: list[Node], file: Path, hardware: str | None, files: Fi
     found: list[Deployment | Draft] = []
     for root in roots:
         if isinstance(root.value, str):
-            found += command_line.read_script(root.value, files, hardware)
+            found += command_line.read_script(root.value, files, hardware, lambda *_: ())
         elif isinstance(root.value, list):
             found += command_line.read_list(root, files, hardware)
         elif huggingface.recognizes(root.value):
@@ -239,6 +247,12 @@ def _one_by_one(content: bytes, file: Path, unread: list[Finding]) -> list[Docum
     return []
 
 
+def _moved(documents: list[Document], before: int) -> list[Node]:
+    """The objects of documents that stand so many lines below the beginning of their file."""
+    moved = [replace(one, lines={path: line + before for path, line in one.lines.items()}) for one in documents]
+    return [inner for one in moved if one.data is not None for inner in _listed(Node(one.data, one))]
+
+
 def _listed(root: Node) -> list[Node]:
     """The objects of a Kubernetes ``List``, or the document itself."""
     if isinstance(root.value, dict) and root.value.get("kind") == "List":
@@ -271,8 +285,8 @@ def _beside(file: Path, roots: list[Node], opened: list[str], unread: list[Findi
 
 
 def _lies_beside(path: Path, file: Path) -> bool:
-    """Whether a path is a YAML file or a script in a file's folder, and no link to what lies elsewhere."""
-    if path.suffix not in (".yaml", ".yml", ".sh", ".bash"):
+    """Whether a path is a YAML file, a script or variables in a file's folder, and no link to what lies elsewhere."""
+    if path.suffix not in (".yaml", ".yml", ".sh", ".bash", ".env") and path.name != ".env":
         return False
     try:
         target = path.resolve()

@@ -43,7 +43,8 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     if kind == SETS:
         return _jobs(root, place)
     template = TEMPLATES.get(kind)
-    drafts = served(root.at(*template), place) if template else _leader_workers(root, place)
+    metadata = (root.at("metadata"), root.at(*template[:-1], "metadata")) if template else ()
+    drafts = served(root.at(*template), place, metadata) if template else _leader_workers(root, place)
     if kind == "DaemonSet":
         for draft in drafts:
             draft.assume("DaemonSet", "runs once on every node; one is taken", line=root.line)
@@ -69,7 +70,8 @@ def _jobs(root: Node, place: Place) -> list[Draft]:
         spec = job.at("template", "spec")
         pods = spec.at("parallelism").whole(1) * job.at("replicas").whole(1)
         name = f"{place.name}/{job.at('name').text() or len(found)}"
-        found += served(spec.at("template", "spec"), replace(place, name=name, replicas=pods, line=job.line))
+        metadata = (root.at("metadata"), spec.at("template", "metadata"))
+        found += served(spec.at("template", "spec"), replace(place, name=name, replicas=pods, line=job.line), metadata)
     return found
 
 
@@ -78,8 +80,10 @@ def _leader_workers(root: Node, place: Place) -> list[Draft]:
     group = root.at("spec", "leaderWorkerTemplate")
     size = max(group.at("size").whole(1), 1)
     place = Place(place.name, place.file, place.form, place.line, place.files, place.hardware, place.replicas, size)
-    leader, worker = group.at("leaderTemplate", "spec"), group.at("workerTemplate", "spec")
-    return served(leader, place) or served(worker, place)
+    leader, worker = group.at("leaderTemplate"), group.at("workerTemplate")
+    return served(leader.at("spec"), place, (root.at("metadata"), leader.at("metadata"))) or served(
+        worker.at("spec"), place, (root.at("metadata"), worker.at("metadata"))
+    )
 
 
 def _scaled(draft: Draft, name: str, others: list[Node]) -> None:

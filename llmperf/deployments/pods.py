@@ -144,6 +144,17 @@ def shares(container: Node) -> tuple[tuple[str, int | None], ...]:
     return tuple((name, line) for name, line in found.items() if accelerators.SHARES.fullmatch(name))
 
 
+def annotated(metadata: Node) -> tuple[tuple[str, int | None], ...]:
+    """Annotations and labels of a pod by which it asks for a part of a device, and their lines (run.ai, HAMi)."""
+    sections = (metadata.at(section).entries() for section in ("annotations", "labels"))
+    found = [(name, node) for section in sections for name, node in section.items()]
+    return tuple(
+        (name, node.line)
+        for name, node in found
+        if accelerators.FRACTIONS.fullmatch(name) and node.text().strip() not in ("", "1", "1.0")
+    )
+
+
 def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft: Draft | None = None) -> Draft:
     """A server on its place: flags, hardware, devices and copies."""
     if draft is None:
@@ -192,8 +203,8 @@ def _grouped(place: Place, inner: int, asked: tuple[str, int] | None, draft: Dra
     return replace(place, replicas=max(copies, 1), pods=nodes)
 
 
-def served(pod: Node, place: Place) -> list[Draft]:
-    """Every server of a pod."""
+def served(pod: Node, place: Place, metadata: tuple[Node, ...] = ()) -> list[Draft]:
+    """Every server of a pod; `metadata` are those of the pod and of what it is a copy of."""
     place = replace(place, labels={**place.labels, **labels_of(pod)}, labels_line=place.labels_line or pod.line)
     if len(containers(pod)) > MAX_CONTAINERS:
         raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
@@ -202,7 +213,8 @@ def served(pod: Node, place: Place) -> list[Draft]:
         for container in [*containers(pod), *pod.at("initContainers").items()]
         for launch in launches(container, place.files)
     ]
-    return [deployed(place, launch, asked) for launch, asked in found]
+    parts = tuple(dict.fromkeys(part for one in metadata for part in annotated(one)))
+    return [deployed(place, replace(launch, shares=(*launch.shares, *parts)), asked) for launch, asked in found]
 
 
 def looks_like_server(image: str) -> bool:
