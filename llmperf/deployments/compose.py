@@ -12,6 +12,7 @@ from pathlib import PurePath
 
 from llmperf.deployments.deployment import Draft
 from llmperf.deployments.expansion import interpolated
+from llmperf.deployments.keys import POD, Keys
 from llmperf.deployments.launch import Launch, in_image
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, deployed
@@ -21,6 +22,48 @@ from llmperf.errors import InputError, Problem
 
 FORM = "Docker Compose file"
 _VARIABLE = re.compile(r"(?:export\s+)?([A-Za-z_]\w*)\s*[=:](.*)", re.ASCII)
+
+
+SERVICE = Keys(
+    "a service",
+    (
+        "image", "entrypoint", "command", "environment", "env_file", "scale", "gpus", "deploy.replicas",
+        "deploy.resources.reservations.devices",
+    ),
+    {
+        ("not_understood", "the keys of another service are not read: give what docker compose config makes of it"): (
+            "extends",
+        ),
+        ("not_understood", "the image is built elsewhere: what it starts is not known"): ("build",),
+        ("not_understood", "a model of Docker's own runner is not read"): ("models", "provider"),
+        ("not_understood", "devices that are reserved so are not read: give the layout"): (
+            "deploy.resources.reservations.generic_resources",
+        ),
+        ("ignored", POD): (
+            "annotations", "attach", "blkio_config", "cap_add", "cap_drop", "cgroup*", "configs", "container_name",
+            "cpu*", "credential_spec", "depends_on",
+            "deploy.mode", "deploy.labels", "deploy.*_config",
+            "deploy.restart_policy", "deploy.placement", "deploy.endpoint_mode", "deploy.resources.limits",
+            "deploy.resources.reservations.cpus", "deploy.resources.reservations.memory",
+            "develop", "device_cgroup_rules", "devices", "dns*",
+            "domainname", "expose", "external_links", "extra_hosts", "group_add", "healthcheck", "hostname", "init",
+            "ipc", "isolation", "label*", "links", "logging", "mac_address", "mem*", "network*", "oom_*", "pid*",
+            "platform", "ports", "post_start", "pre_stop", "privileged", "profiles", "pull_*", "read_only", "restart",
+            "runtime", "secrets", "security_opt", "shm_size", "stdin_open", "stop_*", "storage_opt", "sysctls",
+            "tmpfs", "tty", "ulimits", "use_api_socket", "user*", "uts", "volumes*", "working_dir", "x-*",
+        ),
+    },
+)  # fmt: skip
+"""Keys of a service: compose-spec/compose-spec, schema/compose-spec.json."""
+FILE = Keys(
+    "a Compose file",
+    ("services",),
+    {
+        ("not_understood", "services of other files are not read"): ("include",),
+        ("not_understood", "a model of Docker's own runner is not read"): ("models",),
+        ("ignored", POD): ("version", "name", "networks", "volumes", "secrets", "configs", "x-*"),
+    },
+)
 
 
 def recognizes(root: Node) -> bool:
@@ -37,7 +80,10 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
         for launch in _launches(name, service, files, host):
             scale = service.at("deploy", "replicas") or service.at("scale")
             place = Place(name, root.file, FORM, service.line, files, hardware, scale.whole(1))
-            drafts.append(deployed(place, launch, _devices(service)))
+            draft = deployed(place, launch, _devices(service))
+            SERVICE.tell(draft, service)
+            FILE.tell(draft, root)
+            drafts.append(draft)
     return drafts
 
 
@@ -100,7 +146,9 @@ def _environment(node: Node, host: Mapping[str, str]) -> dict[str, tuple[str, in
 
 def _devices(service: Node) -> tuple[str, int] | None:
     """GPUs that are reserved; all of them, where the number is not said, is not known."""
-    for device in service.at("deploy", "resources", "reservations", "devices").items():
+    gpus = service.at("gpus")
+    listed = gpus.items() if isinstance(gpus.value, list) else []
+    for device in [*service.at("deploy", "resources", "reservations", "devices").items(), *listed]:
         ids = device.at("device_ids").items()
         count = device.at("count")
         if ids:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from llmperf.deployments import pod_keys
 from llmperf.deployments.deployment import Draft
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, served
@@ -41,7 +42,7 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     line = count.line or root.line
     place = Place(name, root.file, f"Kubernetes {kind}", line, files, hardware, replicas, counted=kind in COUNTED)
     if kind == SETS:
-        return _jobs(root, place)
+        return _told(_jobs(root, place), root)
     template = TEMPLATES.get(kind)
     metadata = (root.at("metadata"), root.at(*template[:-1], "metadata")) if template else ()
     drafts = served(root.at(*template), place, metadata) if template else _leader_workers(root, place)
@@ -50,6 +51,15 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
             draft.assume("DaemonSet", "runs once on every node; one is taken", line=root.line)
     for draft in drafts:
         _scaled(draft, name, others)
+    return _told(drafts, root)
+
+
+def _told(drafts: list[Draft], root: Node) -> list[Draft]:
+    """Servers with what became of the keys of their workload."""
+    for draft in drafts:
+        pod_keys.OBJECT.tell(draft, root)
+        if root.kind() != "Pod":
+            pod_keys.WORKLOADS.tell(draft, root.at("spec"))
     return drafts
 
 

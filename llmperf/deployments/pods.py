@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from llmperf.deployments import accelerators, images
+from llmperf.deployments import accelerators, images, pod_keys
 from llmperf.deployments.deployment import Draft
 from llmperf.deployments.launch import Launch, drafted, finish, in_image
 from llmperf.deployments.node import Node
@@ -208,13 +208,23 @@ def served(pod: Node, place: Place, metadata: tuple[Node, ...] = ()) -> list[Dra
     place = replace(place, labels={**place.labels, **labels_of(pod)}, labels_line=place.labels_line or pod.line)
     if len(containers(pod)) > MAX_CONTAINERS:
         raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
-    found = [
-        (launch, devices(container))
-        for container in [*containers(pod), *pod.at("initContainers").items()]
-        for launch in launches(container, place.files)
-    ]
     parts = tuple(dict.fromkeys(part for one in metadata for part in annotated(one)))
-    return [deployed(place, replace(launch, shares=(*launch.shares, *parts)), asked) for launch, asked in found]
+    drafts, silent = [], []
+    for container in [*containers(pod), *pod.at("initContainers").items()]:
+        found = launches(container, place.files)
+        for launch in found:
+            draft = deployed(place, replace(launch, shares=(*launch.shares, *parts)), devices(container))
+            pod_keys.tell(draft, pod, container)
+            drafts.append(draft)
+        if not found:
+            silent.append(container)
+    said = {one.name for one in place.files.unread}
+    for draft in drafts:
+        for container in silent:
+            name = container.at("name").text()
+            if name not in said:
+                draft.say("ignored", name or "container", "starts no server that is known here", line=container.line)
+    return drafts
 
 
 def looks_like_server(image: str) -> bool:
