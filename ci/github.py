@@ -73,9 +73,14 @@ def arguments(reports: dict[str, Path]) -> list[str]:
         formats.append(f"markdown:{summary}")
     options = [f"--format={one}" for one in (*formats, *lines("LLMPERF_FORMATS"))]
     options += [f"--tag={tag}" for tag in lines("LLMPERF_TAGS")]
+    deployments = lines("LLMPERF_DEPLOYMENTS")
+    options += [f"--from={file}" for file in deployments]
+    options += [f"--{name}={text}" for name in ("hardware", "model") for text in lines(f"LLMPERF_{name.upper()}")[:1]]
+    if os.environ.get("LLMPERF_STRICT", "").strip().lower() != "false":
+        options.append("--strict")
     if reference := changed_since():
         options.append(f"--changed-since={reference}")
-    return [*options, "--", *(lines("LLMPERF_PATHS") or ["."])]
+    return [*options, "--", *(lines("LLMPERF_PATHS") or ([] if deployments else ["."]))]
 
 
 def changed_since() -> str:

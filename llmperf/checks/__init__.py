@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from llmperf.checks import lock
+from llmperf.checks import advice, deployed, lock
+from llmperf.checks.discovery import changed_lines, discover, touched
 from llmperf.checks.discovery import changed_since as files_changed_since
-from llmperf.checks.discovery import discover, touched
 from llmperf.checks.evaluation import Result, Verdict, evaluate, judge
-from llmperf.checks.files import deployments, read, said
-from llmperf.checks.limits import Check, CheckKeys, Limit, Place
-from llmperf.descriptors.workload import Workload
+from llmperf.checks.files import read
+from llmperf.checks.limits import Check
 from llmperf.errors import InputError, Problem, nearest
 from llmperf.files.documents import finite
-from llmperf.outputs import canonical
-from llmperf.scenarios.catalog import load
+from llmperf.scenarios.components import component
 from llmperf.version import __version__
 
 SCHEMA_VERSION = 1
@@ -85,9 +82,11 @@ def check(
     *,
     deployment: str | Path | Sequence[str | Path] = (),
     hardware: str | None = None,
+    model: str | None = None,
     tags: Iterable[str] = (),
     changed_since: str | None = None,
     update: bool = False,
+    strict: bool = False,
     catalog: tuple[str, ...] = (),
     today: date | None = None,
 ) -> Checks:
@@ -99,14 +98,16 @@ def check(
         Files, directories that are searched for them, or check files as data; by default the current directory.
     deployment : path or several
         Deployment files; each model that they deploy must fit, with one sequence as long as its server accepts.
-    hardware : str, optional
-        Of deployments whose files do not say it.
+    hardware, model : str, optional
+        Of deployments whose files do not say them.
     tags : iterable of str
         Only checks that have one of these.
     changed_since : str, optional
         Only checks that a change since this commit can have touched.
     update : bool
         Whether the lock files are written anew.
+    strict : bool
+        Whether a check fails of whose deployment file something is not understood that may change the answer.
     catalog : tuple of str
         Directories whose descriptors go before the packaged ones.
     today : date, optional
@@ -120,21 +121,26 @@ def check(
     Raises
     ------
     InputError
-        If the arguments are wrong: nothing to check, an unknown tag, unknown hardware, a commit that git does not know.
+        If the arguments are wrong: nothing to check, an unknown tag, model or hardware, an unknown commit.
     """
-    sources, problems = _sources(paths, deployment, hardware, catalog)
+    sources, problems = _sources(paths, deployment, _given(hardware, model, catalog), catalog)
     found = [one for _, checks, _ in sources for one in checks]
     problems += [problem for _, _, wrong in sources for problem in wrong]
     faulty = {str(source) for source, _, wrong in sources if wrong and not isinstance(source, Mapping)}
     wanted = _tagged(found, tuple(tags), problems)
     answers = evaluate(wanted, catalog)
-    results = [judge(one, answered, today or date.today()) for one, answered in zip(wanted, answers, strict=True)]
+    day = today or date.today()
+    results = [judge(one, answered, day, strict) for one, answered in zip(wanted, answers, strict=True)]
     whole = len(wanted) == len(found)
     if changed_since is not None:
         changed = files_changed_since(changed_since)
         kept = [one for one in results if one.problems or touched(_files(one), changed)]
         whole, results = whole and len(kept) == len(results), kept
     results, more, notes = lock.compared(results, update, whole, faulty)
+    results = advice.advised(results, catalog)
+    if changed_since is not None:
+        moved = changed_lines(changed_since, {one.place.file for result in results for one in result.check.said})
+        results = [replace(result, moved=moved) for result in results]
     problems += more
     if changed_since is not None and not results:
         notes.append(f"no check is touched by what changed since {changed_since}")
@@ -148,96 +154,60 @@ def collect(
     deployment: str | Path | Sequence[str | Path] = (),
     *,
     hardware: str | None = None,
+    model: str | None = None,
     catalog: tuple[str, ...] = (),
 ) -> tuple[list[Check], list[Problem]]:
     """The checks of files, directories and data, without evaluating them, and what is wrong with the files.
 
     Parameters
     ----------
-    paths, deployment, hardware, catalog
+    paths, deployment, hardware, model, catalog
         As of `check`.
 
     Raises
     ------
     InputError
-        If the hardware is unknown.
+        If the hardware or the model is unknown.
     """
-    sources, problems = _sources(paths, deployment, hardware, catalog)
+    sources, problems = _sources(paths, deployment, _given(hardware, model, catalog), catalog)
     found = [one for _, checks, _ in sources for one in checks]
     return found, problems + [problem for _, _, wrong in sources for problem in wrong]
+
+
+def _given(hardware: str | None, model: str | None, catalog: tuple[str, ...]) -> dict[str, str]:
+    """What flags say of deployments; what is wrong with a flag is no fault of a file."""
+    given = {"hardware": hardware, "model": model}
+    for kind, name in given.items():
+        if name is not None:
+            try:
+                component(kind, name, catalog)
+            except InputError as error:
+                raise InputError([replace(one, path=f"--{kind}") for one in error.problems]) from None
+    return {kind: name for kind, name in given.items() if name is not None}
 
 
 def _sources(
     paths: Source | Iterable[Source] | None,
     deployment: str | Path | Sequence[str | Path],
-    hardware: str | None,
+    given: Mapping[str, str],
     catalog: tuple[str, ...],
 ) -> tuple[list[tuple[Source, list[Check], list[Problem]]], list[Problem]]:
     """Each source with its checks and what is wrong with it; and what is wrong with the arguments."""
-    if hardware is not None:
-        load("hardware", hardware, catalog, "--hardware")  # what is wrong with a flag is no fault of a file
-    deployed = [deployment] if isinstance(deployment, str | Path) else list(deployment)
-    given = [paths] if isinstance(paths, str | Path | Mapping) else list(paths or ([] if deployed else ["."]))
-    files, problems = discover([one for one in given if not isinstance(one, Mapping)])
+    others = [deployment] if isinstance(deployment, str | Path) else list(deployment)
+    named = [paths] if isinstance(paths, str | Path | Mapping) else list(paths or ([] if others else ["."]))
+    files, problems = discover([one for one in named if not isinstance(one, Mapping)])
     sources: list[tuple[Source, list[Check], list[Problem]]] = []
-    for source in (*files, *(one for one in given if isinstance(one, Mapping))):
-        checks, wrong = read(source, catalog, hardware)
+    for source in (*files, *(one for one in named if isinstance(one, Mapping))):
+        checks, wrong = read(source, catalog, given)
         if not checks and not wrong:
             wrong = [Problem("holds no checks", file=None if isinstance(source, Mapping) else str(source))]
         sources.append((source, checks, wrong))
-    for file in deployed:
+    for file in others:
         try:
-            sources.append((file, _deployed(str(file), hardware), []))
+            sources.append((file, deployed.checks(str(file), given), []))
         except InputError as error:
             sources.append((file, [], [one if one.file else replace(one, file=str(file)) for one in error.problems]))
     return sources, problems
-
-
-def _deployed(file: str, hardware: str | None) -> list[Check]:
-    """One check for each model that a file deploys: that it fits, and if it is served, so does its longest sequence."""
-    out = []
-    for one in deployments(file, hardware):
-        place = Place(file, one.line or 1)
-        limits = [Limit("fits", "equals", True, "equals True", False, place)]
-        expect: dict[str, Any] = {"fits": True}
-        if one.tool:
-            longest = canonical("max_concurrency_at_max_context")
-            expect[longest] = {"min": 1}
-            limits.append(Limit(longest, "min", 1.0, "min 1", False, _written(one, "model.max_context", place)))
-        keys = CheckKeys(expect=expect, deployment=f"{file}#{one.name}")
-        notes = (*said(one), *_assumed(one))
-        out.append(Check(one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, notes))
-    return out
-
-
-def _written(deployment: Any, path: str, otherwise: Place) -> Place:
-    """Where a deployment file says a value of the scenario."""
-    found = next((one for one in deployment.findings if one.path == path and one.line), None)
-    return Place(found.file or otherwise.file, found.line) if found else otherwise
-
-
-def _assumed(deployment: Any) -> Iterator[str]:
-    """What a deployment is judged under, of which its file says nothing: traffic."""
-    work = Workload()
-    yield (
-        f"assumed: the workload is {work.batch} sequence of {work.input} prompt and {work.output} output tokens, "
-        "or of what the model takes, as the file says none"
-    )
-    if deployment.tool:
-        longest, at_once = deployment.max_context, deployment.max_sequences
-        yield (
-            f"assumed: {deployment.tool} must hold one sequence of the longest context that it accepts "
-            f"({_or(longest)} tokens), and runs at most {_or(at_once)} sequences at once"
-        )
-
-
-def _or(limit: int | None) -> str:
-    return "its default number of" if limit is None else str(limit)
-
-
-def _at(place: Place, _: str) -> Place:
-    """The place of anything in a file of which only the beginning is known."""
-    return place
 
 
 def _tagged(found: list[Check], tags: tuple[str, ...], problems: list[Problem]) -> list[Check]:
@@ -268,6 +238,7 @@ def _result(result: Result) -> dict[str, Any]:
         "line": check.place.line,
         "status": result.status,
         "reason": result.reason or None,
+        "advice": result.advice or None,
         "tags": list(check.keys.tags),
         "limits": [_verdict(verdict) for verdict in result.verdicts],
         "baseline": result.baseline.to_dict() if result.baseline else None,

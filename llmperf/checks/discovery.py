@@ -20,6 +20,7 @@ SKIPPED = ("node_modules", "__pycache__", "site-packages")
 """Directories that hold nothing of the user's; hidden ones, and linked ones, are left out too."""
 MOST_PARSED = 2**16
 """Largest file that is parsed to see whether it holds a check. [B]"""
+_HUNK = re.compile(r"^@@ -\S+ \+(\d+)(?:,(\d+))? @@", re.MULTILINE)
 _EXPECTS = re.compile(rb"^expect[ \t]*:", re.MULTILINE)
 
 
@@ -98,6 +99,22 @@ def changed_since(reference: str, beside: Path | None = None) -> dict[Path, bool
     moved = _git([*diff, "--diff-filter=AD", reference, "--"], root).split("\0")
     moved += _git(["ls-files", "--others", "--exclude-standard", "-z"], root).split("\0")
     return {(root / name).resolve(): name in moved for name in (*names, *moved) if name}
+
+
+def changed_lines(reference: str, files: Iterable[str | None]) -> frozenset[tuple[str, int]]:
+    """The lines of files that differ from a commit of git, and those before and behind what was taken out."""
+    out: set[tuple[str, int]] = set()
+    for file in sorted({one for one in files if one}):
+        path = Path(file)
+        options = ["--unified=0", "--no-color", "--no-ext-diff", "--no-renames"]
+        try:
+            text = _git(["diff", *options, reference, "--", path.name], path.parent)
+        except InputError:  # of another repository, or of none
+            continue
+        for match in _HUNK.finditer(text):
+            first, lines = int(match[1]), int(match[2] or 1)
+            out |= {(file, line) for line in (range(first, first + lines) if lines else (first, first + 1))}
+    return frozenset(out)
 
 
 def _git(arguments: list[str], folder: Path | None) -> str:

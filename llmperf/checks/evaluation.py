@@ -11,10 +11,11 @@ from typing import Any
 
 from llmperf.answers.questions import asked
 from llmperf.answers.values import EQUAL
-from llmperf.checks.limits import Check, Limit
+from llmperf.checks.limits import Check, Limit, Note
 from llmperf.checks.tasks import Answered, Task, plain_number
 from llmperf.errors import Problem, nearest
 from llmperf.evidence import confidence
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES
 
 ABOUT_MEMORY = ("fits", "missing", "kv_headroom")
 """Outputs with which a check says itself what it expects of the memory."""
@@ -32,7 +33,7 @@ class Verdict:
     holds : bool
     margin : float or None
         Room up to the limit, relative to it (of fractions the difference); below 0 beyond it. None of what is no
-        number, and of limits of 0. [1]
+        number, of limits of 0, and of what assumes that a workload fits which does not. [1]
     """
 
     limit: Limit
@@ -58,6 +59,14 @@ class Result:
         Why it could not be evaluated.
     baseline : object
         What the lock file says of it (`llmperf.checks.lock.Baseline`); None without one.
+    unclear : tuple of Note
+        What of its deployment file is not understood, where that fails it.
+    unfit : bool
+        Whether it fails because the workload does not fit, which it does not limit.
+    advice : str
+        What it lacks of memory, and what would fit.
+    moved : frozenset of (str, int)
+        Files and lines that have changed since the commit that was asked about.
     """
 
     check: Check
@@ -67,16 +76,23 @@ class Result:
     answered: Answered | None = None
     problems: tuple[Problem, ...] = ()
     baseline: Any = field(default=None)
+    unclear: tuple[Note, ...] = ()
+    unfit: bool = False
+    advice: str = ""
+    moved: frozenset[tuple[str, int]] = frozenset()
 
 
-def judge(check: Check, answered: Answered | list[Problem], today: date) -> Result:
-    """What becomes of a check, given its estimate or why there is none."""
+def judge(check: Check, answered: Answered | list[Problem], today: date, strict: bool = False) -> Result:
+    """What becomes of a check, given its estimate or why there is none.
+
+    With `strict`, it fails where something of its deployment file is not understood that may change the answer.
+    """
     problems = list(check.problems)
     skip = check.keys.skip
     if skip is not None and today <= skip.until and not problems:
         known = None if isinstance(answered, list) else answered
         return Result(check, "skipped", f"{skip.reason} (until {skip.until.isoformat()})", answered=known)
-    if isinstance(answered, list):
+    if isinstance(answered, list) and not check.unread:
         problems += answered
     if problems or isinstance(answered, list):
         return Result(check, "error", "it cannot be evaluated", problems=tuple(problems))
@@ -95,11 +111,15 @@ def judge(check: Check, answered: Answered | list[Problem], today: date) -> Resu
         return replace(done, status="error", reason=text)
     if not verdicts:
         return replace(done, status="failed", reason="it asserts nothing")
+    if strict and (unclear := tuple(one for one in check.said if one.kind == "not_understood")):
+        text = f"{len(unclear)} of what its deployment file says {'is' if len(unclear) == 1 else 'are'} not understood"
+        done = replace(done, status="failed", reason=text, unclear=unclear)
     if not all(verdict.holds for verdict in verdicts):
         return replace(done, status="failed")
     if answered.values.get("fits") is False and not any(limit.output in ABOUT_MEMORY for limit in check.limits):
         text = "the workload does not fit; its times assume that it did (a check of that expects fits: false)"
-        return replace(done, status="failed", reason=text)
+        text = "; ".join(part for part in (done.reason, text) if part)
+        return replace(done, status="failed", reason=text, unfit=True)
     return done
 
 
@@ -127,7 +147,8 @@ def judged(limit: Limit, answered: Answered) -> Verdict | Problem:
     near = math.isclose(value, limit.value, rel_tol=EQUAL)
     room = value - limit.value if limit.side == "min" else limit.value - value
     holds = near or (limit.side != "equals" and room >= 0)
-    return Verdict(limit, value, bool(holds), _margin(limit, room))
+    real = answered.values.get("fits") is not False or limit.about in (*CAPACITY, *MEMORY_CLASSES)
+    return Verdict(limit, value, bool(holds), _margin(limit, room) if real else None)
 
 
 def _margin(limit: Limit, room: float) -> float | None:

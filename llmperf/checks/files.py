@@ -12,16 +12,18 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+from llmperf.checks import deployed
 from llmperf.checks.limits import (
     KEYS,
     SCHEMA_VERSION,
     Check,
     CheckKeys,
     Limit,
+    Note,
     Place,
     flat,
     limits,
@@ -40,6 +42,7 @@ MAX_COMBINATIONS = 10_000
 """Most combinations of one matrix."""
 _NOT_INHERITED = ("name", "description", "skip")
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _LABEL = 60
 """Most characters of a value in a name."""
 
@@ -116,7 +119,7 @@ class Stack:
 
 
 def read(
-    path: Path | str | Mapping[str, Any], extra: tuple[str, ...] = (), hardware: str | None = None
+    path: Path | str | Mapping[str, Any], extra: tuple[str, ...] = (), given: Mapping[str, str] = NOTHING
 ) -> tuple[list[Check], list[Problem]]:
     """The checks of a file, or of the same as data, and what is wrong with the file as a whole.
 
@@ -125,8 +128,8 @@ def read(
     path : Path, str or mapping
     extra : tuple of str
         The caller's catalog directories.
-    hardware : str, optional
-        Of deployments whose files do not say it.
+    given : mapping
+        ``hardware`` and ``model`` of deployments whose files do not say them.
 
     Returns
     -------
@@ -142,7 +145,7 @@ def read(
                 chain += catalog.chain("scenario", str(base), extra, "extends")
         else:
             chain = catalog.chain("scenario", str(path), extra)
-        return _File(chain[0], chain, extra, hardware).checks()
+        return _File(chain[0], chain, extra, given).checks()
     except InputError as error:
         return [], [replace(one, file=one.file or _named(path)) for one in error.problems]
 
@@ -160,8 +163,10 @@ def stem(file: str | None) -> str:
 class _File:
     """One check file while it is read."""
 
-    def __init__(self, document: Document, chain: list[Document], extra: tuple[str, ...], hardware: str | None) -> None:
-        self.document, self.extra, self.hardware = document, extra, hardware
+    def __init__(
+        self, document: Document, chain: list[Document], extra: tuple[str, ...], given: Mapping[str, str]
+    ) -> None:
+        self.document, self.extra, self.given = document, extra, given
         self.problems: list[Problem] = []
         self.found: list[Check] = []
         self.common = tuple(self.layer(one, one.data, "", one is document) for one in reversed(chain))
@@ -343,29 +348,21 @@ class _File:
 
     def check(self, stack: Stack, name: str, top: Place) -> Check:
         """One check of all its layers."""
-        scenario, raw = stack.merged()
-        variables = raw.get("variables")
-        faults: list[Problem] = []
-        notes: tuple[str, ...] = ()
+        scenario, raw, faults = _with_variables(*stack.merged())
         files = [layer.document.file for layer in stack.layers if layer.document.file]
-        if (isinstance(variables, Mapping) and variables) or "${" in repr(scenario) + repr(raw):
-            values = variables if isinstance(variables, Mapping) else {}
-            faults += [
-                Problem("a variable cannot hold another", f"variables.{name}", suggestion="write its value")
-                for name, value in values.items()
-                if "${" in repr(value)
-            ]
-            raw = {key: value if key == "matrix" else _filled(value, values, key, faults) for key, value in raw.items()}
-            scenario = {key: _filled(value, values, key, faults) for key, value in scenario.items()}
+        said: tuple[Note, ...] = ()
+        unread = False
         if isinstance(raw.get("deployment"), str):
             try:
-                base, notes, read = deployed(
-                    raw["deployment"], stack.locate("deployment").file, scenario, self.hardware
-                )
-                scenario = over(base, scenario)
-                files += read
+                below = deployed.chosen(raw["deployment"], stack.locate("deployment").file, scenario, self.given)
             except InputError as error:
-                faults += [replace(one, path=one.path or "deployment") for one in error.problems]
+                unread = True  # what the scenario lacks is no fault of its own
+                faults += [_at_reference(one) for one in error.problems]
+            else:
+                scenario = over(below.scenario, scenario)
+                files += below.files
+                said = deployed.notes(below)
+                stack = Stack((_said(said, below), *stack.layers))
         keys = CheckKeys()
         try:
             keys = build(CheckKeys, Document(raw))
@@ -382,9 +379,46 @@ class _File:
             keys,
             stack.locate,
             tuple(dict.fromkeys(files)),
-            notes,
+            said,
             tuple(stack.located(one) for one in faults),
+            unread,
         )
+
+
+def _with_variables(
+    scenario: dict[str, Any], raw: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[Problem]]:
+    """Scenario and keys of a check with its variables filled in, and what is wrong with these."""
+    variables = raw.get("variables")
+    faults: list[Problem] = []
+    if (isinstance(variables, Mapping) and variables) or "${" in repr(scenario) + repr(raw):
+        values = variables if isinstance(variables, Mapping) else {}
+        faults += [
+            Problem("a variable cannot hold another", f"variables.{name}", suggestion="write its value")
+            for name, value in values.items()
+            if "${" in repr(value)
+        ]
+        raw = {key: value if key == "matrix" else _filled(value, values, key, faults) for key, value in raw.items()}
+        scenario = {key: _filled(value, values, key, faults) for key, value in scenario.items()}
+    return scenario, raw, faults
+
+
+def _at_reference(problem: Problem) -> Problem:
+    """A fault of a deployment file; one that has no line of its own is shown where the check names the file."""
+    if problem.file is None or problem.line is not None:
+        return replace(problem, path=problem.path or "deployment")
+    text = f"{problem.file}: {problem.message}"
+    return replace(problem, path="deployment", message=text, file=None)
+
+
+def _said(notes: tuple[Note, ...], deployment: Any) -> Layer:
+    """What a deployment file says of a scenario, as the weakest layer of a check: where each value is written."""
+    lines = {
+        one.path: one.place.line
+        for one in notes
+        if one.path and one.place.line is not None and one.place.file == deployment.file
+    }
+    return Layer(deployment.scenario, {}, Document(deployment.scenario, deployment.file, lines))
 
 
 def _inherited(layer: Layer) -> Layer:
@@ -466,51 +500,3 @@ def _filled(value: Any, variables: Mapping[str, Any], path: str, faults: list[Pr
 def _within(value: Any) -> str:
     """A variable as a part of a text, as YAML writes it."""
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def deployed(
-    reference: str, beside: str | None, scenario: Mapping[str, Any], hardware: str | None
-) -> tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]:
-    """The scenario that a deployment file describes, what its reader has to say, and all files that were read.
-
-    Raises
-    ------
-    InputError
-        If it cannot be read, or deploys several models and none is named.
-    """
-    file, _, name = reference.partition("#")
-    file = catalog.beside(file if "/" in file else f"./{file}", beside)
-    named = scenario.get("hardware")
-    found = deployments(file, named if isinstance(named, str) else hardware)
-    chosen = [one for one in found if not name or one.name == name]
-    if len(chosen) != 1:
-        names = tuple(one.name for one in found)
-        text = f"deploys no {shown(name)}" if name else f"deploys {len(found)} models: name one, as {file}#NAME"
-        raise InputError(Problem(text, "deployment", allowed=names, suggestion=nearest(name, names)))
-    return chosen[0].scenario, said(chosen[0]), chosen[0].files
-
-
-def deployments(file: str, hardware: str | None) -> list[Any]:
-    """All deployments of a file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read, or is of no known kind.
-    """
-    try:
-        reader = import_module("llmperf.deployments")
-    except ModuleNotFoundError:
-        text = "deployment files cannot be read by this version"
-        raise InputError(Problem(text, "deployment", file)) from None
-    return list(reader.read(file, hardware=hardware))
-
-
-def said(deployment: Any) -> tuple[str, ...]:
-    """What a user should know of how a deployment was understood, one line each."""
-    kinds = {"assumed": "assumed", "not_modelled": "not modelled", "not_understood": "not understood"}
-    return tuple(
-        " ".join(part for part in (f"{kinds[one.kind]}: {one.name}", one.value, f"({one.message})") if part)
-        for one in deployment.findings
-        if one.kind in kinds
-    )

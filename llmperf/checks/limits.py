@@ -64,6 +64,30 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What the reader of a deployment file has to say of something that is written there.
+
+    Attributes
+    ----------
+    kind : str
+        ``understood``, ``assumed``, ``not_modelled`` or ``not_understood``.
+    text : str
+        One line.
+    place : Place
+    path : str
+        What of the scenario it sets, or would set; empty where it is not one thing.
+    """
+
+    kind: str
+    text: str
+    place: Place
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind.replace('_', ' ')}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """One limit on one output.
 
@@ -114,10 +138,12 @@ class Check:
         Dotted path of the scenario, or under ``expect`` -> where it is written.
     files : tuple of str
         The files it was read from.
-    notes : tuple of str
-        What an importer has to say.
+    said : tuple of Note
+        What the reader of its deployment file has to say.
     problems : tuple of Problem
         What is wrong with it.
+    unread : bool
+        Whether its deployment file could not be read: its scenario is then not whole.
     """
 
     name: str
@@ -127,8 +153,14 @@ class Check:
     keys: CheckKeys
     locate: Callable[[str], Place]
     files: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    said: tuple[Note, ...] = ()
     problems: tuple[Problem, ...] = ()
+    unread: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of how its deployment file was understood, one line each."""
+        return tuple(str(one) for one in self.said if one.kind != "understood")
 
 
 def flat(expect: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str], list[Problem]]:

@@ -69,6 +69,7 @@ def _check() -> Schema:
         line=LINE,
         status={"enum": list(STATUSES)},
         reason=_or_null(TEXT),
+        advice=_or_null({**TEXT, "description": "what it lacks of memory, and what would fit"}),
         tags=_many(TEXT),
         limits=_many({"$ref": "#/$defs/Limit"}),
         baseline=_or_null({"$ref": "#/$defs/Baseline"}),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from llmperf.checks.evaluation import Result, Verdict
-from llmperf.checks.limits import Place
+from llmperf.checks.limits import Note, Place
 from llmperf.checks.lock import Drift
 from llmperf.outputs import by_path
 from llmperf.words.quantities import percent, said
@@ -20,6 +20,7 @@ RULES = {
     "drift": "An output is another than in the reviewed lock file.",
     "capacity": "The workload does not fit into the memory, and the check does not expect that.",
     "empty": "A check asserts nothing.",
+    "not-understood": "Something of a deployment file is not understood, and may change the answer.",
     "expired-skip": "The date up to which a check was skipped has passed.",
     "input": "A check file is wrong.",
 }
@@ -31,7 +32,7 @@ class Finding:
     """One thing that is wrong: its rule, the check (empty: the input), what to say, and where.
 
     `subject` is what stays the same from run to run while the fault does: the limit, or which outputs moved, without
-    their values.
+    their values. `related` are the lines of a deployment file that it goes back to, each with what stands there.
     """
 
     rule: str
@@ -39,6 +40,12 @@ class Finding:
     message: str
     place: Place = field(default_factory=Place)
     subject: str = ""
+    related: tuple[Note, ...] = ()
+
+    @property
+    def deployed(self) -> Place:
+        """Where a change mends or has caused it: the line of the deployment, or of the limit."""
+        return self.related[0].place if self.related else self.place
 
 
 def findings(checks: Checks) -> Iterator[Finding]:
@@ -56,12 +63,19 @@ def findings(checks: Checks) -> Iterator[Finding]:
 def of(result: Result) -> Iterator[Finding]:
     """What is wrong with one check, beside faults of its input."""
     name, place = result.check.name, result.check.place
+    lines = related(result)
     if result.status == "failed":
+        advice = f": {result.advice}" if result.advice else ""
         for verdict in result.verdicts:
             if not verdict.holds:
                 about = f"{verdict.limit.output} {expected(verdict)}"
                 where = verdict.limit.place if verdict.limit.place.file else place
-                yield Finding("limit", name, f"{name}: {failure(verdict)}", where, about)
+                yield Finding("limit", name, printable(f"{name}: {failure(verdict)}{advice}"), where, about, lines)
+                advice = ""  # once is enough
+        for note in result.unclear:
+            yield Finding("not-understood", name, printable(f"{name}: {note}"), note.place, note.text)
+        if result.unclear and not (result.unfit or (result.baseline and result.baseline.drifts)):
+            return
     if result.status in ("failed", "error") and result.reason and not result.problems:
         rule = "expired-skip" if result.status == "error" else "capacity"
         drifts = result.baseline.drifts if result.baseline else ()
@@ -69,9 +83,33 @@ def of(result: Result) -> Iterator[Finding]:
             text = f"{name}: {result.reason}: {', '.join(drifted(one) for one in drifts[:4])}"
             rule = "drift"
         else:
-            text = f"{name}: {result.reason}"
+            text = f"{name}: {result.reason}" + (f": {result.advice}" if result.advice and result.unfit else "")
             rule = rule if result.verdicts else "empty"
-        yield Finding(rule, name, printable(text), place, " ".join(one.output for one in drifts))
+        yield Finding(rule, name, printable(text), place, " ".join(one.output for one in drifts), lines)
+
+
+MOST_LINES = 10
+"""Lines of a deployment that a failure names."""
+_COMPONENTS = {"layout": ("parallelism", "placement", "devices"), "formats": ("weights", "kv_cache", "activations")}
+"""What a cause of a drift is called, and the keys of a scenario that make it; others are called alike."""
+_ORDER = ("model", "hardware", "weights", "kv_cache", "parallelism", "engine", "workload")
+
+
+def related(result: Result) -> tuple[Note, ...]:
+    """The lines of its deployment file that a failure goes back to, the likeliest first.
+
+    Those that have changed since the commit that was asked about; else those of the parts that the lock file has
+    otherwise; else all that say something of the scenario, the model first.
+    """
+    found = [one for one in result.check.said if one.path and one.place.line is not None]
+    causes = [one.split(" ")[0].rstrip(":") for one in (result.baseline.causes if result.baseline else ())]
+    changed_parts = {key for cause in causes for key in _COMPONENTS.get(cause, (cause,))}
+    moved = [one for one in found if (one.place.file, one.place.line) in result.moved]
+    drifted_parts = [one for one in found if one.path.partition(".")[0] in changed_parts]
+    chosen = moved or drifted_parts or found
+    rank = {key: index for index, key in enumerate(_ORDER)}
+    chosen.sort(key=lambda one: (rank.get(one.path.partition(".")[0], len(rank)), one.path.count(".")))
+    return tuple({(one.place, one.path): one for one in chosen}.values())[:MOST_LINES]
 
 
 def failure(verdict: Verdict) -> str:

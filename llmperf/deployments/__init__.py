@@ -53,7 +53,7 @@ FORMATS: tuple[Any, ...] = (
 """Formats of YAML documents, the first that recognizes one wins: modules with `recognizes` and `read`."""
 
 SUPPORTED = (
-    "command lines and shell scripts (vllm serve, sglang.launch_server, trtllm-serve, Megatron-LM)",
+    "command lines and shell scripts (vllm serve, sglang.launch_server, trtllm-serve, llama-server, ollama, Megatron)",
     "vllm, sglang and trtllm-serve configurations",
     "Kubernetes workloads",
     "KServe InferenceService",
@@ -68,12 +68,14 @@ SUPPORTED = (
     "Hugging Face config.json and safetensors index",
 )
 
+ANY_MODEL = ("llama.cpp", "ollama")
+"""Tools whose servers are often told of their models later, or by a file of any name."""
 MAX_DEPLOYMENTS = 200
 """Most deployments of one file."""
 SCRIPTS = (".sh", ".bash", ".cmd", ".txt", ".args")
 _STARTS = re.compile(
     rb"vllm\s+serve|vllm\.entrypoints|sglang\.launch_server|sglang\s+serve|trtllm-serve|python3?\s+-m\s+dynamo\.|"
-    rb"docker\s+run|--tensor-model-parallel-size"
+    rb"docker\s+run|kubectl\s+(?:apply|create)|llama-server|ollama\s+(?:serve|run|pull)|--tensor-model-parallel-size"
 )
 _DOCUMENT = re.compile(rb"^---(?=\s|$)", re.MULTILINE)
 _HELM = "is it a Helm template? give what helm template makes of it"
@@ -112,7 +114,7 @@ def read(path: str | Path, *, hardware: str | None = None) -> list[Deployment]:
         raise InputError([replace(p, file=p.file or str(file)) for p in error.problems]) from None
     if not found:
         raise InputError(_nothing(file, unread))
-    finished = [one.finished() if isinstance(one, Draft) else one for one in _whole(found)]
+    finished = [one.finished() if isinstance(one, Draft) else one for one in _named(_whole(found), unread)]
     read_files = tuple(dict.fromkeys(opened))
     return _distinct(
         [
@@ -163,10 +165,18 @@ def _found(
             return []
         return torchtitan.read(from_mapping(Node(document.data, document)), file.stem, name, hardware)
     if _is_script(content, file):
-        return command_line.read_script(decoded(content, name), _beside(file, [], opened, unread), hardware)
-    documents = _documents(content, file, unread)
-    roots = [Node(document.data, document) for document in documents if document.data is not None]
-    roots = [inner for root in roots for inner in _listed(root)]
+
+        def manifests(text: bytes, written: str, line: int) -> Sequence[Deployment | Draft]:
+            try:
+                roots = _moved(_documents(text, Path(written), unread), line - 1)
+            except InputError as error:
+                said = f"the description at line {line} was not read: {error.problems[0].message}"
+                unread.append(Finding("not_understood", "document", message=said, line=line))
+                return ()
+            return _of_documents(roots, file, hardware, _beside(file, roots, opened, unread))
+
+        return command_line.read_script(decoded(content, name), _beside(file, [], opened, unread), hardware, manifests)
+    roots = _moved(_documents(content, file, unread), 0)
     return _of_documents(roots, file, hardware, _beside(file, roots, opened, unread))
 
 
@@ -174,7 +184,7 @@ def _of_documents(roots: list[Node], file: Path, hardware: str | None, files: Fi
     found: list[Deployment | Draft] = []
     for root in roots:
         if isinstance(root.value, str):
-            found += command_line.read_script(root.value, files, hardware)
+            found += command_line.read_script(root.value, files, hardware, lambda *_: ())
         elif isinstance(root.value, list):
             found += command_line.read_list(root, files, hardware)
         elif huggingface.recognizes(root.value):
@@ -237,6 +247,12 @@ def _one_by_one(content: bytes, file: Path, unread: list[Finding]) -> list[Docum
     return []
 
 
+def _moved(documents: list[Document], before: int) -> list[Node]:
+    """The objects of documents that stand so many lines below the beginning of their file."""
+    moved = [replace(one, lines={path: line + before for path, line in one.lines.items()}) for one in documents]
+    return [inner for one in moved if one.data is not None for inner in _listed(Node(one.data, one))]
+
+
 def _listed(root: Node) -> list[Node]:
     """The objects of a Kubernetes ``List``, or the document itself."""
     if isinstance(root.value, dict) and root.value.get("kind") == "List":
@@ -269,8 +285,8 @@ def _beside(file: Path, roots: list[Node], opened: list[str], unread: list[Findi
 
 
 def _lies_beside(path: Path, file: Path) -> bool:
-    """Whether a path is a YAML file or a script in a file's folder, and no link to what lies elsewhere."""
-    if path.suffix not in (".yaml", ".yml", ".sh", ".bash"):
+    """Whether a path is a YAML file, a script or variables in a file's folder, and no link to what lies elsewhere."""
+    if path.suffix not in (".yaml", ".yml", ".sh", ".bash", ".env") and path.name != ".env":
         return False
     try:
         target = path.resolve()
@@ -283,6 +299,23 @@ def _whole(found: Sequence[Deployment | Draft]) -> list[Deployment | Draft]:
     """Without commands that only start a part of a server which another command of the file starts."""
     parts = [one for one in found if isinstance(one, Draft) and one.settings.get("_part")]
     return [one for one in found if one not in parts] or list(found)
+
+
+def _named(found: Sequence[Deployment | Draft], unread: list[Finding]) -> list[Deployment | Draft]:
+    """Without servers that may serve any model and are told none here, which others of the file are told of."""
+    named = [one for one in found if not (isinstance(one, Draft) and one.tool in ANY_MODEL and _nameless(one))]
+    if not named:
+        return list(found)
+    told = {one.tool for one in named}  # ollama run and pull tell a server that ollama serve has started
+    for one in found:
+        if isinstance(one, Draft) and one not in named and not (one.tool == "ollama" and one.tool in told):
+            said = f"serves a model with {one.tool} that is not known here: it may use the same devices"
+            unread.append(Finding("not_understood", one.name, message=said, line=one.line))
+    return named
+
+
+def _nameless(draft: Draft) -> bool:
+    return "model" not in draft.settings
 
 
 def _distinct(found: list[Deployment]) -> list[Deployment]:

@@ -41,8 +41,10 @@ SHARING = {
 SHARED = "the GPU is shared with other pods, which use the same memory and time: a whole one is taken"
 SHARES = re.compile(
     r".*\.shared|nvidia\.com/(gpumem|gpumem-percentage|gpucores|vgpu)|aliyun\.com/gpu-.*|volcano\.sh/(v?gpu-.*)"
-    r"|tencent\.com/vcuda-.*|gpu-(fraction|memory)|nvidia\.com/mps.*|.*/shared-gpu"
+    r"|tencent\.com/vcuda-.*|nvidia\.com/mps.*|.*/shared-gpu"
 )
+FRACTIONS = re.compile(r"(run\.ai/|runai/)?gpu-(fraction|memory)(-limit|-num-devices)?|(run\.ai/)?gpu-fraction.*")
+"""Annotations and labels by which run.ai's scheduler gives a part of a device."""
 """Resources and annotations that ask for a part of a device: the NVIDIA device plugin, HAMi, Volcano, GPU managers."""
 
 PRODUCTS = {

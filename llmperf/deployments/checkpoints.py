@@ -98,7 +98,7 @@ def _unknown(draft: Draft, flag: Flag, reference: str) -> None:
     hint = f" (nearest: {known()[near]})" if near else ""
     said = f"neither the catalog nor the local Hugging Face cache has the model {shown(reference)}{hint}"
     draft.drop("_model")
-    draft.note("not_understood", flag, f"{said}; give --model")
+    draft.note("not_understood", flag, f"{said}; give --model", "model")
 
 
 def _weights(draft: Draft, flag: Flag, found: Checkpoint) -> None:

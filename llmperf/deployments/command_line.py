@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
@@ -13,12 +14,37 @@ from llmperf.deployments.pods import Place, deployed
 from llmperf.deployments.scripts import Files
 from llmperf.deployments.words import Word
 
+APPLIERS = ("kubectl", "oc", "helm", "k3s", "microk8s", "docker-compose", "compose")
+"""Programs that are handed descriptions of what to run."""
+Manifests = Callable[[bytes, str, int], Sequence[Deployment | Draft]]
+"""What a description deploys: its text, its file, and the line on which it begins there."""
 
-def read_script(text: str, files: Files, hardware: str | None) -> list[Deployment | Draft]:
-    """The servers and training jobs that a script starts."""
-    return [
-        one for command, its in scripts.commands(text, files) for one in _read(command, "command line", its, hardware)
-    ]
+
+def read_script(text: str, files: Files, hardware: str | None, manifests: Manifests) -> list[Deployment | Draft]:
+    """The servers and training jobs that a script starts, those of descriptions that it hands on included."""
+    found: list[Deployment | Draft] = []
+    for command, its in scripts.commands(text, files):
+        found += _read(command, "command line", its, hardware)
+        for content, name, line in _handed(command, its):
+            found += manifests(content, name, line)
+    return found
+
+
+def _handed(command: shell.Command, files: Files) -> Iterator[tuple[bytes, str, int]]:
+    """The descriptions that a command hands to a cluster: what it reads (``-f - <<EOF``), and files that it names."""
+    texts = [word.text for word in command.words]
+    if not any(PurePath(text).name in APPLIERS for text in texts[:3]):
+        return
+    for flag, value in zip(texts, [*texts[1:], ""], strict=True):
+        name, equals, given = flag.partition("=")
+        if name not in ("-f", "--filename", "--values", "--file"):
+            continue
+        named = given if equals else value
+        if named == "-":
+            for text, line in command.given:
+                yield text.encode(), files.file, line
+        elif named and (content := files.lookup(PurePath(named).name)) is not None:
+            yield (*content, 1)
 
 
 def read_list(root: Node, files: Files, hardware: str | None) -> list[Deployment | Draft]:

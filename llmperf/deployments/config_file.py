@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import PurePath
 
 from llmperf.deployments.deployment import Draft
-from llmperf.deployments.launch import TOOLS, Launch, drafted
+from llmperf.deployments.launch import TOOLS as ALL
+from llmperf.deployments.launch import Launch, drafted
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply
 from llmperf.deployments.pods import Place, deployed
@@ -14,6 +15,8 @@ from llmperf.deployments.words import from_mapping, normal
 from llmperf.scenarios.components import COMPONENTS
 from llmperf.scenarios.keys import FLAT, JUDGED, NOT_YET, SCALARS, SECTIONS, SEVERAL
 
+TOOLS = {tool: ALL[tool] for tool in ("vllm", "sglang", "tensorrt-llm")}
+"""Tools that have such files."""
 OF_A_SCENARIO = frozenset((*COMPONENTS, *SECTIONS, *SCALARS, *FLAT, *NOT_YET, *JUDGED, *SEVERAL, "extends"))
 """Keys of scenarios and of checks."""
 OF_AN_OBJECT = ("apiversion", "kind")
@@ -69,5 +72,5 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     draft = drafted(launch, place.name, place.file, place.line, place.form, files)
     apply(launch.options, from_mapping(root), draft)
     if "_model" not in draft.settings and normal("model") not in root.value:
-        draft.say("not_understood", "model", "the file names no model: the command line does; give --model")
+        draft.say("not_understood", "model", "the file names no model: the command line does; give --model", "model")
     return [deployed(place, launch, None, draft)]

@@ -30,7 +30,7 @@ class Finding:
     value : str
         What it is set to, cut; empty where it is ignored or may be a secret.
     path : str
-        Dotted path of the scenario that it sets; empty where it sets none.
+        Dotted path of the scenario that it sets, or would set if it were understood; empty where it sets none.
     result : object
         The value there.
     message : str
@@ -85,6 +85,8 @@ class Deployment:
     tool : str
         What serves the model, as the engines of the catalog are called; empty where nothing is served: training, or a
         model alone.
+    fits_context : bool
+        Whether the server shortens the longest context to what its memory holds.
     """
 
     name: str
@@ -95,6 +97,7 @@ class Deployment:
     format: str = ""
     files: tuple[str, ...] = ()
     tool: str = ""
+    fits_context: bool = False
 
     @property
     def max_context(self) -> int | None:
@@ -235,9 +238,9 @@ class Draft:
     def finished(self) -> Deployment:
         """The deployment, with a scenario of nested mappings."""
         scenario = nested(self.settings)
-        return Deployment(
-            self.name, self.file, self.line, scenario, tuple(self.findings), self.format, (self.file,), self.tool
-        )
+        found = tuple(self.findings)
+        fits = bool(self.settings.get("_fits_context"))
+        return Deployment(self.name, self.file, self.line, scenario, found, self.format, (self.file,), self.tool, fits)
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

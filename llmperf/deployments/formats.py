@@ -60,7 +60,7 @@ def _quantization(draft: Draft, flag: Flag) -> None:
         known = (*WEIGHTS, *catalog.files("weights"))
         near = nearest(method, known)
         hint = f"; the nearest known is {near}" if near else ""
-        draft.note("not_understood", flag, f"{shown(flag.value)} is no known quantization{hint}")
+        draft.note("not_understood", flag, f"{shown(flag.value)} is no known quantization{hint}", "weights")
 
 
 def _dtype(draft: Draft, flag: Flag) -> None:
@@ -85,10 +85,11 @@ def _kv_cache(draft: Draft, flag: Flag) -> None:
     else:
         near = nearest(name, (*KV_CACHE, *catalog.files("kv_cache")))
         hint = f"; the nearest known is {near}" if near else ""
-        draft.note("not_understood", flag, f"{shown(flag.value)} is no known KV-cache format{hint}")
+        draft.note("not_understood", flag, f"{shown(flag.value)} is no known KV-cache format{hint}", "kv_cache")
 
 
-QUANTIZATION, DTYPE, CACHE_DTYPE = Rule(_quantization), Rule(_dtype), Rule(_kv_cache)
+QUANTIZATION, DTYPE = Rule(_quantization, path="weights"), Rule(_dtype)
+CACHE_DTYPE = Rule(_kv_cache, path="kv_cache")
 
 
 def settle(draft: Draft) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from llmperf.deployments.deployment import Draft, printable
 
 TOOLS = (
+    (r"llama\.cpp|llama-cpp|llama-server", "llama.cpp"),
+    (r"(^|/)ollama($|/ollama)", "ollama"),
     (r"tensorrt-?llm|trt-?llm", "tensorrt-llm"),
     (r"sglang|sgl-", "sglang"),
     (r"vllm|kserve/huggingfaceserver|llm-d-(cuda|rocm|xpu|hpu|cpu|aws|gke|dev)|llm-d/llm-d", "vllm"),
@@ -16,8 +18,6 @@ TOOLS = (
 
 OTHERS = (
     (r"text-generation-inference|/tgi|huggingface-pytorch-tgi", "text-generation-inference"),
-    (r"llama\.cpp|llama-cpp|llama-server", "llama.cpp"),
-    (r"ollama/|ollama$", "ollama"),
     (r"lmdeploy", "lmdeploy"),
     (r"mlc-llm|mlc_llm", "mlc-llm"),
     (r"aphrodite", "aphrodite"),
@@ -30,9 +30,7 @@ OTHERS = (
 
 OTHER_PROGRAMS = {
     "text-generation-launcher": "text-generation-inference",
-    "llama-server": "llama.cpp",
     "llama-box": "llama.cpp",
-    "ollama": "ollama",
     "lmdeploy": "lmdeploy",
     "mlc_llm": "mlc-llm",
     "aphrodite": "aphrodite",
@@ -42,7 +40,7 @@ OTHER_PROGRAMS = {
     "fastchat.serve.model_worker": "FastChat",
 }
 """Programs and modules that serve models, and whose flags are not read here."""
-_SERVE = {"ollama": ("serve", "run"), "lmdeploy": ("serve",), "mlc_llm": ("serve",), "aphrodite": ("run",)}
+_SERVE = {"lmdeploy": ("serve",), "mlc_llm": ("serve",), "aphrodite": ("run",)}
 
 OWN_VERSIONS = re.compile(
     r"(^|/)(vllm/vllm-|vllm/vllm$|(?<!lmcache/)vllm-openai|rocm/vllm|lmsysorg/sglang|tensorrt-llm/release|tensorrt-llm$)"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from llmperf.deployments import pod_keys
 from llmperf.deployments.deployment import Draft
 from llmperf.deployments.node import Node
 from llmperf.deployments.pods import Place, served
@@ -41,14 +42,24 @@ def read(root: Node, others: list[Node], files: Files, hardware: str | None) -> 
     line = count.line or root.line
     place = Place(name, root.file, f"Kubernetes {kind}", line, files, hardware, replicas, counted=kind in COUNTED)
     if kind == SETS:
-        return _jobs(root, place)
+        return _told(_jobs(root, place), root)
     template = TEMPLATES.get(kind)
-    drafts = served(root.at(*template), place) if template else _leader_workers(root, place)
+    metadata = (root.at("metadata"), root.at(*template[:-1], "metadata")) if template else ()
+    drafts = served(root.at(*template), place, metadata) if template else _leader_workers(root, place)
     if kind == "DaemonSet":
         for draft in drafts:
             draft.assume("DaemonSet", "runs once on every node; one is taken", line=root.line)
     for draft in drafts:
         _scaled(draft, name, others)
+    return _told(drafts, root)
+
+
+def _told(drafts: list[Draft], root: Node) -> list[Draft]:
+    """Servers with what became of the keys of their workload."""
+    for draft in drafts:
+        pod_keys.OBJECT.tell(draft, root)
+        if root.kind() != "Pod":
+            pod_keys.WORKLOADS.tell(draft, root.at("spec"))
     return drafts
 
 
@@ -69,7 +80,8 @@ def _jobs(root: Node, place: Place) -> list[Draft]:
         spec = job.at("template", "spec")
         pods = spec.at("parallelism").whole(1) * job.at("replicas").whole(1)
         name = f"{place.name}/{job.at('name').text() or len(found)}"
-        found += served(spec.at("template", "spec"), replace(place, name=name, replicas=pods, line=job.line))
+        metadata = (root.at("metadata"), spec.at("template", "metadata"))
+        found += served(spec.at("template", "spec"), replace(place, name=name, replicas=pods, line=job.line), metadata)
     return found
 
 
@@ -78,8 +90,10 @@ def _leader_workers(root: Node, place: Place) -> list[Draft]:
     group = root.at("spec", "leaderWorkerTemplate")
     size = max(group.at("size").whole(1), 1)
     place = Place(place.name, place.file, place.form, place.line, place.files, place.hardware, place.replicas, size)
-    leader, worker = group.at("leaderTemplate", "spec"), group.at("workerTemplate", "spec")
-    return served(leader, place) or served(worker, place)
+    leader, worker = group.at("leaderTemplate"), group.at("workerTemplate")
+    return served(leader.at("spec"), place, (root.at("metadata"), leader.at("metadata"))) or served(
+        worker.at("spec"), place, (root.at("metadata"), worker.at("metadata"))
+    )
 
 
 def _scaled(draft: Draft, name: str, others: list[Node]) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any
 
-from llmperf.deployments import images, scripts, sglang, shell, tensorrt_llm, vllm, wrappers
+from llmperf.deployments import images, llama_cpp, ollama, scripts, sglang, shell, tensorrt_llm, vllm, wrappers
 from llmperf.deployments.deployment import Draft, Finding, Flag, printable
 from llmperf.deployments.node import Node
 from llmperf.deployments.options import Options, apply
@@ -17,7 +17,13 @@ from llmperf.deployments.words import Word, flags, from_mapping
 from llmperf.errors import InputError
 from llmperf.files.yaml import parse_yaml_stream
 
-TOOLS: dict[str, Any] = {"vllm": vllm, "sglang": sglang, "tensorrt-llm": tensorrt_llm}
+TOOLS: dict[str, Any] = {
+    "vllm": vllm,
+    "sglang": sglang,
+    "tensorrt-llm": tensorrt_llm,
+    "llama.cpp": llama_cpp,
+    "ollama": ollama,
+}
 """Tools that serve models: modules with `OPTIONS` and `environment`."""
 
 MODULES = {
@@ -33,7 +39,13 @@ MODULES = {
 }
 """What ``python -m`` starts, and the tool that it is."""
 
-SERVERS = {"vllm": ("vllm", "serve"), "sglang": ("sglang", "serve"), "trtllm-serve": ("tensorrt-llm", "")}
+SERVERS = {
+    "vllm": ("vllm", "serve"),
+    "sglang": ("sglang", "serve"),
+    "trtllm-serve": ("tensorrt-llm", ""),
+    "llama-server": ("llama.cpp", ""),
+    "ollama": ("ollama", "serve"),
+}
 """Programs: the tool, and the subcommand that serves."""
 
 NO_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "mm_embedding_serve", "grpc")
@@ -133,6 +145,8 @@ def _server(words: Sequence[Word]) -> Launch | None:
             tool, command = SERVERS[name]
             if not command and rest and rest[0].text in NO_SERVERS:
                 return None
+            if tool == "ollama" and rest and rest[0].text in ollama.START:
+                return Launch(tool, rest[1:], environment=environment)
             serves = bool(rest) and rest[0].text == "serve"
             if serves or not command:
                 return Launch(tool, rest[1:] if serves else rest, environment=environment)
@@ -200,10 +214,8 @@ def in_image(
         launch for command, its in scripts.of_words(arguments, files, known) for launch in of_command(command, its)
     ]
     tool = images.tool_of(image)
-    own = bool(arguments) and "/" not in arguments[0].text.partition("=")[0][:1] and arguments[0].text not in SHELLS
-    # of these images only vLLM's starts the server itself, with the arguments as its flags
-    if not found and entry and tool == "vllm" and own:
-        found = [Launch("vllm", tuple(arguments))]
+    if not found and entry and tool is not None and _starts(tool, image, arguments, environment):
+        found = [Launch(tool, tuple(arguments))]
     if (
         not found
         and tool is not None
@@ -215,6 +227,20 @@ def in_image(
         changed = {name: it for name, it in one.environment.items() if it[0] != environment.get(name, ("",))[0]}
         out.append(replace(one, image=image, image_line=line, environment={**environment, **changed}))
     return out
+
+
+def _starts(
+    tool: str, image: str, arguments: Sequence[Word], environment: Mapping[str, tuple[str, int | None]]
+) -> bool:
+    """Whether an image starts its server itself, with the arguments as its flags: of vLLM, llama.cpp and Ollama."""
+    first = arguments[0].text if arguments else ""
+    own = "/" not in first.partition("=")[0][:1] and first not in SHELLS
+    if tool == "vllm":
+        return bool(first) and own
+    if tool == "llama.cpp":
+        server = "server" in image.rpartition("/")[2] or first in ("--server", "-s")
+        return server and own and (bool(first) or any(name.startswith("LLAMA_ARG_") for name in environment))
+    return tool == "ollama" and first in ("", "serve")
 
 
 def _is_unclear(arguments: Sequence[Word], entry: bool) -> bool:

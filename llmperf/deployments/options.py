@@ -27,13 +27,15 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "
 class Rule:
     """How one flag is taken: a switch takes no value, `many` all words up to the next flag.
 
-    `unknown`: it is taken even where its value depends on variables that the file does not define.
+    `unknown`: it is taken even where its value depends on variables that the file does not define. `path`: what it sets
+    of the scenario, if that is one thing.
     """
 
     take: Take
     switch: bool = False
     many: bool = False
     unknown: bool = False
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ def _apply(options: Options, flag: Flag, draft: Draft) -> None:
     if said is not None and said[0] == "ignored":
         draft.note("ignored", flag, said[1])
     elif flag.missing and not (name in options.rules and options.rules[name].unknown):
-        draft.note("not_understood", flag, f"{', '.join(dict.fromkeys(flag.missing))} is not defined in this file")
+        said_of = f"{', '.join(dict.fromkeys(flag.missing))} is not defined in this file"
+        draft.note("not_understood", flag, said_of, options.rules[name].path if name in options.rules else "")
     elif name in options.rules:
         options.rules[name].take(draft, flag)
     elif name.startswith("no-") and options.knows(name[3:]):
@@ -169,6 +172,11 @@ def other_variable(
     return True
 
 
+def _public(path: str) -> str:
+    """The path of the scenario behind a setting of the tool's own; empty where that takes more than one flag."""
+    return "model" if path == "_model" else "" if path.startswith("_") else path
+
+
 # --- Rules -----------------------------------------------------------------------------------------------------------
 
 
@@ -190,7 +198,7 @@ def whole(path: str, message: str = "", least: int = 1, human: bool = False, uns
             return
         draft.put(flag, path, int(number), message)
 
-    return Rule(take)
+    return Rule(take, path=_public(path))
 
 
 def number(path: str, most: float = math.inf, message: str = "") -> Rule:
@@ -211,7 +219,7 @@ def number(path: str, most: float = math.inf, message: str = "") -> Rule:
             return
         draft.put(flag, path, value, message)
 
-    return Rule(take)
+    return Rule(take, path=_public(path))
 
 
 def text(path: str) -> Rule:
@@ -224,7 +232,7 @@ def text(path: str) -> Rule:
             return
         draft.put(flag, path, value)
 
-    return Rule(take)
+    return Rule(take, path=_public(path))
 
 
 def switch(path: str, on: Any = True, off: Any = False, message: str = "") -> Rule:
@@ -237,4 +245,4 @@ def switch(path: str, on: Any = True, off: Any = False, message: str = "") -> Ru
             return
         draft.put(flag, path, off if flag.values and said in OFF else on, message)
 
-    return Rule(take, switch=True)
+    return Rule(take, switch=True, path=_public(path))

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
 
-from llmperf.deployments import accelerators, images
+from llmperf.deployments import accelerators, images, pod_keys
 from llmperf.deployments.deployment import Draft
 from llmperf.deployments.launch import Launch, drafted, finish, in_image
 from llmperf.deployments.node import Node
@@ -144,6 +144,17 @@ def shares(container: Node) -> tuple[tuple[str, int | None], ...]:
     return tuple((name, line) for name, line in found.items() if accelerators.SHARES.fullmatch(name))
 
 
+def annotated(metadata: Node) -> tuple[tuple[str, int | None], ...]:
+    """Annotations and labels of a pod by which it asks for a part of a device, and their lines (run.ai, HAMi)."""
+    sections = (metadata.at(section).entries() for section in ("annotations", "labels"))
+    found = [(name, node) for section in sections for name, node in section.items()]
+    return tuple(
+        (name, node.line)
+        for name, node in found
+        if accelerators.FRACTIONS.fullmatch(name) and node.text().strip() not in ("", "1", "1.0")
+    )
+
+
 def deployed(place: Place, launch: Launch, asked: tuple[str, int] | None, draft: Draft | None = None) -> Draft:
     """A server on its place: flags, hardware, devices and copies."""
     if draft is None:
@@ -192,17 +203,28 @@ def _grouped(place: Place, inner: int, asked: tuple[str, int] | None, draft: Dra
     return replace(place, replicas=max(copies, 1), pods=nodes)
 
 
-def served(pod: Node, place: Place) -> list[Draft]:
-    """Every server of a pod."""
+def served(pod: Node, place: Place, metadata: tuple[Node, ...] = ()) -> list[Draft]:
+    """Every server of a pod; `metadata` are those of the pod and of what it is a copy of."""
     place = replace(place, labels={**place.labels, **labels_of(pod)}, labels_line=place.labels_line or pod.line)
     if len(containers(pod)) > MAX_CONTAINERS:
         raise pod.at("containers").wrong(f"a list of at most {MAX_CONTAINERS} containers")
-    found = [
-        (launch, devices(container))
-        for container in [*containers(pod), *pod.at("initContainers").items()]
-        for launch in launches(container, place.files)
-    ]
-    return [deployed(place, launch, asked) for launch, asked in found]
+    parts = tuple(dict.fromkeys(part for one in metadata for part in annotated(one)))
+    drafts, silent = [], []
+    for container in [*containers(pod), *pod.at("initContainers").items()]:
+        found = launches(container, place.files)
+        for launch in found:
+            draft = deployed(place, replace(launch, shares=(*launch.shares, *parts)), devices(container))
+            pod_keys.tell(draft, pod, container)
+            drafts.append(draft)
+        if not found:
+            silent.append(container)
+    said = {one.name for one in place.files.unread}
+    for draft in drafts:
+        for container in silent:
+            name = container.at("name").text()
+            if name not in said:
+                draft.say("ignored", name or "container", "starts no server that is known here", line=container.line)
+    return drafts
 
 
 def looks_like_server(image: str) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from llmperf.deployments import expansion
 from llmperf.deployments.expansion import Scope
+from llmperf.deployments.functions import BETWEEN, inlined
 from llmperf.deployments.lexer import Here, Lexer, Token
 from llmperf.deployments.words import MAX_EXPANDED, MAX_WORDS, Word
 from llmperf.errors import InputError, Problem
@@ -27,8 +28,6 @@ _REFERENCE = re.compile(r"\$\{?[#!]?([A-Za-z_]\w*)", re.ASCII)
 _DECLARES = ("export", "readonly", "local", "declare", "typeset", "set")
 _ENDINGS = {"for": "done", "while": "done", "until": "done", "select": "done", "if": "fi", "case": "esac"}
 LOOPS = tuple(word for word, end in _ENDINGS.items() if end == "done")
-_BETWEEN = ("do", "then", "else", "elif", "!", "{", "time")
-"""Words before a command that are no part of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     """
     if len(text) > MAX_TEXT:
         raise InputError(Problem(f"has more than {MAX_TEXT} characters of script", file=file, line=first))
-    tokens = _called_once(Lexer(text, file, first).run().tokens)
+    tokens = inlined(Lexer(text, file, first).run().tokens)
     script, scope = Script(), Scope(dict(known or {}))
     command: list[Token] = []
     within: list[str] = []
@@ -122,50 +121,6 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     return script
 
 
-def _called_once(tokens: list[Token]) -> list[Token]:
-    """Tokens in which ``"$@"`` of a function that is called once are the arguments of that call."""
-    bodies = _bodies(tokens)
-    if not bodies:
-        return tokens
-    calls: dict[str, list[list[Token]]] = {}
-    index = 0
-    while index < len(tokens):
-        end = next(place for place in range(index, len(tokens)) if tokens[place].end)
-        name = tokens[index].plain if end > index else None
-        if name in bodies and tokens[end].end != "(":
-            calls.setdefault(str(name), []).append(tokens[index + 1 : end])
-        index = end + 1
-    out = list(tokens)
-    for name, (start, stop) in sorted(bodies.items(), key=lambda item: -item[1][0]):
-        if len(calls.get(name, ())) == 1:
-            given = calls[name][0]
-            if len(given) * sum(_is_all(token) for token in out[start:stop]) > MAX_WORDS:
-                continue
-            body = [part for token in out[start:stop] for part in (given if _is_all(token) else [token])]
-            out[start:stop] = body
-    return out
-
-
-def _bodies(tokens: list[Token]) -> dict[str, tuple[int, int]]:
-    """Where the body of each function of a script stands (``name() { ... }``)."""
-    found: dict[str, tuple[int, int]] = {}
-    opened: list[tuple[str, int]] = []
-    for index, token in enumerate(tokens):
-        if token.plain == "{":
-            named = index >= 3 and [one.end for one in tokens[index - 2 : index]] == ["(", ")"]
-            name = tokens[index - 3].plain if named else None
-            opened.append((name or "", index))
-        elif token.plain == "}" and opened and (index == 0 or tokens[index - 1].end):
-            name, start = opened.pop()
-            if name:
-                found[name] = (start, index)
-    return found
-
-
-def _is_all(token: Token) -> bool:
-    return len(token.parts) == 1 and token.parts[0].text in ("$@", "${@}", "$*") and not token.end
-
-
 def _given(documents: Sequence[Here], scope: Scope, script: Script) -> tuple[tuple[str, int], ...]:
     """Here-documents of a command: those that it writes to a file are kept by the file's name."""
     given = []
@@ -188,7 +143,7 @@ def _nest(command: list[Token], within: list[str]) -> None:
             within.append(str(word))
         elif within and word == _ENDINGS[within[-1]]:
             within.pop()
-        elif word not in _BETWEEN:
+        elif word not in BETWEEN:
             return
 
 
@@ -200,7 +155,7 @@ def _take(
     given: tuple[tuple[str, int], ...],
 ) -> None:
     """One simple command: assignments before it, its words expanded."""
-    tokens = list(itertools.dropwhile(lambda token: token.plain in _BETWEEN, command))
+    tokens = list(itertools.dropwhile(lambda token: token.plain in BETWEEN, command))
     declares = bool(tokens) and tokens[0].plain in _DECLARES
     if declares:
         tokens = tokens[1:]

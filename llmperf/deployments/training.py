@@ -37,7 +37,7 @@ def named(draft: Draft, label: str, names: list[str], line: int | None = None) -
             draft.settings["model"] = found
             draft.assume("model", f"{label} is taken as {found}", "model", found, line)
             return
-    draft.say("not_understood", "model", f"{label} is no model of the catalog; give --model", line=line)
+    draft.say("not_understood", "model", f"{label} is no model of the catalog; give --model", "model", line=line)
 
 
 def _by_name(name: str) -> str | None:
@@ -65,7 +65,7 @@ def shaped(draft: Draft, shape: dict[str, Any], line: int | None) -> None:
         draft.settings["model"] = taken
         draft.assume("model", f"the shape ({said}) is that of {taken}{others}", "model", taken, line)
         return
-    draft.say("not_understood", "model", "no model of the catalog has this shape; give --model", line=line)
+    draft.say("not_understood", "model", "no model of the catalog has this shape; give --model", "model", line=line)
 
 
 def _has_shape(data: Mapping[str, Any], shape: Mapping[str, Any]) -> bool:

@@ -189,6 +189,18 @@ def _nodes(draft: Draft, flag: Flag) -> None:
     draft.note("ignored", flag, PLACES)
 
 
+CONTEXT = whole("model.max_context", human=True)
+
+
+def _context(draft: Draft, flag: Flag) -> None:
+    """The longest sequence, or with ``auto`` as long a one as the memory holds, which is no more than the model's."""
+    if flag.value.strip().lower() in ("auto", "-1"):
+        draft.settings["_fits_context"] = True
+        draft.note("assumed", flag, "the longest context that the memory holds, and no longer than the model's")
+    else:
+        CONTEXT.take(draft, flag)
+
+
 NODES = Rule(_nodes)
 RULES = {
     "model": text("_model"),
@@ -202,7 +214,7 @@ RULES = {
     "dtype": formats.DTYPE,
     "kv-cache-dtype": formats.CACHE_DTYPE,
     "load-format": Rule(_load_format),
-    "max-model-len": whole("model.max_context", human=True, unset=("auto", "-1")),
+    "max-model-len": Rule(_context, path="model.max_context"),
     "max-num-seqs": whole("engine.max_sequences", "of each data-parallel rank", human=True),
     "max-num-batched-tokens": whole("_budget", human=True),
     "enable-chunked-prefill": switch("_chunked"),

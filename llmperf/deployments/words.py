@@ -23,6 +23,8 @@ MAX_TEXT = 2**20
 
 KUBERNETES = re.compile(r"\$\(([A-Za-z_]\w*)\)", re.ASCII)
 """Variables of Kubernetes arguments."""
+PLACEHOLDER = re.compile(r"\S*\$\{([A-Za-z_]\w*)\}\S*", re.ASCII)
+"""Words of a description that something (``envsubst``) is yet to put a value into."""
 OUTPUT = "the output of a command"
 """What a word lacks that only running something would tell."""
 _NUMBER = re.compile(r"-\d+(\.\d+)?", re.ASCII)
@@ -68,7 +70,10 @@ def _filled(text: str, known: Mapping[str, str]) -> tuple[str, list[str]]:
         left -= len(known[match[1]])
         return cut
 
-    return KUBERNETES.sub(put, text) if "$(" in text else text, missing
+    filled = KUBERNETES.sub(put, text) if "$(" in text else text
+    if "${" in text and (match := PLACEHOLDER.fullmatch(text)):
+        missing.append(f"${match[1]}")
+    return filled, missing
 
 
 def flags(

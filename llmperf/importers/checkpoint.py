@@ -71,6 +71,8 @@ class Checkpoint:
         Zero where the format cannot tell (safetensors).
     warnings : tuple of str
         What makes these numbers doubtful.
+    whole : bool
+        Whether no file is known to be missing.
     """
 
     bytes: int
@@ -81,6 +83,12 @@ class Checkpoint:
     linear_bytes: int = 0
     linear_parameters: int = 0
     warnings: tuple[str, ...] = ()
+    whole: bool = True
+
+    @property
+    def most_parameters(self) -> float:
+        """Parameters that it can hold at most: one an element of 16 bits or more, and else of `NARROWEST` bits each."""
+        return sum(8.0 * size / FLOATS.get(dtype, NARROWEST) for dtype, size in self.bytes_by_dtype.items())
 
     @property
     def bits(self) -> float | None:
@@ -111,6 +119,14 @@ def summed(
         linear_parameters=sum(tensor.elements for tensor in inner),
         warnings=tuple(warnings),
     )
+
+
+FLOATS = {"F64": 64.0, "F32": 32.0, "F16": 16.0, "BF16": 16.0}
+"""Element types of which each holds one parameter; others may be packed."""
+LEAST = 0.5
+"""Share of its parameters that a checkpoint holds at least: tied or omitted tensors are no more than the rest."""
+NARROWEST = 1.5
+"""Bits of the narrowest formats in use: BitNet has 1.58, IQ1_S of llama.cpp 1.56."""
 
 
 @contextmanager

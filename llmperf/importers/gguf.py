@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 from llmperf.errors import InputError, Problem, shown
 from llmperf.importers.checkpoint import (
@@ -87,6 +87,9 @@ GGML_TYPES: dict[int, tuple[str, int, int]] = {
 Numbers from ``enum ggml_type`` in ggml/include/ggml.h; sizes from the ``static_assert`` of each block in
 ggml/src/ggml-common.h (``QK_K`` 256). Numbers that are missing were removed from the format.
 """
+
+GGML_BITS = {name.lower(): 8.0 * size / block for name, block, size in GGML_TYPES.values()}
+"""Bits of an element of each type, scales included."""
 
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 """`struct` codes of the metadata's value types (``gguf_metadata_value_type`` in docs/gguf.md)."""
@@ -421,3 +424,14 @@ def is_linear(name: str, tensor: TensorInfo) -> bool:
     """Whether a tensor is the weight of a linear layer: in a block, a matrix, and neither norm nor router."""
     inner = name.startswith("blk.") and name.endswith(".weight") and len(tensor.shape) >= 2
     return inner and not any(word in name for word in ("norm", "ffn_gate_inp", "conv1d"))
+
+
+def cache_format(types: Sequence[str]) -> dict[str, Any] | None:
+    """The KV-cache format of keys and values of two ggml types; None where both have 16 bits."""
+    if set(types) in ({"f16"}, {"bf16"}):
+        return None
+    return {
+        "name": "-".join(dict.fromkeys(types)),
+        "bits": sum(GGML_BITS[name] for name in types) / len(types),
+        "sources": {"all": "ggml block sizes of the types of keys and values"},
+    }

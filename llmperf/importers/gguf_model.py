@@ -12,6 +12,7 @@ from llmperf.descriptors.fields import Count
 from llmperf.descriptors.model import Model, contradictions
 from llmperf.descriptors.parameters import parameters
 from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.importers.checkpoint import LEAST
 from llmperf.importers.gguf import SPLIT, GgufArray, GgufHeader, checkpoint, complete, is_linear
 
 SHAPE_WORDS = ("count", "length", "expert", "layer", "window", "rank", "vocab", "ssm")
@@ -280,7 +281,9 @@ def _check(keys: _Keys, model: dict[str, Any]) -> None:
             keys.problem(name, f"its shape {shown(list(tensor.shape))} contradicts the metadata: {shown(list(wanted))}")
     held = sum(tensor.elements for name, tensor in keys.header.tensors.items() if name not in NO_WEIGHTS)
     counted = parameters(checked)
-    if held != counted and not keys.problems:
+    if held < LEAST * counted and not keys.problems:
+        keys.problem("", f"the file holds {held} parameters, far less than the {counted} that its metadata describe")
+    elif held != counted and not keys.problems:
         keys.warnings.append(f"the file holds {held} parameters, but its metadata describe {counted}")
 
 

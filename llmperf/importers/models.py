@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from llmperf.errors import InputError
+from llmperf.errors import InputError, Problem
 from llmperf.files import store
 from llmperf.files.documents import Document
-from llmperf.importers.checkpoint import Checkpoint
+from llmperf.importers.checkpoint import LEAST, Checkpoint
 from llmperf.importers.huggingface import from_config
 
 Found = tuple[Document, list[str], dict[str, Any]]
@@ -25,12 +25,18 @@ def from_configuration(document: Document) -> Found:
     """
     imported = from_config(document.data, document.file)
     implied = {"weights": imported.weights, "kv_cache": imported.kv_cache}
-    warnings = [*imported.warnings, *_checkpoint(document.file)]
+    warnings = [*imported.warnings, *_checkpoint(document.file, imported.model)]
     return Document(imported.model, document.file), warnings, {key: value for key, value in implied.items() if value}
 
 
-def _checkpoint(file: str | None) -> list[str]:
-    """What the safetensors beside a configuration hold, in one line, and what is wrong with them."""
+def _checkpoint(file: str | None, model: dict[str, Any]) -> list[str]:
+    """What the safetensors beside a configuration hold, in one line, and what is wrong with them.
+
+    Raises
+    ------
+    InputError
+        If they hold far less than the configuration describes: one of the two is another model's.
+    """
     if file is None:
         return []
     folder = Path(file).parent
@@ -45,9 +51,29 @@ def _checkpoint(file: str | None) -> list[str]:
         found = exact_bytes(folder)
     except InputError as error:
         return [f"its safetensors are not read: {problem}" for problem in error.problems]
+    if found.whole and (counted := _described(model)) and found.most_parameters < LEAST * counted:
+        text = (
+            f"the safetensors beside it hold {found.bytes / 1e9:,.3g} GB in {found.tensors:,} tensors, far less "
+            f"than the {counted / 1e9:,.3g} billion parameters that it describes"
+        )
+        hint = "one of the two is another model's, or parts of the checkpoint are missing"
+        raise InputError(Problem(text, "", file, suggestion=hint))
     dtypes = ", ".join(f"{dtype} {size / 1e9:.3g} GB" for dtype, size in found.bytes_by_dtype.items())
     summary = f"its checkpoint holds {found.bytes / 1e9:,.4g} GB in {found.tensors:,} tensors ({dtypes})"
     return [summary, *found.warnings]
+
+
+def _described(model: dict[str, Any]) -> int:
+    """Parameters that a model's document describes; 0 of one that is refused for another reason."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from llmperf.descriptors.model import Model
+    from llmperf.descriptors.parameters import parameters
+
+    try:
+        return parameters(TypeAdapter(Model).validate_python(model))
+    except (ValidationError, ArithmeticError, ValueError):
+        return 0
 
 
 def from_gguf(file: str) -> Found:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -340,4 +340,6 @@ def _total(headers: Mapping[Path, Mapping[str, TensorInfo]], warnings: list[str]
             raise InputError(Problem(f"the files name more than {4 * MAX_TENSORS} tensors"))
     if twice:
         warnings = [*warnings, f"{twice} tensor(s) stand in several files; each is counted once"]
-    return summed(tensors, (str(file) for file in headers), warnings)
+    shards = [int(match[2]) for file in headers if (match := _SHARD.search(file.name))]
+    found = summed(tensors, (str(file) for file in headers), warnings)
+    return replace(found, whole=max(shards, default=0) <= len(headers))

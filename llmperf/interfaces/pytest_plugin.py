@@ -75,7 +75,7 @@ class CheckFile(pytest.File):
     def result(self, check: Check) -> Result:
         """What became of a check."""
         if check.name not in self.results:
-            from llmperf.checks import lock
+            from llmperf.checks import advice, lock
             from llmperf.checks.evaluation import evaluate, judge
 
             items = [item for item in self.session.items if isinstance(item, CheckItem) and item.parent is self]
@@ -83,6 +83,7 @@ class CheckFile(pytest.File):
             answers = evaluate(wanted, _catalog(self.config))
             judged = [judge(one, answered, date.today()) for one, answered in zip(wanted, answers, strict=True)]
             results, self.faults, _ = lock.compared(judged, update=False, whole=False)
+            results = advice.advised(results, _catalog(self.config))
             self.results = {result.check.name: result for result in results}
         return self.results[check.name]
 

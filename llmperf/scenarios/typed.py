@@ -67,6 +67,14 @@ def _held(reference: str, extra: tuple[str, ...]) -> int | None:
     return held if isinstance(held, int) else 1
 
 
+def hardware_given(reference: str, extra: tuple[str, ...] = ()) -> str | None:
+    """The hardware of the catalog that is meant, with its number where that is said: ``8xH100``; never a path."""
+    found = hardware_named(reference, extra)
+    if found is None and any(one.fullmatch(reference.strip()) for one in _COUNT):
+        return reference if counted({"hardware": reference}, extra)["hardware"] != reference else None
+    return found
+
+
 def hardware_named(reference: str, extra: tuple[str, ...] = ()) -> str | None:
     """The hardware of the catalog whose name has the same words, vendors and kinds of memory aside.
 

@@ -28,6 +28,7 @@ import llmperf
 from llmperf.checks import Checks, check, parallel, words
 from llmperf.checks.discovery import discover
 from llmperf.checks.tasks import Task, answered
+from llmperf.deployments import Deployment, Finding
 from llmperf.evidence import bands
 from llmperf.evidence.classes import band
 from llmperf.files.yaml import parse_yaml
@@ -751,8 +752,8 @@ def test_each_model_that_a_file_deploys_must_fit(tmp_path: Path, monkeypatch: py
 
     def one(name: str, scenario: dict[str, Any]) -> Any:
         text = "no flag that is known"
-        flag = SimpleNamespace(kind="not_understood", name="--frobnicate", value="7", message=text, path="", line=7)
-        return SimpleNamespace(name=name, line=7, scenario=scenario, findings=(flag,), files=(str(file),), tool="")
+        flag = Finding("not_understood", "--frobnicate", "7", message=text, line=7)
+        return Deployment(name, str(file), 7, scenario, (flag,), files=(str(file),))
 
     found = [one("small", SMALL), one("large", {**SMALL, "model": "llama-3.1-405b"})]
     reader = SimpleNamespace(read=lambda *_, **__: found)

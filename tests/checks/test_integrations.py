@@ -213,7 +213,7 @@ def test_the_action_selects_paths_and_tags(work: Path, programs: str) -> None:
     assert (outputs["passed"], outputs["failed"]) == ("1", "0")
 
 
-@pytest.mark.parametrize("name", ["paths", "tags"])
+@pytest.mark.parametrize("name", ["paths", "tags", "deployments"])
 def test_no_line_of_an_input_of_the_action_is_a_command_or_an_option(name: str, work: Path, programs: str) -> None:
     found, outputs = action(work, {"version": "installed", name: "\n".join(HOSTILE)}, PATH=programs)
     assert found.returncode == 2
@@ -331,7 +331,22 @@ def test_the_job_of_gitlab_selects(work: Path, programs: str) -> None:
     assert job(work, PATH=programs, LLMPERF_CHANGED_SINCE="auto").returncode == 1  # no merge request: all run
 
 
-@pytest.mark.parametrize("name", ["LLMPERF_PATHS", "LLMPERF_TAGS", "LLMPERF_CHANGED_SINCE"])
+def test_deployments_are_checked_and_strictly_so(work: Path, programs: str) -> None:
+    (work / "run.sh").write_text("vllm serve llama-3.1-8b --tensor-parallel-size $TP\n")
+    inputs = {"version": "installed", "deployments": "run.sh\n", "hardware": "h100-sxm", "model": "qwen3-8b"}
+    found, outputs = action(work, inputs, PATH=programs)
+    assert (found.returncode, outputs["failed"]) == (1, "1"), found.stderr
+    assert "::error file=run.sh,line=1," in found.stdout
+    found, outputs = action(work, {**inputs, "strict": "false"}, PATH=programs)
+    assert (found.returncode, outputs["passed"]) == (0, "1"), found.stdout
+    variables = {"LLMPERF_DEPLOYMENTS": "run.sh", "LLMPERF_STRICT": "false", "LLMPERF_HARDWARE": "h100-sxm"}
+    assert job(work, PATH=programs, **variables).returncode == 2  # the file says no hardware
+    (work / "run.yaml").write_text("{deployment: run.sh, hardware: h100-sxm, expect: {fits: true}}\n")
+    assert job(work, PATH=programs, LLMPERF_PATHS="run.yaml").returncode == 1
+    assert job(work, PATH=programs, LLMPERF_PATHS="run.yaml", LLMPERF_STRICT="false").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["LLMPERF_PATHS", "LLMPERF_DEPLOYMENTS", "LLMPERF_TAGS", "LLMPERF_CHANGED_SINCE"])
 def test_no_variable_of_gitlab_is_a_command_or_an_option(name: str, work: Path, programs: str) -> None:
     texts = HOSTILE[:1] + HOSTILE[-3:] if name == "LLMPERF_CHANGED_SINCE" else ["\n".join(HOSTILE)]
     for text in texts:

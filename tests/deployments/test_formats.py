@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -428,14 +429,16 @@ def test_servers_that_are_not_read_are_said_or_refused_by_name(tmp_path: Path) -
           tgi: {image: "ghcr.io/huggingface/text-generation-inference:3.2", command: "--model-id m"}
           cpp: {image: "registry.example.com/ggml-org/llama.cpp:server", command: "-m /m/q.gguf"}
           web: {image: "ghcr.io/open-webui/open-webui:main"}
-          o: {image: "ollama/ollama"}
+          l: {image: "openmmlab/lmdeploy:latest"}
     """
     with pytest.raises(InputError) as caught:
-        read(written(tmp_path, "c.yaml", text))
-    assert [problem.path for problem in caught.value.problems] == ["tgi", "cpp", "o"]
-    script = "llama-server -m /m/q.gguf &\nollama serve &\nollama pull x\nvllm serve qwen3-8b\n"
-    (one,) = read(written(tmp_path, "run.sh", script))
-    assert [each.name for each in one.findings if "which is not read" in each.message] == ["llama-server", "ollama"]
+        read(written(tmp_path, "c.yaml", text.replace("ggml-org/llama.cpp:server", "web:1")))
+    assert [problem.path for problem in caught.value.problems] == ["tgi", "l"]
+    with_vllm = f'{text.rstrip()}\n          v: {{image: "vllm/vllm-openai:v0.10.0", command: "--model qwen3-8b"}}\n'
+    (one,) = read(written(tmp_path, "c.yaml", with_vllm))
+    said = {each.name: each.message for each in one.findings if "may use the same devices" in each.message}
+    assert list(said) == ["tgi", "l", "cpp"]
+    assert "serves a model with llama.cpp" in said["cpp"]
 
 
 def test_variables_come_from_maps_of_the_file(tmp_path: Path) -> None:
@@ -513,3 +516,44 @@ def test_a_shape_is_that_of_every_model_that_has_it(flags: str, model: str, othe
     said = next(finding.message for finding in one.findings if finding.name == "model")
     assert one.scenario["model"] == model
     assert ("give --model" in said) is others
+
+
+def test_compose_takes_the_variables_that_lie_beside_it(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text('# of the host\nORG=Qwen\nMODEL="${ORG}/Qwen3-8B" # quoted\nexport TP=2\n')
+    (tmp_path / "seqs.env").write_text("VLLM_USE_V1=0\n")
+    text = """
+        services:
+          a:
+            image: vllm/vllm-openai:v0.10.0
+            env_file: [./seqs.env]
+            command: --model ${MODEL} --tensor-parallel-size ${TP:-1} --max-num-seqs ${SEQS:-9} --port ${PORT}
+    """
+    (one,) = read(written(tmp_path, "compose.yaml", text))
+    assert (one.scenario["model"], one.scenario["parallelism"], one.max_sequences) == ("qwen3-8b", {"tp": 2}, 9)
+    assert one.scenario["engine"]["extends"] == "vllm-2024"
+    assert {str(tmp_path / ".env"), str(tmp_path / "seqs.env")} <= set(one.files)
+
+
+@pytest.mark.parametrize("share", ["gpu-fraction: '0.5'", "gpu-memory: '2000'", "run.ai/gpu-fraction: '0.25'"])
+def test_a_part_of_a_device_by_annotation_is_not_modelled(share: str, tmp_path: Path) -> None:
+    text = f"""
+        kind: Deployment
+        metadata: {{name: a}}
+        spec:
+          template:
+            metadata: {{annotations: {{{share}}}}}
+            spec: {{containers: [{{name: e, image: "vllm/vllm-openai:v0.10.0", args: [--model, qwen3-8b]}}]}}
+    """
+    (one,) = read(written(tmp_path, "d.yaml", text))
+    assert kinds(one)[share.partition(":")[0]] == "not_modelled"
+    (whole,) = read(written(tmp_path, "e.yaml", re.sub(r"'[\d.]+'", "'1'", text)))
+    assert share.partition(":")[0] not in kinds(whole)
+
+
+@pytest.mark.parametrize("value", ["auto", "-1"])
+def test_a_context_that_the_engine_shortens_need_not_fit(value: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "run.sh", f"vllm serve meta-llama/Llama-3.1-8B-Instruct --max-model-len {value}\n")
+    (one,) = read(path)
+    assert kinds(one)["--max-model-len"] == "assumed"
+    (result,) = llmperf.check(deployment=path, hardware="l4").results
+    assert (result.status, [verdict.limit.output for verdict in result.verdicts]) == ("passed", ["fits"])

@@ -224,3 +224,60 @@ def test_what_a_branch_sets_is_said(tmp_path: Path) -> None:
     assert kinds(first)["$A"] == "assumed"
     assert "$M" not in kinds(first)
     assert "$N" not in kinds(second)
+
+
+def test_every_call_of_a_function_is_its_body_with_its_arguments(tmp_path: Path) -> None:
+    text = """
+        function start {
+          local model=$1 tp="${2:-4}"
+          shift 2
+          if [ -n "$model" ]; then vllm serve $model --tensor-parallel-size "$tp" "$@"; fi
+        }
+        main() {
+          start Qwen/Qwen3-8B 2 --max-model-len 8192
+          start Qwen/Qwen3-4B
+        }
+        unused() { vllm serve qwen3-14b; }
+        again() { again; }
+        main "$@"
+        again
+    """
+    third, first, second = read(written(tmp_path, "run.sh", text))
+    assert first.scenario["model"] == {"extends": "qwen3-8b", "max_context": 8192}
+    assert first.scenario["parallelism"] == {"tp": 2}
+    assert (second.scenario["model"], second.scenario["parallelism"]) == ("qwen3-4b", {"tp": 4})
+    assert third.scenario["model"] == "qwen3-14b"  # it may be called from elsewhere
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "f() { " + 'a "$@";' * 2000 + " }\nf " + "x " * 5000 + "\n",
+        "".join(f"f{i}() {{ " + f"f{i + 1}; " * 30 + "}\n" for i in range(9)) + "f9() { vllm serve m; }\nf0\n",
+        "f() { f; f; }\n" * 50 + "f\n",
+    ],
+)
+def test_functions_that_grow_beyond_measure_take_no_time(text: str, tmp_path: Path) -> None:
+    before = time.process_time()
+    with contextlib.suppress(InputError):
+        read(written(tmp_path, "run.sh", text))
+    assert time.process_time() - before < 4.0
+
+
+def test_descriptions_that_a_script_hands_to_a_cluster_are_read(tmp_path: Path) -> None:
+    pod = (
+        'kind: Pod\nmetadata: {{name: {name}}}\nspec: {{containers: [{{name: e, image: "vllm/vllm-openai:v0.10.0", '
+        'args: [--model, Qwen/Qwen3-8B, --tensor-parallel-size, "${{TP}}", --max-num-seqs, "${{SEQS}}"]}}]}}\n'
+    )
+    text = f"export TP=2\nkubectl apply -n x -f - <<EOF\n{pod.format(name='a')}EOF\n"
+    text += f"cat <<EOF | kubectl create -f -\n{pod.format(name='b')}EOF\n"
+    text += f"cat > c.yaml <<EOF\n{pod.format(name='c')}EOF\nkubectl apply -f c.yaml\n"
+    text += "kubectl apply -f - <<EOF\na: [\nEOF\n"
+    found = read(written(tmp_path, "run.sh", text))
+    assert [one.name for one in found] == ["a", "b", "c"]
+    for one in found:
+        assert one.scenario["parallelism"] == {"tp": 2}
+        assert kinds(one)["--max-num-seqs"] == "not_understood"
+        assert "was not read" in next(each.message for each in one.findings if each.name == "document")
+    lines = [next(each.line for each in one.findings if each.name == "--model") for one in found[:2]]
+    assert lines == [5, 10]

@@ -109,6 +109,7 @@ def test_the_two_reports_of_tensorrt_llm_say_the_same() -> None:
             "hardware": "NVIDIA H100 80GB HBM3",
             "weights": "FP8",
             "kv_cache": "FP8",
+            "engine": "tensorrt-llm",
         }
     )
     assert full.layout == text.layout == {"tp": 4, "pp": 1}
@@ -151,7 +152,7 @@ def test_units_of_aiperf_decide() -> None:
         ({"concurrency": [16]}, ("closed", 16, None)),
         ({"perf_analyzer": {"stimulus": {"request_rate": 3}}}, ("open", None, 3)),
         ({"phases": {"profiling": {"rate": 4.0}}}, ("open", None, 4)),
-        ({}, ("burst", None, None)),
+        ({}, ("closed", 1, None)),  # by Little's law
     ],
 )
 def test_every_version_of_genai_perf_and_aiperf_keeps_the_load_elsewhere(
@@ -181,7 +182,9 @@ def test_the_forms_of_llama_bench_say_the_same() -> None:
     assert values(as_csv[1]) == values(table[1]) == {"decode_tokens_per_s": 180.0}
     assert table[2].workload == {"input": 2048, "output": 129, "shared_prefix": 0}
     assert values(table[3])["e2e_s"] == pytest.approx(640 / 850)
-    assert as_json[0].names == {"model": "Llama-2-7B", "hardware": "NVIDIA GeForce RTX 4090"}
+    names = {"model": "Llama-2-7B", "hardware": "NVIDIA GeForce RTX 4090", "engine": "llama.cpp-cuda"}
+    assert as_json[0].names == names
+    assert table[0].names["engine"] == "llama.cpp-cuda"
     assert as_json[1].formats["kv_cache"]["bits"] == 8.5
 
 
@@ -297,7 +300,7 @@ def test_zero_is_what_tools_write_when_they_measured_nothing(write: Write) -> No
 
 
 def test_a_static_batch_is_compared_with_its_estimate() -> None:
-    scenario = {"model": "llama-3.1-8b", **H100, "batch": 8, "input": 32, "output": 128}
+    scenario = {"model": "llama-3.1-8b", **H100, "engine": "vllm", "batch": 8, "input": 32, "output": 128}
     row = rows(one(RUNS / "vllm-latency.json", **scenario))["e2e_s"]
     expected = llmperf.estimate(**scenario)
     assert (row.bound, row.projection) == pytest.approx((expected.bound.e2e_s, expected.e2e_s))
@@ -309,7 +312,7 @@ def test_rows_of_llama_bench_are_prefill_and_decode_of_one_sequence() -> None:
     prompt, token = (rows(found) for found in compare(read(RUNS / "llama-bench.json")))
     weights = read(RUNS / "llama-bench.json")[0].formats["weights"]
     scenario = {"model": "llama-2-7b", "hardware": "rtx-4090", "weights": weights}
-    engine = {"engine": {"extends": "generic", "token_budget": 512}}
+    engine = {"engine": {"extends": "llama.cpp-cuda", "token_budget": 512}}
     prefill = llmperf.estimate(engine, **scenario, input=512, output=1)
     assert prompt["prompt_tokens_per_s"].projection == pytest.approx(512 / prefill.ttft_s)
     assert prompt["prompt_tokens_per_s"].bound == pytest.approx(512 / prefill.bound.ttft_s)
@@ -320,7 +323,7 @@ def test_rows_of_llama_bench_are_prefill_and_decode_of_one_sequence() -> None:
 
 def test_one_request_in_flight_is_a_static_batch_of_one() -> None:
     first = next(compare(read(RUNS / "sglang.jsonl"), None, H100))
-    expected = llmperf.estimate(model="llama-3.1-8b", **H100, input=1024, output=256)
+    expected = llmperf.estimate(model="llama-3.1-8b", engine="sglang", **H100, input=1024, output=256)
     found = rows(first)
     for metric in ("tpot_s", "e2e_s", "output_tokens_per_s", "total_tokens_per_s"):
         assert found[metric].projection == pytest.approx(getattr(expected, metric)), metric
@@ -552,6 +555,109 @@ def test_a_run_of_a_checkpoint_has_its_format(model_id: str, model: str, weights
     assert found.scenario is not None
     assert (found.scenario.model.name, found.scenario.weights.name) == (model, weights)
     assert any(says in note for note in found.notes)
+
+
+# --- what people note beside the results --------------------------------------------------------------------------
+
+BARE = {key: SERVE[key] for key in SERVE if not key.endswith("_ms")}
+
+
+@pytest.mark.parametrize(
+    "noted",
+    [
+        {"gpu": "H100-SXM", "tp": "2", "quantization": "fp8", "engine": "vllm"},  # --metadata gpu=... tp=2
+        {"metadata": {"gpu_type": "H100 SXM", "tensor_parallel_size": 2, "precision": "FP8", "framework": "vllm"}},
+        {"hyperparameters": {"tp_size": 2, "quantization": "fp8"}, "hardware": {"name": "h100-sxm"}, "engine": "vllm"},
+        {"hw": "4xH100-SXM", "config": {"tp": 2, "quant": "fp8", "serving-engine": "vllm"}},
+    ],
+)
+def test_hardware_layout_formats_and_engine_are_read_where_people_note_them(noted: Any, write: Write) -> None:
+    scenario = one(write({**SERVE, **noted})).scenario
+    assert scenario is not None
+    assert (scenario.hardware.name, scenario.parallelism.tp) == ("h100-sxm", 2)
+    assert (scenario.weights.name, scenario.engine.name) == ("fp8", "vllm")
+    mine = one(write({**SERVE, **noted}), tp=4, weights="bf16", hardware="h200-sxm", engine="sglang").scenario
+    assert mine is not None
+    assert (mine.hardware.name, mine.parallelism.tp) == ("h200-sxm", 4)
+    assert (mine.weights.name, mine.engine.name) == ("bf16", "sglang")
+
+
+def test_a_number_of_devices_without_a_layout_is_used(write: Write) -> None:
+    for noted in ({"gpu": "h100-sxm", "gpu_count": 4}, {"gpu": "4xH100-SXM"}):
+        scenario = one(write({**SERVE, "metadata": noted})).scenario
+        assert scenario is not None
+        assert scenario.parallelism.tp == 4
+
+
+def test_hyperparameters_say_the_batch_of_a_static_run(write: Write) -> None:
+    noted = {"model": "llama-3.1-8b", "batch_size": 8, "input_len": 32, "output_len": 128, "gpu": "h100-sxm"}
+    found = one(write({**json.loads((RUNS / "vllm-latency.json").read_text()), "hyperparameters": noted}))
+    expected = one(RUNS / "vllm-latency.json", model="llama-3.1-8b", **H100, batch=8, input=32, output=128)
+    assert found.rows == expected.rows
+
+
+def test_what_is_noted_and_not_known_is_said(write: Write) -> None:
+    found = one(write({**SERVE, "engine": "our-engine", "quantization": "auto"}), **H100)
+    assert any("'our-engine'" in note for note in found.notes)
+    with pytest.raises(InputError, match="'frob8', which the catalog does not know"):
+        one(write({**SERVE, "quantization": "frob8"}), **H100)
+    with pytest.raises(InputError, match="hardware"):
+        one(write({**SERVE, "gpu": "./h100-sxm.yaml"}))
+
+
+def test_what_is_released_in_fp8_blocks_is_so_where_a_run_says_fp8(write: Write) -> None:
+    for noted in ({}, {"quantization": "fp8"}):
+        path = write({**SERVE, "model_id": "deepseek-ai/DeepSeek-R1", **noted})
+        scenario = one(path, hardware="h200-sxm", tp=8).scenario
+        assert scenario is not None
+        assert scenario.weights.name == "fp8-block"
+
+
+def test_keys_without_milliseconds_are_seconds_and_none_of_them_is_dropped(write: Write) -> None:
+    times = {"median_ttft": 0.4, "median_tpot": 0.02, "p99_e2el": 5.1, "mean_ttft": 0.3, "mean_tpot_s": 0.015}
+    found = one(write({**BARE, **times, "mean_intvty": 66.0}), **H100)
+    assert {"median_ttft", "median_tpot", "p99_e2el", "mean_intvty"} <= dict(found.not_compared).keys()
+    assert values(found.run)["ttft_mean_s"] == 0.3
+    assert values(found.run)["tpot_s"] == 0.015
+    (note,) = (one for one in found.notes if "read in seconds" in one)
+    assert note.startswith("mean_ttft has")
+    in_milliseconds = one(write({**BARE, "mean_ttft_ms": 300.0, "mean_tpot_ms": 15.0}), **H100)
+    assert values(in_milliseconds.run) == pytest.approx(values(found.run))
+
+
+def test_without_the_input_configuration_littles_law_says_how_many_are_in_flight(write: Write) -> None:
+    stated = json.loads((RUNS / "aiperf.json").read_text())
+    bare = {
+        **{key: value for key, value in stated.items() if key != "input_config"},
+        "request_throughput": {"unit": "requests/sec", "avg": 0.8},
+        "request_latency": {"unit": "ms", "avg": 2500.0},
+        "request_count": {"unit": "requests", "avg": 10.0},
+    }
+    (run,) = read(write(bare))
+    assert (run.load.kind, run.load.concurrency) == ("closed", 2)
+    assert any("Little's law" in note for note in run.notes)
+    del bare["request_latency"]
+    with pytest.raises(InputError, match="give --batch"):
+        one(write(bare), model="llama-3.1-8b", **H100)
+
+
+@pytest.mark.parametrize(
+    ("backends", "date", "engine"),
+    [
+        ("CUDA", "2025-05-01T00:00:00Z", "llama.cpp-cuda"),
+        ("CUDA", "2024-03-01T00:00:00Z", "llama.cpp-cuda-2024"),
+        ("ROCm", "", "llama.cpp-cuda"),
+        ("MTL,BLAS", "2025-05-01T00:00:00Z", "llama.cpp-metal"),
+        ("Metal", "2024-03-01T00:00:00Z", "llama.cpp-metal-2024"),
+        ("Vulkan", "", "llama.cpp-vulkan"),
+        ("CPU", "", "llama.cpp-cpu"),
+        ("SYCL", "", "generic"),
+    ],
+)
+def test_llama_bench_names_its_engine(backends: str, date: str, engine: str, write: Write) -> None:
+    scenario = one(write({**ROW, "backends": backends, "test_time": date})).scenario
+    assert scenario is not None
+    assert scenario.engine.name == engine
 
 
 def test_a_run_that_is_too_long_for_the_model_is_listed_beside_the_others(write: Write) -> None:

@@ -747,9 +747,40 @@ def test_a_gguf_file_is_estimated_by_path_with_the_bits_of_its_tensors(tmp_path:
         llmperf.estimate(model=str(file), hardware="m2-ultra", input=16, output=8)
 
 
+def small(folder: Path, layers: int = 2) -> None:
+    """A configuration of a model of some million parameters."""
+    source = json.loads((ROOT / "tests" / "data" / "huggingface" / "Llama-3.1-8B.json").read_text())
+    sizes = {"hidden_size": 256, "intermediate_size": 512, "vocab_size": 1000, "head_dim": 8}
+    (folder / "config.json").write_text(json.dumps({**source, **sizes, "num_hidden_layers": layers}))
+
+
+@pytest.mark.parametrize(
+    ("files", "whole"),
+    [
+        ({"model.safetensors": ("BF16", (100, 100))}, False),
+        ({"model.safetensors": ("U8", (300, 1000))}, True),  # four bits and narrower are packed
+        ({"model.safetensors": ("U8", (100, 100))}, False),
+        ({"model-00001-of-00002.safetensors": ("BF16", (100, 100))}, True),  # a part that says that it is one
+    ],
+)
+def test_a_checkpoint_far_smaller_than_its_configuration_is_refused(
+    files: dict[str, tuple[str, tuple[int, ...]]], whole: bool, tmp_path: Path
+) -> None:
+    small(tmp_path)
+    for name, tensor in files.items():
+        write_safetensors(tmp_path / name, {"a": tensor})
+    if whole:
+        assert llmperf.estimate(model=str(tmp_path), hardware="h100-sxm").warnings
+        return
+    with pytest.raises(InputError) as caught:
+        llmperf.estimate(model=str(tmp_path), hardware="h100-sxm")
+    (problem,) = caught.value.problems
+    assert problem.file == str(tmp_path / "config.json")
+    assert "far less than" in problem.message
+
+
 def test_safetensors_beside_a_configuration_are_summed_up(tmp_path: Path) -> None:
-    source = ROOT / "tests" / "data" / "huggingface" / "Llama-3.1-8B.json"
-    (tmp_path / "config.json").write_text(source.read_text())
+    small(tmp_path)
     write_safetensors(tmp_path / "model.safetensors", {"a": ("BF16", (1000, 1000)), "b": ("F32", (10,))})
     result = llmperf.estimate(model=str(tmp_path), hardware="h100-sxm")
     assert any("0.002 GB in 2 tensors" in warning for warning in result.warnings)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, present
+from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, by_little, present
 
 AIPERF, GENAI_PERF = "aiperf", "genai-perf"
 KEYS = ("input_config", "request_throughput", "request_latency", "output_sequence_length")
@@ -32,6 +32,11 @@ _OTHERS = {
     "inter_chunk_latency": "a chunk holds as many tokens as the server sends at once",
     "time_to_second_token": "the second token alone is not predicted",
 }
+LITTLE = (
+    "the file does not say how requests came: by Little's law, rate times latency, so many were in flight; "
+    "--batch says otherwise"
+)
+"""Of exports whose input configuration was taken out."""
 
 
 def recognizes(data: Mapping[str, Any]) -> bool:
@@ -53,6 +58,7 @@ def run(fields: Fields) -> Run:
             fields.skip(key, _OTHERS.get(key, NO_PREDICTION))
     requests = _count(fields, "request_count")
     load = _load(fields, requests)
+    notes = (LITTLE,) if load.kind == "closed" and not any(_stimulus(fields)) else ()
     how = f"{load.rate:g} requests/s" if load.rate else f"{load.concurrency:g} in flight" if load.concurrency else ""
     return Run(
         AIPERF if "aiperf_version" in fields.data or "schema_version" in fields.data else GENAI_PERF,
@@ -62,6 +68,7 @@ def run(fields: Fields) -> Run:
         tuple(fields.measured),
         present(model=_model(fields), hardware=_gpu(fields)),
         not_compared=tuple(fields.not_compared),
+        notes=notes,
     )
 
 
@@ -125,7 +132,9 @@ def _load(fields: Fields, requests: float | None) -> OfferedLoad:
         return OfferedLoad("open", concurrency, rate, requests)
     if concurrency is not None:
         return OfferedLoad("closed", min(concurrency, requests) if requests else concurrency, None, requests)
-    return OfferedLoad("burst", requests, None, requests)
+    measured = {item.metric: item.value for item in fields.measured}
+    found = by_little(measured.get("requests_per_s"), measured.get("e2e_s"), requests)
+    return found or OfferedLoad("closed", None, None, requests)
 
 
 def _model(fields: Fields) -> str:

@@ -179,10 +179,13 @@ def resolved(
     """
     user, _ = written(reference, overrides, extra)
     base, said = _named(run, user, extra)
-    if run.layout and not {"parallelism", "devices"} & set(user):
-        base["parallelism"] = dict(run.layout)
+    if not {"parallelism", "devices"} & set(user):
+        if run.layout:
+            base["parallelism"] = dict(run.layout)
+        elif run.devices is not None:
+            base["devices"] = run.devices
     if run.engine and "engine" not in user:
-        base["engine"] = {"extends": "generic", **run.engine}
+        base["engine"] = {"extends": base.get("engine", "generic"), **run.engine}
     work = dict(run.workload)
     if run.load.concurrency and run.load.kind != "open":
         work["batch"] = max(1, round(run.load.concurrency))
@@ -202,7 +205,7 @@ def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[d
     checkpoint = None
     if run.names.get("model") and _known("model", run.names["model"], extra) is None:
         checkpoint = checkpoints.by_name(run.names["model"], extra)
-    for kind in ("model", "hardware", "weights", "kv_cache"):
+    for kind in ("model", "hardware", "weights", "kv_cache", "engine"):
         mine, name = user.get(kind), run.names.get(kind, "")
         named = isinstance(mine, str) or (isinstance(mine, Mapping) and bool({"extends", "name"} & set(mine)))
         found: Any = _known(kind, name, extra) or run.formats.get(kind)
@@ -212,11 +215,15 @@ def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[d
                 said.append(f"{kind}: {_called(found)}, by the name {shown(run.names['model'])}")
         if found is not None and not named:
             base[kind] = found
+        elif kind == "engine" and name and not named:
+            said.append(f"the run names {shown(name)} as engine, which the catalog does not know: generic is taken")
         elif name and not named:
             text = f"the run names {shown(name)}, which the catalog does not know"
             wrong.append(Problem(text, kind, suggestion=f"give --{kind.replace('_', '-')}"))
         elif isinstance(mine, str) and isinstance(found, str) and _known(kind, mine, extra) not in (None, found):
             said.append(f"the run names {name} as {kind}, the scenario {mine}")
+    if base.get("weights") == "fp8" and _released(base.get("model") or user.get("model"), extra) == "fp8-block":
+        del base["weights"]  # tools call what a model is released in fp8, too
     if wrong:
         raise InputError(wrong)
     return base, tuple(said)
@@ -226,15 +233,23 @@ def _called(found: Any) -> str:
     return str(found["name"] if isinstance(found, Mapping) else found)
 
 
-def _known(kind: str, name: str, extra: tuple[str, ...]) -> str | None:
-    """The catalog's name for what a file names; a file cannot choose a path."""
+def _released(model: Any, extra: tuple[str, ...]) -> Any:
+    """The format that a model of the catalog is released in; None where it is not known."""
+    known = isinstance(model, str) and _known("model", model, extra)
+    return catalog.load("model", known, extra).data.get("released") if known else None
+
+
+def _known(kind: str, name: str, extra: tuple[str, ...]) -> Any:
+    """The catalog's name for what a file names, or a format written out; a file cannot choose a path."""
     names = {**{key: key for key in catalog.files(kind, extra)}, **catalog.aliases(kind, extra)}
     short = _VENDORS.sub("", name) if kind == "hardware" else name.replace("\\", "/").rstrip("/").rpartition("/")[2]
     for said in (name.lower(), short.lower()):
         for spelled in (said, said.replace(" ", "-"), said.replace("_", "-")):
             if spelled in names:
                 return names[spelled]
-    return typed.hardware_named(name, extra) if kind == "hardware" and name else None
+    if kind == "weights" and name:
+        return checkpoints.format_named(name)
+    return typed.hardware_given(name, extra) if kind == "hardware" and name else None
 
 
 def _offloaded(run: Run, scenario: Scenario) -> list[str]:

@@ -13,15 +13,23 @@ from typing import Any
 
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.runs.run import Fields, Measured, OfferedLoad, Run, present
-from llmperf.importers.gguf import GGML_TYPES
+from llmperf.importers.gguf import GGML_BITS, cache_format
 
 NAME = "llama-bench"
 KEYS = ("model_type", "n_prompt", "n_gen", "avg_ts")
 
 _TEST = re.compile(r"(?:pp *(?P<pp>\d+))?\+?(?:tg *(?P<tg>\d+))?(?: *@ *d *(?P<d>\d+))?$")
 _QUANTIZED = re.compile(r"[-.](I?Q\d\w*|B?F(16|32)|MXFP4\w*)$", re.IGNORECASE)
-_BITS = {name.lower(): 8.0 * size / block for name, block, size in GGML_TYPES.values()}
 _PLAIN = ("f16", "bf16", "f32")
+_BACKENDS = {
+    "cuda": ("cuda", "rocm", "hip", "musa"),  # ggml-hip and ggml-musa compile the CUDA backend
+    "metal": ("metal", "mtl"),
+    "vulkan": ("vulkan",),
+    "cpu": ("cpu", "blas", "accelerate"),
+}
+"""Engines of the catalog, and the backends that llama-bench names, of which a GPU's goes before a processor's."""
+_NEW = "2024-07"
+"""The date up to which the catalog's engines of 2024 hold (workloads/engines/llama.cpp-cuda-2024.yaml)."""
 
 
 def recognizes(data: Mapping[str, Any]) -> bool:
@@ -131,12 +139,23 @@ def run(fields: Fields) -> Run:
             model=_model(fields),
             hardware=devices[0] if len(set(devices)) == 1 else "",
             weights=kind.rpartition(" ")[2] if kind.rpartition(" ")[2].lower() in _PLAIN else "",
+            engine=_engine(fields),
         ),
         _formats(fields, kind),
         engine={"token_budget": micro} if micro else {},
         gpu_layers=int(layers) if (layers := str(fields.get("n_gpu_layers"))).isdigit() else None,
         notes=_notes(fields, devices),
     )
+
+
+def _engine(fields: Fields) -> str:
+    """The engine of the catalog, by the backend that computed and the date of the test."""
+    backends = {name.strip().lower() for name in re.split(r"[,+]", fields.text("backends"))}
+    backend = next((engine for engine, names in _BACKENDS.items() if backends & set(names)), None)
+    if backend is None:
+        return ""
+    old = backend in ("cuda", "metal") and "" < fields.text("test_time") < _NEW
+    return f"llama.cpp-{backend}-2024" if old else f"llama.cpp-{backend}"
 
 
 def _model(fields: Fields) -> str:
@@ -160,15 +179,11 @@ def _formats(fields: Fields, kind: str) -> dict[str, dict[str, Any]]:
             "sources": {"all": "model_size over model_n_params of the row: the mean of all tensors"},
         }
     types = [fields.text(key).lower() or "f16" for key in ("type_k", "type_v")]
-    if any(name not in _BITS for name in types):
-        wrong = "type_k" if types[0] not in _BITS else "type_v"
-        fields.fault(wrong, f"{shown(fields.get(wrong))} is no ggml type", sorted(_BITS))
-    elif types not in (["f16", "f16"], ["bf16", "bf16"]):
-        out["kv_cache"] = {
-            "name": "-".join(dict.fromkeys(types)),
-            "bits": sum(_BITS[name] for name in types) / 2.0,
-            "sources": {"all": "ggml block sizes of type_k and type_v"},
-        }
+    if any(name not in GGML_BITS for name in types):
+        wrong = "type_k" if types[0] not in GGML_BITS else "type_v"
+        fields.fault(wrong, f"{shown(fields.get(wrong))} is no ggml type", sorted(GGML_BITS))
+    elif (cache := cache_format(types)) is not None:
+        out["kv_cache"] = cache
     return out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from llmperf.errors import InputError, Problem
 from llmperf.evidence import tables
-from llmperf.evidence.runs import aiperf, llama_bench, sglang, tensorrt, vllm
+from llmperf.evidence.runs import aiperf, llama_bench, metadata, sglang, tensorrt, vllm
 from llmperf.evidence.runs.run import Fields, Run
 from llmperf.files.documents import MAX_DEPTH, decoded, deeper_than, raw_bytes
 
@@ -75,7 +75,7 @@ def read(path: Path) -> tuple[Run, ...]:
             problems.append(_unknown(file, line, data))
             continue
         fields = Fields(data, file, line)
-        runs.append(known.run(fields))
+        runs.append(metadata.completed(known.run(fields), fields))
         problems += fields.problems
     if problems:
         raise InputError(problems)

@@ -59,11 +59,13 @@ class Run:
     workload : dict of str to int
         ``input``, ``output``, ``shared_prefix``: mean tokens, as far as the file says.
     names : dict of str to str
-        ``model``, ``hardware``, ``weights``, ``kv_cache`` as the file names them.
+        ``model``, ``hardware``, ``weights``, ``kv_cache``, ``engine`` as the file names them.
     formats : dict of str to mapping
         Formats that the file describes by their size, where the catalog has no such name.
     layout : dict of str to int
         Ways of parallelism that the file states.
+    devices : int or None
+        Number of devices, where the file states no layout.
     engine : dict of str to int
         Settings of the serving engine that the file states.
     gpu_layers : int or None
@@ -83,6 +85,7 @@ class Run:
     names: Mapping[str, str] = field(default_factory=dict)
     formats: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     layout: Mapping[str, int] = field(default_factory=dict)
+    devices: int | None = None
     engine: Mapping[str, int] = field(default_factory=dict)
     gpu_layers: int | None = None
     not_compared: tuple[tuple[str, str], ...] = ()
@@ -171,6 +174,24 @@ class Fields:
         """Note a measurement that is there, but has no prediction."""
         if self.get(path) is not None:
             self.not_compared.append((path, why))
+
+
+def by_little(rate: float | None, latency: float | None, requests: float | None) -> OfferedLoad | None:
+    """The load of a run that does not say it: by Little's law as many are in flight as came while one was served.
+
+    Parameters
+    ----------
+    rate : float or None
+        Completed requests. [1/s]
+    latency : float or None
+        Mean time of a request. [s]
+    requests : float or None
+        Requests of the run, which bound those in flight. [1]
+    """
+    if not rate or not latency:
+        return None
+    flying = max(round(rate * latency), 1)
+    return OfferedLoad("closed", float(min(flying, requests) if requests else flying), None, requests)
 
 
 def mean(total: float | None, count: float | None) -> int | None:

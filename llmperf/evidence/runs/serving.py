@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, mean
+from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, by_little, mean
 
-_STATISTIC = re.compile(r"(median|std|min|max|p\d+(\.\d+)?)_.+_ms$")
+_STATISTIC = re.compile(
+    r"(mean|median|std|p\d+(\.\d+)?)_.+|(min|max)_.*(ttft|tpot|itl|e2el?|latency|throughput|intvty)(_m?s)?"
+)
 
 RATES = {"request_throughput": "requests_per_s", "output_throughput": "output_tokens_per_s"}
 TIMES = {"mean_ttft_ms": "ttft_mean_s", "mean_tpot_ms": "tpot_s", "mean_itl_ms": "itl_s"}
+IN_SECONDS = "{} has no unit in its name: it is read in seconds"
 
 
 def measurements(fields: Fields, extra: dict[str, str]) -> None:
-    """Read what both tools measure, and `extra` keys of one of them (key -> metric)."""
+    """Read what both tools measure, and `extra` keys of one of them (key -> metric).
+
+    Pipelines that collect results write times in seconds, as ``mean_ttft`` or ``mean_ttft_s``.
+    """
+    taken = set()
     for key, metric in {**TIMES, **RATES, **extra}.items():
-        fields.measure(metric, key, 1e-3 if key.endswith("_ms") else 1.0)
-    taken = {*TIMES, *RATES, *extra}
-    for key in fields.data:
-        if key in taken:
+        plain = key.removesuffix("_ms")
+        name = next((one for one in (key, f"{plain}_s", plain) if fields.get(one) is not None), key)
+        fields.measure(metric, name, 1e-3 if name.endswith("_ms") else 1.0)
+        taken.add(name)
+    for key, value in fields.data.items():
+        if key in taken or isinstance(value, str | bool | Mapping | list):
             continue
-        if _STATISTIC.match(key):
-            fields.skip(key, ONLY_MEANS)
+        if _STATISTIC.fullmatch(key):
+            fields.skip(key, NO_PREDICTION if key.startswith("mean_") else ONLY_MEANS)
         elif key.endswith(("_ms", "_throughput", "_tokens_per_s", "_goodput", "_throughput_retokenized")):
             fields.skip(key, NO_PREDICTION)
 
@@ -46,7 +56,18 @@ def load(fields: Fields) -> OfferedLoad:
         return OfferedLoad("open", limit, rate, requests)
     if limit is not None and (requests is None or limit < requests):
         return OfferedLoad("closed", limit, None, requests)
+    if limit is None and "request_rate" not in fields.data and (found := _in_flight(fields, requests)):
+        return found
     return OfferedLoad("burst", requests, None, requests)
+
+
+def _in_flight(fields: Fields, requests: float | None) -> OfferedLoad | None:
+    """The load by Little's law, where the keys that say it were taken out; the latency is that of TTFT and TPOT."""
+    measured = {item.metric: item.value for item in fields.measured}
+    latency = measured.get("e2e_s")
+    if latency is None and {"ttft_mean_s", "tpot_s"} <= measured.keys():
+        latency = measured["ttft_mean_s"] + ((lengths(fields)["output"] or 1) - 1) * measured["tpot_s"]
+    return by_little(measured.get("requests_per_s"), latency, requests)
 
 
 def lengths(fields: Fields) -> dict[str, int | None]:
@@ -56,6 +77,13 @@ def lengths(fields: Fields) -> dict[str, int | None]:
         "input": mean(fields.some("total_input_tokens"), done),
         "output": mean(fields.some("total_output_tokens"), done),
     }
+
+
+def notes(fields: Fields, accepted: float | None) -> tuple[str, ...]:
+    """What a reader should know: drafted tokens, and times whose unit is taken."""
+    bare = [item.key for item in fields.measured if item.key.startswith("mean_") and item.key[-3:] != "_ms"]
+    said = IN_SECONDS.format(", ".join(key for key in bare if not key.endswith("_s")))
+    return (*drafted(accepted), *((said,) if any(not key.endswith("_s") for key in bare) else ()))
 
 
 def label(fields: Fields, load: OfferedLoad) -> str:

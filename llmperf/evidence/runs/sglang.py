@@ -35,11 +35,14 @@ def run(fields: Fields) -> Run:
         present(**serving.lengths(fields)),
         tuple(fields.measured),
         present(
-            model=server.text("model_path"), weights=server.text("quantization"), kv_cache=server.text("kv_cache_dtype")
+            model=server.text("model_path"),
+            weights=server.text("quantization"),
+            kv_cache=server.text("kv_cache_dtype"),
+            engine="sglang" if server.data else "",
         ),
         layout=_layout(server),
         not_compared=tuple(fields.not_compared),
-        notes=serving.drafted(fields.some("accept_length")),
+        notes=serving.notes(fields, fields.some("accept_length")),
     )
 
 

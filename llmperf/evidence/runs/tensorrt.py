@@ -111,6 +111,7 @@ def run(fields: Fields) -> Run:
             hardware=fields.text("machine.name"),
             weights=_format(fields, "engine.quantization") or _format(fields, "engine.dtype"),
             kv_cache=_format(fields, "engine.kv_cache_dtype"),
+            engine="tensorrt-llm",
         ),
         layout=present(
             tp=fields.whole("world_info.tp_size"),

@@ -38,7 +38,7 @@ def serve(fields: Fields) -> Run:
         tuple(fields.measured),
         present(model=fields.text("model_id")),
         not_compared=tuple(fields.not_compared),
-        notes=serving.drafted(fields.some("spec_decode_acceptance_length")),
+        notes=serving.notes(fields, fields.some("spec_decode_acceptance_length")),
     )
 
 
@@ -54,5 +54,6 @@ def latency(fields: Fields) -> Run:
         OfferedLoad("static"),
         {},
         tuple(fields.measured),
+        present(engine="vllm"),
         not_compared=tuple(fields.not_compared),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llmperf.checks.words import findings, printable
-from llmperf.interfaces.ci.paths import relative
+from llmperf.interfaces.ci.paths import placed, relative
 
 if TYPE_CHECKING:
     from llmperf.checks import Checks
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 def github(checks: Checks) -> str:
     """One ``::error`` a finding, ``::warning`` a flag that is not understood, ``::notice`` a skip; and the counts.
 
+    Of a deployment the error stands at the line of its file, which is what a change shows, and names that of the limit.
+
     References
     ----------
     .. [1] GitHub, "Workflow commands for GitHub Actions"; escapes as of actions/toolkit, ``core/src/command.ts``.
@@ -21,13 +23,18 @@ def github(checks: Checks) -> str:
     lines = []
     for finding in findings(checks):
         title = f"llmperf {finding.rule}" + (f": {finding.check}" if finding.check else "")
-        place = finding.place
-        lines.append(_command("error", finding.message, title, place.file, place.line, place.column))
+        place = finding.deployed
+        at = "" if place.file == finding.place.file else f" ({placed(finding.place)})"
+        lines.append(_command("error", f"{finding.message}{at}", title, place.file, place.line, place.column))
     for result in checks.results:
         place = result.check.place
         title = f"llmperf: {result.check.name}"
-        notes = [note for note in result.check.notes if not note.startswith("assumed")]
-        lines += [_command("warning", note, title, place.file, place.line, None) for note in notes]
+        said = [one for one in result.check.said if one.kind in ("not_understood", "not_modelled")]
+        lines += [
+            _command("warning", str(one), title, one.place.file, one.place.line or place.line, None)
+            for one in said
+            if one not in result.unclear
+        ]
         if result.status == "skipped":
             text = f"{result.check.name} is skipped: {result.reason}"
             lines.append(_command("notice", text, "llmperf skipped", place.file, place.line, None))

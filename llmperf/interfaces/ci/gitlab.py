@@ -27,6 +27,7 @@ def gitlab(checks: Checks) -> str:
     out = []
     for finding in findings(checks):
         path = relative(finding.place.file or "llmperf", "CI_PROJECT_DIR")
+        shown = relative(finding.deployed.file or "llmperf", "CI_PROJECT_DIR")
         key = json.dumps([finding.rule, path, finding.check, finding.subject])
         seen[key] += 1
         out.append(
@@ -35,7 +36,7 @@ def gitlab(checks: Checks) -> str:
                 "check_name": f"llmperf.{finding.rule}",
                 "fingerprint": hashlib.sha256(f"{key}{seen[key]}".encode("utf-8", "replace")).hexdigest(),
                 "severity": SEVERITIES.get(finding.rule, "minor"),
-                "location": {"path": printable(path), "lines": {"begin": finding.place.line or 1}},
+                "location": {"path": printable(shown), "lines": {"begin": finding.deployed.line or 1}},
             }
         )
     return json.dumps(out, indent=2) + "\n"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from llmperf.checks.evaluation import Result
-from llmperf.checks.words import changed, expected, findings, judged, margin, of
+from llmperf.checks.words import Finding, changed, expected, findings, judged, margin, of
+from llmperf.interfaces.ci.paths import ROOTS, placed, relative
 
 if TYPE_CHECKING:
     from llmperf.checks import Checks
@@ -26,7 +27,8 @@ def junit(checks: Checks) -> str:
     root = Element("testsuites", name="llmperf")
     suites: dict[str, list[Result]] = {}
     for result in checks.results:
-        suites.setdefault(result.check.place.file or "checks", []).append(result)
+        file = result.check.place.file
+        suites.setdefault(relative(file, *ROOTS) if file else "checks", []).append(result)
     for name, results in suites.items():
         count = {status: sum(one.status == status for one in results) for status in ("failed", "error", "skipped")}
         suite = _suite(root, name, len(results), count["failed"], count["error"], count["skipped"])
@@ -36,7 +38,7 @@ def junit(checks: Checks) -> str:
     if wrong:
         suite = _suite(root, "input", len(wrong), 0, len(wrong), 0)
         for fault in wrong:
-            case = _case(suite, f"{fault.place.file or 'input'}:{fault.place.line or 1}", "input")
+            case = _case(suite, placed(fault.place) or "input:1", "input")
             SubElement(case, "error", message=_legal(fault.message))
     indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{tostring(root, "unicode")}\n'
@@ -60,8 +62,9 @@ def _told(case: Element, result: Result) -> None:
         said = "; ".join(problem.message for problem in result.problems) or result.reason
         SubElement(case, "error", message=_legal(said))
     if result.status == "failed":
-        found = [_legal(finding.message) for finding in of(result)]
-        SubElement(case, "failure", message="; ".join(found)).text = "\n".join(found)
+        found = list(of(result))
+        failure = SubElement(case, "failure", message="; ".join(_legal(one.message) for one in found))
+        failure.text = "\n".join(_legal(line) for one in found for line in _lines(one))
     lines = [
         f"{one.limit.output}: {judged(one)}, expected {expected(one)} {margin(one)}".rstrip() for one in result.verdicts
     ]
@@ -70,6 +73,13 @@ def _told(case: Element, result: Result) -> None:
     lines += result.check.notes
     if lines:
         SubElement(case, "system-out").text = _legal("\n".join(lines))
+
+
+def _lines(finding: Finding) -> list[str]:
+    """A finding, and the lines that it goes back to."""
+    at = placed(finding.place)
+    related = [f"  {placed(one.place)}: {one.text}" for one in finding.related]
+    return [f"{at}: {finding.message}" if at else finding.message, *related]
 
 
 def _legal(text: str) -> str:

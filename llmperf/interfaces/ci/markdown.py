@@ -6,7 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from llmperf.checks.evaluation import Result
-from llmperf.checks.words import changed, expected, findings, judged, margin, printable
+from llmperf.checks.words import changed, expected, findings, judged, margin, printable, related
+from llmperf.interfaces.ci.paths import placed
 
 if TYPE_CHECKING:
     from llmperf.checks import Checks
@@ -32,7 +33,7 @@ def markdown(checks: Checks) -> str:
     if wrong:
         lines += ["### Wrong input", ""]
         for one in wrong[:MOST]:
-            place = f"{one.place.file}:{one.place.line or 1}: " if one.place.file else ""
+            place = f"{at}: " if (at := placed(one.place)) else ""
             lines.append(f"- {_text(place + one.message)}")
         lines.append("")
     lines += [f"- {_text(f'{one.check.name}: {note}')}" for one in checks.results for note in one.check.notes][:MOST]
@@ -54,7 +55,10 @@ def _rows(result: Result) -> list[str]:
         ]
         for one in ordered
     ]
-    notes = "; ".join(part for part in (result.reason, changed(result) if result.baseline else "") if part)
+    lines = related(result) if result.status == "failed" else ()
+    at = f"at {placed(lines[0].place)}: {lines[0].text}" if lines else ""
+    said = (result.reason, changed(result) if result.baseline else "", result.advice, at)
+    notes = "; ".join(part for part in said if part)
     if not rows:
         rows = [["", "", "", "", ""]]
     rows[0][-1] = _text(notes)

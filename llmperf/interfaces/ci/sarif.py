@@ -6,7 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from llmperf.checks.words import RULES, Finding, findings
+from llmperf.checks.limits import Place
+from llmperf.checks.words import RULES, Finding, findings, printable
 from llmperf.interfaces.ci.paths import relative
 from llmperf.version import __version__
 
@@ -17,7 +18,7 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 
 
 def sarif(checks: Checks) -> str:
-    """One result a finding, at its line and column.
+    """One result a finding, at its line and column; the lines of a deployment that it goes back to are related.
 
     References
     ----------
@@ -49,18 +50,27 @@ def _result(finding: Finding, rules: list[str]) -> dict[str, Any]:
         "level": "error",
         "message": {"text": finding.message},
     }
-    place = finding.place
-    if place.file is not None:
-        path = relative(place.file, "GITHUB_WORKSPACE")
-        where: dict[str, Any] = {"artifactLocation": {"uri": quote(_encoded(path))}}
-        if not path.startswith("/"):
-            where["artifactLocation"]["uriBaseId"] = "%SRCROOT%"
-        if place.line is not None:
-            where["region"] = {"startLine": place.line}
-            if place.column is not None:
-                where["region"]["startColumn"] = place.column
-        out["locations"] = [{"physicalLocation": where}]
+    if finding.place.file is not None:
+        out["locations"] = [_location(finding.place.file, finding.place)]
+    if finding.related:
+        out["relatedLocations"] = [
+            {"id": index, **_location(one.place.file, one.place), "message": {"text": printable(one.text)}}
+            for index, one in enumerate(finding.related, 1)
+            if one.place.file is not None
+        ]
     return out
+
+
+def _location(file: str, place: Place) -> dict[str, Any]:
+    path = relative(file, "GITHUB_WORKSPACE")
+    where: dict[str, Any] = {"artifactLocation": {"uri": quote(_encoded(path))}}
+    if not path.startswith("/"):
+        where["artifactLocation"]["uriBaseId"] = "%SRCROOT%"
+    if place.line is not None:
+        where["region"] = {"startLine": place.line}
+        if place.column is not None:
+            where["region"]["startColumn"] = place.column
+    return {"physicalLocation": where}
 
 
 def _encoded(path: str) -> bytes:

@@ -43,6 +43,10 @@ def check(
     hardware: Annotated[
         str | None, typer.Option("--hardware", help="Hardware of deployments whose files do not say it.")
     ] = None,
+    model: Annotated[str | None, typer.Option("--model", help="Model of deployments whose files name none.")] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Fail where a deployment file says what is not understood.")
+    ] = False,
     catalog: Annotated[list[str] | None, CATALOG] = None,
     as_json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -60,6 +64,8 @@ def check(
         paths,
         deployment=deployment or (),
         hardware=hardware,
+        model=model,
+        strict=strict,
         tags=tag or (),
         changed_since=changed_since,
         update=update,

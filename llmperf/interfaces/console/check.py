@@ -6,7 +6,7 @@ from io import StringIO
 
 from llmperf.checks import Checks
 from llmperf.checks.evaluation import Result
-from llmperf.checks.words import changed, expected, judged, margin, printable
+from llmperf.checks.words import changed, expected, judged, margin, printable, related
 from llmperf.interfaces.console.style import WIDTH, Console, console, table, text
 from llmperf.interfaces.console.tables import Table, coloured
 
@@ -40,9 +40,13 @@ def _print(out: Console, checks: Checks) -> None:
         out.print(made)
         out.print()
     for result in shown:
-        said = "; ".join(part for part in (result.reason, changed(result)) if part and part != "as locked")
+        parts = (result.reason, changed(result), result.advice)
+        said = "; ".join(part for part in parts if part and part != "as locked")
         if said:
             out.print(f"{_safe(result.check.name)}: {_safe(said)}")
+        if result.status == "failed":
+            for line in related(result)[:1]:
+                out.print(f"  {_safe(str(line.place.file))}:{line.place.line}: {_safe(line.text)}")
         for note in result.check.notes:
             out.print(f"  note: {_safe(note)}")
     if len(shown) < len(checks.results):
