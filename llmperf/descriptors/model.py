@@ -139,6 +139,16 @@ class Vision:
 
 
 @dataclass(frozen=True, slots=True)
+class Tower:
+    """An encoder of other media that comes with a language model: it takes memory, and a prompt of text skips it."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    kind: Literal["vision", "audio"]
+    parameters: Whole
+    """Its weights, with the projection to the width of the language model. [1]"""
+
+
+@dataclass(frozen=True, slots=True)
 class Bias:
     """Which linear layers carry a bias; `key` tells whether keys do where queries and values do."""
 
@@ -196,6 +206,8 @@ class Model:
     bias: Bias = field(default_factory=Bias)
     prediction_layers: WholeOrZero = 0
     """Multi-token-prediction layers that come with the model; counted apart and not run."""
+    towers: list[Tower] = field(default_factory=list)
+    """Encoders of images and sound that are loaded beside it; counted apart."""
     dtype: Literal["bf16", "fp16", "fp32"] = "bf16"
     released: Text | None = None
     """Weight format of the makers' own checkpoint, where it is not of 16 bits: what the weights are if none are named.

@@ -23,6 +23,11 @@ def prediction_parameters(model: Model) -> int:
     return int(model.prediction_layers * (2 * model.hidden**2 + attention(model) + network + norms))
 
 
+def tower_parameters(model: Model) -> int:
+    """Parameters of the encoders of other media that are loaded beside a language model."""
+    return int(sum([tower.parameters for tower in model.towers]))
+
+
 def _count(model: Model, experts: float, input_embedding: bool) -> float:
     if model.vision:
         return vision(model)

@@ -121,13 +121,15 @@ def parse_json(content: bytes, file: str) -> Document:
     Raises
     ------
     InputError
-        On a syntax error, NaN or Infinity (which JSON does not know), a duplicate key, more than `MAX_DEPTH` levels
-        or `MAX_NODES` values.
+        On a syntax error, NaN or Infinity (which JSON does not know, but Python writes: a configuration of
+        transformers may hold them), a duplicate key, more than `MAX_DEPTH` levels or `MAX_NODES` values.
     """
     nodes = 0
+    constants: list[str] = []
 
-    def refuse(constant: str) -> float:
-        raise InputError(Problem(f"{constant} is not a JSON number", file=file))
+    def constant(text: str) -> float:
+        constants.append(text)
+        return float(text)
 
     def mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         nonlocal nodes
@@ -143,11 +145,18 @@ def parse_json(content: bytes, file: str) -> Document:
 
     def parsed() -> Any:
         try:
-            return json.loads(decoded(content, file), parse_constant=refuse, object_pairs_hook=mapping)
+            return json.loads(decoded(content, file), parse_constant=constant, object_pairs_hook=mapping)
         except json.JSONDecodeError as error:
             raise InputError(Problem(f"is not JSON: {error.msg}", file=file, line=error.lineno)) from None
 
-    return Document(bounded(parsed, file), file)
+    data = bounded(parsed, file)
+    if constants and not (isinstance(data, Mapping) and any(key in data for key in _OF_TRANSFORMERS)):
+        raise InputError(Problem(f"{constants[0]} is not a JSON number", file=file))
+    return Document(data, file)
+
+
+_OF_TRANSFORMERS = ("architectures", "model_type")
+"""Keys of a configuration that transformers wrote."""
 
 
 def bounded(parsed: Callable[[], Any], file: str) -> Any:

@@ -317,9 +317,13 @@ def _exists(path: Path) -> bool:
 
 
 def _locate(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Path:
-    if not is_path(reference):
-        return find(kind, reference, extra, path)
     file = Path(reference)
+    if not is_path(reference):
+        try:
+            return find(kind, reference, extra, path)
+        except InputError:
+            if kind != "model" or not _exists(file / "config.json"):
+                raise
     if _exists(file):
         config = file / "config.json"
         if kind == "model" and file.is_dir() and config.is_file():

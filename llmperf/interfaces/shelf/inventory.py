@@ -209,14 +209,16 @@ def entry(name: str, kind: str | None, extra: tuple[str, ...] = ()) -> dict[str,
 
 
 def _has(kind: str, name: str, extra: tuple[str, ...]) -> bool:
-    if store.is_path(name):
-        try:
-            catalog.load(kind, name, extra)
-        except InputError:
-            return False
-        return kind in ("model", "hardware")
     key = name.strip().lower()
-    return key in catalog.files(kind, extra) or key in catalog.aliases(kind, extra)
+    if not store.is_path(name) and (key in catalog.files(kind, extra) or key in catalog.aliases(kind, extra)):
+        return True
+    if kind not in ("model", "hardware"):
+        return False
+    try:  # a file, or a folder with the configuration of a model
+        data = catalog.load(kind, name, extra).data if store.is_path(name) or kind == "model" else {}
+    except InputError:
+        return False
+    return bool(data) and (kind == "model" or not ({"architectures", "model_type"} & data.keys()))
 
 
 def _said(claim: Any) -> dict[str, Any]:
