@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from llmperf.descriptors.groups import Group
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
 from llmperf.operators.cache import Cache, cache_of
@@ -88,6 +89,14 @@ class Build:
     def once(self, where: str) -> Layers:
         """An operator of the first or the last stage."""
         return Layers(1.0, self.stages.once(where))
+
+    def grouped(self, group: Group) -> Build:
+        """The same table, filled for layers whose attention has another shape."""
+        attention, tp = group.model.attention, self.shards.tp
+        assert attention is not None
+        heads, kv_heads = ceil_div(attention.heads, tp), ceil_div(attention.kv_heads, tp)
+        own = replace(self.shards, heads=heads, kv_heads=kv_heads)
+        return replace(self, model=group.model, shards=own)
 
     def add(self, kind: str, row: Row) -> None:
         """Append a row."""
