@@ -74,7 +74,7 @@ class Mla:
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
     kv_lora_rank: Whole
     qk_nope_head_dim: Whole
-    qk_rope_head_dim: Whole
+    qk_rope_head_dim: WholeOrZero
     v_head_dim: Whole
     q_lora_rank: WholeOrZero = 0
 
