@@ -145,6 +145,11 @@ class Moe:
     idle_experts: WholeOrZero = 0
     """Choices of the router that hand a token through without work (LongCat); spread evenly over all choices."""
 
+    @property
+    def working(self) -> float:
+        """Routed experts that a token uses in each layer, the mean over tokens where some choices are idle. [1]"""
+        return self.top_k * self.experts / (self.experts + self.idle_experts) if self.idle_experts else self.top_k
+
 
 @dataclass(frozen=True, slots=True)
 class Ssm:
@@ -175,6 +180,8 @@ class Ssm:
     """Heads, where they are not the expanded width over `head_dim`."""
     gate_rank: WholeOrZero = 0
     """Rank of the output gate's projection (``kda``); 0: it is a full matrix."""
+    full_decay: Switch = False
+    """The decay's projection is a full matrix as well (Ling 3), not one of the rank `head_dim`."""
     state_dtype: Literal["bf16", "fp32"] | None = None
     """What the recurrent state is kept in; None: what hidden states are."""
 
@@ -217,6 +224,11 @@ class Streams:
     """Rank of the projection that makes the mixture (Qwen4); 0: one number a stream, and a matrix of all pairs."""
     mixes: Switch = True
     """Streams are mixed among each other (a number for each pair of them) as well as read and written."""
+
+    @property
+    def numbers(self) -> float:
+        """Numbers that say what a sublayer reads of the streams, writes to them, and mixes among them. [1]"""
+        return 2 * self.count + (self.count * self.count if self.mixes else 0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Switch, Text, Whole, WholeOrZero
@@ -145,6 +145,92 @@ class Model:
     def generates(self) -> bool:
         """Whether the model generates tokens one after the other."""
         return self.vision is None and (self.attention is None or self.attention.causal)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Attention layers of one shape.
+
+    Attributes
+    ----------
+    model : Model
+        The model as if all its attention layers were of this shape.
+    layers, windowed : float
+        Layers of the group, and those of them with a window. [1]
+    prefix : str
+        What names its operators beside those of other groups.
+    keeps : bool
+        Whether its layers have keys and values of their own.
+    """
+
+    model: Model
+    layers: float
+    windowed: float
+    prefix: str = ""
+    keeps: bool = True
+
+
+def groups(model: Model) -> tuple[Group, ...]:
+    """The attention layers of a model, group by group; those without a window come first."""
+    attention = model.attention
+    if attention is None:
+        return ()
+    windowed = attention.windowed_layers
+    if attention.windowed is None and not (attention.reusing_layers or attention.reusing_windowed):
+        return (Group(model, model.attention_layers, windowed),)
+    wide = _all(model, replace(attention, windowed=None, window=None, windowed_layers=0))
+    narrow = _all(model, _narrow(attention))
+    full = model.attention_layers - windowed
+    found = (
+        Group(wide, full - attention.reusing_layers, 0),
+        Group(narrow, windowed - attention.reusing_windowed, windowed - attention.reusing_windowed, "windowed_"),
+        Group(wide, attention.reusing_layers, 0, "reusing_", keeps=False),
+        Group(narrow, attention.reusing_windowed, attention.reusing_windowed, "windowed_reusing_", keeps=False),
+    )
+    return tuple(group for group in found if group.layers)
+
+
+def _narrow(attention: Attention) -> Attention:
+    """Attention of the layers with a window."""
+    own = attention.windowed
+    if own is None:
+        return attention
+    return replace(
+        attention,
+        heads=own.heads,
+        kv_heads=own.kv_heads,
+        head_dim=own.head_dim,
+        v_head_dim=own.v_head_dim,
+        sinks=own.sinks,
+        windowed=None,
+        shared_kv=False,
+    )
+
+
+def _all(model: Model, attention: Attention) -> Model:
+    return replace(model, attention=replace(attention, reusing_layers=0, reusing_windowed=0))
+
+
+def picking_layers(model: Model) -> float:
+    """Attention layers that read only what an indexer picked. [1]"""
+    if model.indexer is None or model.attention is None:
+        return 0
+    if model.compression:
+        return sum([part.layers for part in model.compression if part.picked])
+    return model.attention_layers - model.attention.windowed_layers - model.indexer.dense_layers
+
+
+def scoring_layers(model: Model) -> float:
+    """Layers whose indexer scores; the other picking layers reuse what it picked. [1]"""
+    if model.indexer is None:
+        return 0
+    return picking_layers(model) if model.indexer.layers is None else model.indexer.layers
+
+
+def index_input(model: Model) -> float:
+    """Width that queries of an indexer are projected from: that of compressed queries, or the hidden state's. [1]"""
+    low = model.mla.q_lora_rank if model.mla else model.attention.query_rank if model.attention else 0
+    return low or model.hidden
 
 
 def contradictions(model: Model) -> list[tuple[str, str]]:

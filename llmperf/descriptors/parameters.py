@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from llmperf.descriptors.groups import groups
 from llmperf.descriptors.layers import Ssm
-from llmperf.descriptors.model import Model
+from llmperf.descriptors.model import Model, groups, index_input, scoring_layers
 
 
 def parameters(model: Model) -> int:
@@ -14,13 +13,7 @@ def parameters(model: Model) -> int:
 
 def active_parameters(model: Model, input_embedding: bool = True) -> int:
     """Parameters that one token uses: `top_k` experts a layer, with or without the input embedding."""
-    return int(_count(model, working_experts(model), input_embedding, lookups=input_embedding))
-
-
-def working_experts(model: Model) -> float:
-    """Routed experts that a token uses in each layer, the mean over tokens where some choices are idle. [1]"""
-    moe = model.moe
-    return moe.top_k * moe.experts / (moe.experts + moe.idle_experts) if moe else 0
+    return int(_count(model, model.moe.working if model.moe else 0, input_embedding, lookups=input_embedding))
 
 
 def prediction_parameters(model: Model) -> int:
@@ -70,22 +63,6 @@ def attentions(model: Model) -> float:
     return found + scoring_layers(model) * indexer(model) + entries
 
 
-def picking_layers(model: Model) -> float:
-    """Attention layers that read only what an indexer picked. [1]"""
-    if model.indexer is None or model.attention is None:
-        return 0
-    if model.compression:
-        return sum([part.layers for part in model.compression if part.picked])
-    return model.attention_layers - model.attention.windowed_layers - model.indexer.dense_layers
-
-
-def scoring_layers(model: Model) -> float:
-    """Layers whose indexer scores; the other picking layers reuse what it picked. [1]"""
-    if model.indexer is None:
-        return 0
-    return picking_layers(model) if model.indexer.layers is None else model.indexer.layers
-
-
 def attention(model: Model, keeps: bool = True) -> float:
     """Parameters of one attention layer, norms on queries and keys included; `keeps`: it has keys and values."""
     part, hidden = model.attention, model.hidden
@@ -133,12 +110,6 @@ def indexer(model: Model) -> float:
     return query + keys + (model.hidden * part.heads if part.head_weights else 0)
 
 
-def index_input(model: Model) -> float:
-    """Width that queries of an indexer are projected from: that of compressed queries, or the hidden state's. [1]"""
-    low = model.mla.q_lora_rank if model.mla else model.attention.query_rank if model.attention else 0
-    return low or model.hidden
-
-
 def compression(model: Model, ratio: float, series: float) -> float:
     """Parameters that make the compressed entries of one layer: keys, gates, position biases, a norm.
 
@@ -184,14 +155,9 @@ def streams(model: Model) -> float:
         last = width + 2 * width * part.rank
         return 2 * model.layers * (last + width * part.count) + last
     # as transformers `DeepseekV4HyperConnection` and `DeepseekV4HyperHead`; Hy4's mixes no streams
-    numbers = mixture(part.count, part.mixes)
+    numbers = part.numbers
     sublayer = numbers * width + numbers + (3 if part.mixes else 2)
     return 2 * model.layers * sublayer + part.count * width + part.count + 1
-
-
-def mixture(count: float, mixes: bool) -> float:
-    """Numbers that say what a sublayer reads of `count` streams, writes to them, and mixes among them. [1]"""
-    return 2 * count + (count * count if mixes else 0)
 
 
 def per_layer(model: Model, lookups: bool = True) -> float:
@@ -249,7 +215,7 @@ def _gated_delta(hidden: float, part: Ssm) -> float:
 def _kda(hidden: float, part: Ssm) -> float:
     """As transformers `KimiLinearDeltaAttention`: queries, keys, values; decay of low rank, step size, gate; norm."""
     inner = part.value_heads * part.head_dim
-    low = hidden * part.head_dim + part.head_dim * inner
+    low = hidden * inner if part.full_decay else hidden * part.head_dim + part.head_dim * inner
     gate = hidden * part.gate_rank + part.gate_rank * inner if part.gate_rank else hidden * inner
     small = 3 * inner * part.conv + inner + part.value_heads + part.head_dim
     return 3 * hidden * inner + low + hidden * part.value_heads + gate + small + inner * hidden

@@ -236,5 +236,8 @@ def kimi_linear(read: Reader) -> Shape:
     found["attention"]["rotary"] = False
     model.update(found)
     model["ssm"] = kda(mixing, heads, width, conv, full)
+    if read.architecture.startswith("Bailing"):  # full matrices for gate and decay, and a gate of each attention head
+        model["ssm"].update(gate_rank=0, full_decay=True)
+        model["attention"].update(head_gate=True, rotary=True)
     read.ignore("attn_res_block_size", "num_nextn_predict_layers", "rope_scaling", "linear_attn_config")
     return {**model, **networks(read, layers, True, False, ungated=False), **predictions(read)}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from llmperf.descriptors.groups import Group, groups
 from llmperf.descriptors.kv_cache import PLAIN
 from llmperf.descriptors.layers import Attention, Mla
-from llmperf.descriptors.parameters import scoring_layers
+from llmperf.descriptors.model import Group, groups, scoring_layers
 from llmperf.numeric import Real, anywhere, choose, least, most
-from llmperf.operators import compressed, index
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.cache import Cache, Read
-from llmperf.operators.kernels import SOFTMAX_FLOPS, blocks_of_queries, selector
+from llmperf.operators.formats import SOFTMAX_FLOPS, selector
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
@@ -21,6 +19,8 @@ def add(build: Build) -> None:
         part = build if group.model is build.model else build.grouped(group)
         _group(part, group)
     if build.model.compression:
+        from llmperf.operators import compressed
+
         compressed.add(build)
 
 
@@ -36,6 +36,8 @@ def _group(build: Build, group: Group) -> None:
     if attention.head_gate:
         _head_gate(build, layers, attention, group.prefix)
     if model.indexer and not model.compression and group.windowed < group.layers:
+        from llmperf.operators import index
+
         index.add(build, build.spread(scoring_layers(model)), model.indexer)
     _output(build, layers, attention, group.prefix)
     if group.windowed < group.layers:
@@ -246,7 +248,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         activation_bytes=tokens * heads * (key + value) * formats.hidden
         + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
-        blocks=blocks_of_queries(build, heads),
+        blocks=build.blocks_of_queries(heads),
         keys=least(step.length, window.size + step.query) if window else step.length,
         query=step.query,
         before=step.before,
@@ -431,7 +433,7 @@ def cross(build: Build, attention: Attention) -> None:
                 activation_bytes=2.0 * build.prompt_tokens * query * formats.hidden
                 + encoded * 2.0 * keys * formats.hidden,
                 scheme=selector(formats.attention, attention.head_dim),
-                blocks=blocks_of_queries(build, shards.heads),
+                blocks=build.blocks_of_queries(shards.heads),
                 keys=step.encoded,
                 query=step.query,
             ),

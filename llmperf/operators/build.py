@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llmperf.descriptors.groups import Group
-from llmperf.descriptors.model import Model
+from llmperf.descriptors.model import Group, Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, least, most
 from llmperf.operators.cache import Cache, cache_of
 from llmperf.operators.formats import Formats
@@ -215,6 +214,10 @@ class Build:
                     m=tokens,
                 ),
             )
+
+    def blocks_of_queries(self, heads: Real) -> Real:
+        """(Prompt, head, block of 128 queries) triples of the prompts on one device. [1]"""
+        return self.step.prompts * heads * ceil_div(self.step.query / self.shards.cp, 128.0)
 
     def inside(self, ranks: Real, stride: Real = 1.0) -> Real:
         """How many of `ranks` devices, `stride` apart, a scale-up domain holds. [1]"""

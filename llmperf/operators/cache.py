@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
-from llmperf.descriptors.model import Model
-from llmperf.descriptors.parameters import scoring_layers
+from llmperf.descriptors.model import Model, scoring_layers
 from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from llmperf.descriptors.layers import Compression
-from llmperf.descriptors.parameters import scoring_layers
+from llmperf.descriptors.model import scoring_layers
 from llmperf.numeric import Real
 from llmperf.operators import index
 from llmperf.operators.build import Build, Layers
-from llmperf.operators.kernels import SOFTMAX_FLOPS, blocks_of_queries, selector
+from llmperf.operators.formats import SOFTMAX_FLOPS, selector
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
@@ -58,7 +58,7 @@ def _scores(build: Build, layers: Layers, part: Compression, name: str, window: 
         shape = {
             "kv_write": build.prompt_tokens / part.ratio * cached,
             "activation_bytes": (2.0 * build.prompt_tokens * shards.heads * width + read) * formats.hidden,
-            "blocks": blocks_of_queries(build, shards.heads),
+            "blocks": build.blocks_of_queries(shards.heads),
             "keys": step.length / part.ratio,
             "query": step.query,
         }

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from llmperf.descriptors.achieved import variant
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.numeric import Real, anywhere, everywhere
 from llmperf.operators.matrix import DTYPE_BYTES, Matrix, kept_matrix, matrix
 from llmperf.records import dataclass
+
+SOFTMAX_FLOPS = 5.0
+"""Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +93,9 @@ def formats(
         f"{attention}-fp8" if everywhere(kv_cache.bits <= 8) else attention,
         scored,
     )
+
+
+def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
+    """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
+    kind = "" if group is None else variant(float(np.max(group)))
+    return f"{scheme}{kind}/d{int(np.max(head_dim))}"

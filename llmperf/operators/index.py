@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from llmperf.descriptors.layers import Indexer
-from llmperf.descriptors.parameters import index_input
+from llmperf.descriptors.model import index_input
 from llmperf.numeric import Real
 from llmperf.operators.build import Build, Layers
-from llmperf.operators.kernels import blocks_of_queries, selector
+from llmperf.operators.formats import selector
 from llmperf.operators.table import Row
 
 
@@ -27,7 +27,7 @@ def add(build: Build, layers: Layers, indexer: Indexer) -> None:
         pairs = step.prompts * step.pairs(None) / build.shards.cp / indexer.pool
         read = step.prompts * step.keys(None) * key / indexer.pool
         moved = build.prompt_tokens * width * formats.hidden + read
-        blocks = blocks_of_queries(build, indexer.heads)
+        blocks = build.blocks_of_queries(indexer.heads)
         shape = {"blocks": blocks, "keys": step.length, "query": step.query}
         build.add("attention.prefill", _row(build, layers, indexer, 2.0 * pairs * width, moved, **shape))
     if build.decodes:

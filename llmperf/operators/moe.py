@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from llmperf.descriptors.layers import Moe
-from llmperf.descriptors.parameters import working_experts
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.routing import Load, experts_hit, hottest
@@ -34,7 +33,7 @@ def add(build: Build, layers: Layers) -> None:
     if moe.latent:
         build.gemm("latent_down", layers, tokens, moe.latent, model.hidden)
         build.gemm("latent_up", layers, tokens, model.hidden, moe.latent)
-    group, top_k = build.step.group, working_experts(model)
+    group, top_k = build.step.group, moe.working
     assignments = group * top_k / shards.ep
     hit = shards.experts * experts_hit(moe.experts, top_k, group, build.step.diversity) / moe.experts
     # what the most loaded rank has more is part of the projection only: a bound must not assume bad luck
@@ -65,7 +64,7 @@ def _experts(build: Build, layers: Layers, moe: Moe, load: Load) -> None:
     matrices, matrix = model.mlp_matrices - 1, formats.matrix
     width, outer = shards.expert_ffn, moe.latent or model.hidden
     # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
-    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * working_experts(model))
+    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.working)
     elsewhere = most(present - load.most_rows, 0.0)
     moved = formats.hidden + formats.input  # quantized where the format does so
     up = outer * moved + matrices * width * formats.hidden
@@ -119,7 +118,7 @@ def _exchange(build: Build, layers: Layers, moe: Moe) -> None:
     each domain of ranks, from where it is forwarded (DeepSeek-V3, arXiv:2412.19437, sec. 3.2.2).
     """
     shards, hidden, formats = build.shards, moe.latent or build.model.hidden, build.formats
-    top_k = working_experts(build.model)
+    top_k = moe.working
     if not anywhere(shards.dp * shards.cp > 1):
         return
     layers = only(layers, shards.dp * shards.cp > 1)

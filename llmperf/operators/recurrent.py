@@ -54,7 +54,7 @@ def widths(build: Build, ssm: Ssm) -> Widths:
         return Widths(inner, 4.0 * inner, 0.0, inner * ssm.head_dim, inner)
     if ssm.kind == "kda":
         # queries, keys, values and step sizes; the decay and the gate have products of their own where of low rank
-        inputs = 3.0 * inner + heads + (0.0 if ssm.gate_rank else inner)
+        inputs = 3.0 * inner + heads + (0.0 if ssm.gate_rank else inner) + (inner if ssm.full_decay else 0.0)
         small = inner + heads + ssm.head_dim
         return Widths(inner, inputs, 3.0 * inner, inner * ssm.head_dim, small)
     if ssm.kind == "gated_delta":
@@ -112,9 +112,12 @@ def add(build: Build, layers: Layers) -> None:
 
 def _low_rank(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> None:
     """The decay of each channel, and a gate of low rank, as two products each (arXiv:2510.26692, sec. 3.1)."""
-    rank = ssm.head_dim + ssm.gate_rank
+    rank = (0.0 if ssm.full_decay else ssm.head_dim) + ssm.gate_rank
+    if not rank:
+        return
     build.gemm("ssm_low", layers, build.tokens, rank, build.model.hidden)
-    build.gemm("ssm_decay", layers, build.tokens, width.inner, ssm.head_dim)
+    if not ssm.full_decay:
+        build.gemm("ssm_decay", layers, build.tokens, width.inner, ssm.head_dim)
     if ssm.gate_rank:
         build.gemm("ssm_gate", layers, build.tokens, width.inner, ssm.gate_rank)
 

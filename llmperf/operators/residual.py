@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from llmperf.descriptors.layers import PerLayer, Streams
-from llmperf.descriptors.parameters import mixture
 from llmperf.operators.build import Build
+
+
+def add(build: Build) -> None:
+    """Operators of the streams and of the per-layer embeddings that a model has."""
+    if build.model.streams:
+        mix(build, build.model.streams)
+    if build.model.per_layer:
+        add_per_layer(build, build.model.per_layer)
 
 
 def mix(build: Build, part: Streams) -> None:
@@ -26,7 +33,7 @@ def mix(build: Build, part: Streams) -> None:
             moved = 2.0 * tokens * width * formats.hidden
             build.elementwise(f"{name}_norm", where, moved, 4.0 * tokens * width, width * formats.kept)
     else:
-        numbers = mixture(part.count, part.mixes)
+        numbers = part.numbers
         scales = numbers + (3.0 if part.mixes else 2.0)
         build.gemm("stream_mixture", layers, tokens, numbers, width, bias=scales, kept=True)
         build.gemm("last_stream_mixture", last, tokens, part.count, width, bias=part.count + 1.0, kept=True)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from llmperf.descriptors.layers import Encoder
 from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, most
-from llmperf.operators import attention, moe, recurrent, residual, vision
+from llmperf.operators import attention, moe, recurrent, vision
 from llmperf.operators.build import Build, Layers, join, only
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards, Stages
@@ -63,10 +63,10 @@ def _layers(build: Build) -> None:
     if model.moe:
         moe.add(build, sparse)
     _norms(build, build.spread(model.layers))
-    if model.streams:
-        residual.mix(build, model.streams)
-    if model.per_layer:
-        residual.add_per_layer(build, model.per_layer)
+    if model.streams or model.per_layer:
+        from llmperf.operators import residual
+
+        residual.add(build)
     _reductions(build, attending, mixing, dense, sparse)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors.groups import groups
 from llmperf.descriptors.hardware import Tier
+from llmperf.descriptors.model import groups
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, floor_div, least, most, stack
 from llmperf.operators.build import Build

@@ -13,7 +13,6 @@ from llmperf.scenarios.resolve import resolve
 BUILT = [name for name, written in DEFAULTS.items() if written["parameters"]]
 
 LEFT_OUT = {
-    "BailingHybridForCausalLM": 0.006,  # a gate of latent attention
     "MiMoV2FlashForCausalLM": 0.001,  # values as wide as keys in the layers with a window
     "AfmoeForCausalLM": 0.001,
     "Glm5NextForConditionalGeneration": 0.001,

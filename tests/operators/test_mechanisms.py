@@ -76,7 +76,7 @@ MODELS: dict[str, dict[str, Any]] = {
     "streams-of-low-rank": {"streams": {"count": 4, "rank": 20}},
     "streams-that-do-not-mix": {"streams": {"count": 4, "mixes": False}},
     "kimi-delta-attention": {"ssm": {**DELTA, "kind": "kda", "gate_rank": 32}},
-    "kimi-delta-attention-full-gate": {"ssm": {**DELTA, "kind": "kda", "state_dtype": "fp32"}},
+    "kimi-delta-attention-full-gate": {"ssm": {**DELTA, "kind": "kda", "state_dtype": "fp32", "full_decay": True}},
     "lightning-attention": {"ssm": {**DELTA, "kind": "lightning"}},
     "short-convolutions": {"ssm": {"layers": 9, "state": 1, "kind": "short_conv", "conv": 3}},
     "one-part-a-layer": {
