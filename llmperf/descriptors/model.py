@@ -2,151 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Literal
 
 from llmperf.descriptors.fields import FORBID_UNKNOWN_KEYS, Fraction, Switch, Text, Whole, WholeOrZero
+from llmperf.descriptors.layers import (
+    Attention,
+    Compression,
+    Encoder,
+    Indexer,
+    Mla,
+    Moe,
+    PerLayer,
+    Ssm,
+    Streams,
+    Tower,
+    Vision,
+    Wide,
+)
 from llmperf.descriptors.weights import Part
 from llmperf.records import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Attention of the layers that have it; `windowed_layers` of them see only the last `window` tokens."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    heads: Whole
-    kv_heads: Whole
-    head_dim: Whole
-    window: Whole | None = None
-    windowed_layers: WholeOrZero = 0
-    chunked: Switch = False
-    """Windows do not slide: a token sees what came before it in its own chunk of `window` tokens."""
-    sinks: Switch = False
-    """One learned logit a head stands beside the scores."""
-    qk_norm: Switch = False
-    qk_norm_over: Literal["head", "all"] = "head"
-    """Norms of queries and keys have the width of one head, or of all heads together."""
-    softcap: Switch = False
-    output_gate: Switch = False
-    """Queries come with as wide a gate, which attention's output is multiplied by (Qwen3-Next)."""
-    causal: Switch = True
-    rotary: Switch = True
-    """Queries and keys are rotated; not where a model has learned, relative or no positions, or ALiBi."""
-    relative_projection: Switch = False
-    """A hidden x hidden projection of relative positions in each layer (Transformer-XL)."""
-    relative_buckets: WholeOrZero = 0
-    """Buckets of relative-position biases, one set of heads for the whole stack (T5)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mla:
-    """Multi-head latent attention (DeepSeek-V2, arXiv:2405.04434, sec. 2.1): widths of the latent and the heads."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    kv_lora_rank: Whole
-    qk_nope_head_dim: Whole
-    qk_rope_head_dim: Whole
-    v_head_dim: Whole
-    q_lora_rank: WholeOrZero = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Indexer:
-    """A light scorer that picks `top_k` cached tokens for attention to read (DeepSeek-V3.2, sparse attention)."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    heads: Whole
-    head_dim: Whole
-    top_k: Whole
-    dtype: Literal["bf16", "fp8"] = "fp8"
-    """What it computes in and caches its keys in, each with one scale; "can be implemented in FP8", sec. 2.1 there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Moe:
-    """Mixture of experts in every `period`-th layer from `offset` on, after the first `first_dense` layers."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    experts: Whole
-    top_k: Whole
-    expert_ffn: Whole
-    shared_experts: WholeOrZero = 0
-    shared_ffn: Whole | None = None
-    """Width of one shared expert, where it is not that of a routed one."""
-    first_dense: WholeOrZero = 0
-    period: Whole = 1
-    offset: WholeOrZero = 0
-    router_bias: Switch = False
-    expert_bias: Switch = False
-    shared_gate: Switch = False
-    """A learned gate of the shared experts' output."""
-    residual_ffn: WholeOrZero = 0
-    """Width of a dense network beside the experts in each of their layers (Arctic)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ssm:
-    """A recurrent mixer that replaces attention in `layers` layers.
-
-    ``mamba2``: state-space duality (arXiv:2405.21060); ``mamba1``: selective state spaces (arXiv:2312.00752);
-    ``hgrn``: gated linear recurrence of the MatMul-free model (arXiv:2406.02528); ``gated_delta``: gated delta rule
-    (arXiv:2412.06464) with `key_heads` of `state` and value heads of `head_dim`.
-    """
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    layers: Whole
-    state: Whole
-    kind: Literal["mamba2", "mamba1", "hgrn", "gated_delta"] = "mamba2"
-    head_dim: Whole = 64
-    expand: Whole = 2
-    groups: Whole = 1
-    conv: Whole = 4
-    chunk: Whole = 256
-    dt_rank: WholeOrZero = 0
-    """Rank of the step-size projection (``mamba1``)."""
-    inner_norms: Switch = False
-    """Norms of step size, B and C (Jamba)."""
-    key_heads: WholeOrZero = 0
-    value_heads: WholeOrZero = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Encoder:
-    """A stack of non-causal layers of the decoder's widths, whose output every decoder layer attends to.
-
-    `positions` encoder tokens are fixed (Whisper's frames); without them, the prompt goes through the encoder.
-    """
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    layers: Whole
-    positions: WholeOrZero = 0
-    input_channels: WholeOrZero = 0
-    """Channels of the audio features that two convolutions of width 3 turn into tokens (Whisper)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Vision:
-    """A network over image patches instead of words: ``vit`` classifies, ``dit`` denoises latents (no KV cache)."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    kind: Literal["vit", "dit"]
-    patch: Whole
-    patches: Whole
-    input_channels: Whole = 3
-    output_channels: Whole | None = None
-    frequency_width: Whole = 256
-    """Width of the sinusoidal step embedding (``dit``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tower:
-    """An encoder of other media that comes with a language model: it takes memory, and a prompt of text skips it."""
-
-    __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    kind: Literal["vision", "audio"]
-    parameters: Whole
-    """Its weights, with the projection to the width of the language model. [1]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +59,15 @@ class Model:
     max_context: Whole
     sources: dict[Text, Text]
     ffn: WholeOrZero = 0
+    ffn_layers: Whole | None = None
+    """Layers with a dense network, where that is not each without experts (Nemotron-H, LongCat)."""
+    ffn_widths: list[Wide] = field(default_factory=list)
+    """Layers among these whose network has another width than `ffn`."""
     attention: Attention | None = None
     mla: Mla | None = None
     indexer: Indexer | None = None
+    compression: list[Compression] = field(default_factory=list)
+    """Classes of layers that read compressed entries; all attention layers keep their window beside these."""
     moe: Moe | None = None
     ssm: Ssm | None = None
     encoder: Encoder | None = None
@@ -205,6 +86,8 @@ class Model:
     """Whether norms have learned weights (DiT's have none)."""
     norms_per_layer: WholeOrZero = 2
     bias: Bias = field(default_factory=Bias)
+    streams: Streams | None = None
+    per_layer: PerLayer | None = None
     prediction_layers: WholeOrZero = 0
     """Multi-token-prediction layers that come with the model; counted apart and not run."""
     towers: list[Tower] = field(default_factory=list)
@@ -227,7 +110,9 @@ class Model:
     @property
     def attention_layers(self) -> float:
         """Layers with attention."""
-        return self.layers - self.ssm_layers if self.attention else 0
+        if self.attention is None:
+            return 0
+        return self.layers - self.ssm_layers if self.attention.layers is None else self.attention.layers
 
     @property
     def moe_layers(self) -> float:
@@ -235,13 +120,24 @@ class Model:
         moe = self.moe
         if moe is None:
             return 0
+        if moe.layers is not None:
+            return moe.layers
         first = moe.offset + max(-(-(moe.first_dense - moe.offset) // moe.period), 0) * moe.period
         return max(-(-(self.layers - first) // moe.period), 0)
 
     @property
     def dense_layers(self) -> float:
         """Layers with a dense feed-forward network."""
-        return (self.layers - self.moe_layers) if self.ffn else 0
+        if not self.ffn:
+            return 0
+        return self.layers - self.moe_layers if self.ffn_layers is None else self.ffn_layers
+
+    @property
+    def dense_widths(self) -> list[tuple[float, float]]:
+        """Layers with a dense feed-forward network and its width, class by class."""
+        others = [(float(part.layers), float(part.ffn)) for part in self.ffn_widths]
+        usual = self.dense_layers - sum([layers for layers, _ in others])
+        return [(usual, self.ffn), *others]
 
     @property
     def mlp_matrices(self) -> int:
@@ -254,6 +150,92 @@ class Model:
         return self.vision is None and (self.attention is None or self.attention.causal)
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Attention layers of one shape.
+
+    Attributes
+    ----------
+    model : Model
+        The model as if all its attention layers were of this shape.
+    layers, windowed : float
+        Layers of the group, and those of them with a window. [1]
+    prefix : str
+        What names its operators beside those of other groups.
+    keeps : bool
+        Whether its layers have keys and values of their own.
+    """
+
+    model: Model
+    layers: float
+    windowed: float
+    prefix: str = ""
+    keeps: bool = True
+
+
+def groups(model: Model) -> tuple[Group, ...]:
+    """The attention layers of a model, group by group; those without a window come first."""
+    attention = model.attention
+    if attention is None:
+        return ()
+    windowed = attention.windowed_layers
+    if attention.windowed is None and not (attention.reusing_layers or attention.reusing_windowed):
+        return (Group(model, model.attention_layers, windowed),)
+    wide = _all(model, replace(attention, windowed=None, window=None, windowed_layers=0))
+    narrow = _all(model, _narrow(attention))
+    full = model.attention_layers - windowed
+    found = (
+        Group(wide, full - attention.reusing_layers, 0),
+        Group(narrow, windowed - attention.reusing_windowed, windowed - attention.reusing_windowed, "windowed_"),
+        Group(wide, attention.reusing_layers, 0, "reusing_", keeps=False),
+        Group(narrow, attention.reusing_windowed, attention.reusing_windowed, "windowed_reusing_", keeps=False),
+    )
+    return tuple(group for group in found if group.layers)
+
+
+def _narrow(attention: Attention) -> Attention:
+    """Attention of the layers with a window."""
+    own = attention.windowed
+    if own is None:
+        return attention
+    return replace(
+        attention,
+        heads=own.heads,
+        kv_heads=own.kv_heads,
+        head_dim=own.head_dim,
+        v_head_dim=own.v_head_dim,
+        sinks=own.sinks,
+        windowed=None,
+        shared_kv=False,
+    )
+
+
+def _all(model: Model, attention: Attention) -> Model:
+    return replace(model, attention=replace(attention, reusing_layers=0, reusing_windowed=0))
+
+
+def picking_layers(model: Model) -> float:
+    """Attention layers that read only what an indexer picked. [1]"""
+    if model.indexer is None or model.attention is None:
+        return 0
+    if model.compression:
+        return sum([part.layers for part in model.compression if part.picked])
+    return model.attention_layers - model.attention.windowed_layers - model.indexer.dense_layers
+
+
+def scoring_layers(model: Model) -> float:
+    """Layers whose indexer scores; the other picking layers reuse what it picked. [1]"""
+    if model.indexer is None:
+        return 0
+    return picking_layers(model) if model.indexer.layers is None else model.indexer.layers
+
+
+def index_input(model: Model) -> float:
+    """Width that queries of an indexer are projected from: that of compressed queries, or the hidden state's. [1]"""
+    low = model.mla.q_lora_rank if model.mla else model.attention.query_rank if model.attention else 0
+    return low or model.hidden
+
+
 def contradictions(model: Model) -> list[tuple[str, str]]:
     """What in a model's fields contradicts itself: (path, message) pairs."""
     found: list[tuple[str, str]] = []
@@ -262,27 +244,29 @@ def contradictions(model: Model) -> list[tuple[str, str]]:
         found.append(("attention", "a model needs attention, ssm, or both"))
     if (model.mla or model.indexer) and attention is None:
         found.append(("mla", "needs attention: {heads, kv_heads, head_dim}"))
-    if model.indexer and not model.mla:
-        found.append(("indexer", "is known for latent attention (mla) only"))
+    if model.indexer and attention is None:
+        found.append(("indexer", "needs attention: {heads, kv_heads, head_dim}"))
     if attention:
         found += _attention_contradictions(model, attention)
     if moe:
         found += _moe_contradictions(model, moe)
     if ssm and ssm.layers > model.layers:
         found.append(("ssm.layers", f"more than the {model.layers} layers"))
-    if ssm and ssm.layers < model.layers and attention is None:
+    if ssm and ssm.layers < model.layers and attention is None and not model.ffn_layers:
         found.append(("attention", "is needed for the layers that ssm does not cover"))
     if ssm and ssm.kind == "mamba1" and not ssm.dt_rank:
         found.append(("ssm.dt_rank", "is needed for mamba1"))
     if ssm and ssm.kind == "gated_delta" and not (ssm.key_heads and ssm.value_heads):
         found.append(("ssm.key_heads", "key_heads and value_heads are needed for gated_delta"))
+    if ssm and ssm.kind in ("kda", "lightning") and not ssm.value_heads:
+        found.append(("ssm.value_heads", f"is needed for {ssm.kind}"))
     if model.encoder and (attention is None or model.mla or moe or ssm):
         found.append(("encoder", "goes with plain attention layers only"))
     return found
 
 
 def _attention_contradictions(model: Model, attention: Attention) -> list[tuple[str, str]]:
-    found = []
+    found = _special_attention(model, attention)
     if attention.heads % attention.kv_heads:
         found.append(("attention.kv_heads", f"{attention.kv_heads} does not divide heads {attention.heads}"))
     if attention.windowed_layers > model.attention_layers:
@@ -294,6 +278,28 @@ def _attention_contradictions(model: Model, attention: Attention) -> list[tuple[
     return found
 
 
+def _special_attention(model: Model, attention: Attention) -> list[tuple[str, str]]:
+    found = []
+    windowed, full = attention.windowed_layers, model.attention_layers - attention.windowed_layers
+    if attention.windowed and attention.windowed.heads % attention.windowed.kv_heads:
+        found.append(("attention.windowed.kv_heads", f"does not divide heads {attention.windowed.heads}"))
+    if attention.windowed and (model.mla or not windowed):
+        found.append(("attention.windowed", "goes with windowed_layers, and not with latent attention (mla)"))
+    if attention.reusing_layers and attention.reusing_layers >= full:
+        found.append(("attention.reusing_layers", f"must leave one of the {full} layers without a window"))
+    if attention.reusing_windowed and attention.reusing_windowed >= windowed:
+        found.append(("attention.reusing_windowed", f"must leave one of the {windowed} windowed layers"))
+    if (attention.reusing_layers or attention.reusing_windowed) and (model.mla or model.encoder):
+        found.append(("attention.reusing_layers", "goes with plain attention layers only"))
+    if model.indexer and model.indexer.dense_layers + (model.indexer.layers or 0) > full and not model.compression:
+        found.append(("indexer.layers", f"more, with dense_layers, than the {full} layers without a window"))
+    if model.compression and (model.mla or not attention.shared_kv or windowed != model.attention_layers):
+        found.append(("compression", "needs attention with shared_kv and a window in each of its layers, without mla"))
+    if any(part.picked for part in model.compression) and not model.indexer:
+        found.append(("indexer", "is needed where entries of compression are picked"))
+    return found
+
+
 def _moe_contradictions(model: Model, moe: Moe) -> list[tuple[str, str]]:
     found = []
     if moe.top_k > moe.experts:
@@ -302,6 +308,6 @@ def _moe_contradictions(model: Model, moe: Moe) -> list[tuple[str, str]]:
         found.append(("moe.first_dense", f"more than the {model.layers} layers"))
     if moe.offset >= moe.period:
         found.append(("moe.offset", f"must be less than the period {moe.period}"))
-    if model.moe_layers < model.layers and not model.ffn:
+    if moe.layers is None and model.moe_layers < model.layers and not model.ffn:
         found.append(("ffn", "is needed for the layers without experts"))
     return found

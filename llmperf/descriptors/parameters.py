@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from llmperf.descriptors.model import Model, Ssm
+from llmperf.descriptors.layers import Ssm
+from llmperf.descriptors.model import Model, groups, index_input, scoring_layers
 
 
 def parameters(model: Model) -> int:
@@ -12,7 +13,7 @@ def parameters(model: Model) -> int:
 
 def active_parameters(model: Model, input_embedding: bool = True) -> int:
     """Parameters that one token uses: `top_k` experts a layer, with or without the input embedding."""
-    return int(_count(model, model.moe.top_k if model.moe else 0, input_embedding))
+    return int(_count(model, model.moe.working if model.moe else 0, input_embedding, lookups=input_embedding))
 
 
 def prediction_parameters(model: Model) -> int:
@@ -20,7 +21,9 @@ def prediction_parameters(model: Model) -> int:
     experts = model.moe.experts if model.moe else 0
     network = moe(model, experts) if model.moe else mlp(model, model.ffn)
     norms = (model.norms_per_layer + 3) * norm(model)
-    return int(model.prediction_layers * (2 * model.hidden**2 + attention(model) + network + norms))
+    attending = groups(model)[0].model if model.attention else model
+    layer = attention(attending) + (indexer(model) if model.indexer else 0)
+    return int(model.prediction_layers * (2 * model.hidden**2 + layer + network + norms))
 
 
 def tower_parameters(model: Model) -> int:
@@ -28,17 +31,19 @@ def tower_parameters(model: Model) -> int:
     return int(sum([tower.parameters for tower in model.towers]))
 
 
-def _count(model: Model, experts: float, input_embedding: bool) -> float:
+def _count(model: Model, experts: float, input_embedding: bool, lookups: bool = True) -> float:
     if model.vision:
         return vision(model)
     embedding = model.vocab * model.hidden
     tables = embedding * ((1 if input_embedding else 0) + (0 if model.tied_embeddings and input_embedding else 1))
     tables += model.vocab if model.bias.lm_head else 0
     tables += model.learned_positions * model.hidden if input_embedding else 0
-    mixers = model.attention_layers * attention(model) + model.ssm_layers * ssm(model)
-    networks = model.dense_layers * mlp(model, model.ffn) + model.moe_layers * moe(model, experts)
+    mixers = attentions(model) + model.ssm_layers * ssm(model)
+    networks = sum(layers * mlp(model, width) for layers, width in model.dense_widths) if model.ffn else 0
+    networks += model.moe_layers * moe(model, experts)
     norms = (model.layers * model.norms_per_layer + 1 + (1 if model.embedding_norm else 0)) * norm(model)
-    return tables + mixers + networks + norms + encoder(model) + once(model)
+    beside = encoder(model) + once(model) + streams(model) + per_layer(model, lookups)
+    return tables + mixers + networks + norms + beside
 
 
 def once(model: Model) -> float:
@@ -51,18 +56,32 @@ def norm(model: Model) -> float:
     return model.hidden * (2 if model.norm_bias else 1) if model.norm_weights else 0
 
 
-def attention(model: Model) -> float:
-    """Parameters of one attention layer, norms on queries and keys included."""
+def attentions(model: Model) -> float:
+    """Parameters of all attention layers, with those of indexers and of compressed entries."""
+    found = sum(group.layers * attention(group.model, group.keeps) for group in groups(model))
+    entries = sum(part.layers * compression(model, part.ratio, part.series) for part in model.compression)
+    return found + scoring_layers(model) * indexer(model) + entries
+
+
+def attention(model: Model, keeps: bool = True) -> float:
+    """Parameters of one attention layer, norms on queries and keys included; `keeps`: it has keys and values."""
     part, hidden = model.attention, model.hidden
     if part is None:
         return 0
     if model.mla:
-        return latent_attention(model) + indexer(model)
-    q, kv = part.heads * part.head_dim, part.kv_heads * part.head_dim
-    gate = hidden * q if part.output_gate else 0
-    matrices = hidden * (q + 2 * kv) + q * hidden + gate + (hidden * hidden if part.relative_projection else 0)
-    biases = (q + kv + (kv if model.bias.key else 0) if model.bias.qkv else 0) + (hidden if model.bias.o else 0)
-    over = q + kv if part.qk_norm_over == "all" else 2 * part.head_dim
+        return latent_attention(model)
+    q, values = part.heads * part.head_dim, part.heads * (part.v_head_dim or part.head_dim)
+    kv = part.kv_heads * part.head_dim
+    value = 0 if part.shared_kv else part.kv_heads * (part.v_head_dim or part.head_dim)
+    if not keeps:
+        kv, value = 0, 0
+    query = hidden * part.query_rank + part.query_rank + part.query_rank * q if part.query_rank else hidden * q
+    rank = part.output_rank * part.output_groups
+    output = values * part.output_rank + rank * hidden if part.output_rank else values * hidden
+    gate = (hidden * values if part.output_gate else 0) + (hidden * part.heads if part.head_gate else 0)
+    matrices = query + hidden * (kv + value) + output + gate + (hidden * hidden if part.relative_projection else 0)
+    biases = (q + value + (kv if model.bias.key else 0) if model.bias.qkv else 0) + (hidden if model.bias.o else 0)
+    over = q + kv if part.qk_norm_over == "all" else (2 if keeps else 1) * part.head_dim
     norms = (over if part.qk_norm else 0) + (q if model.sub_norms else 0)
     return matrices + biases + norms + (part.heads if part.sinks else 0)
 
@@ -73,26 +92,40 @@ def latent_attention(model: Model) -> float:
     if mla is None or part is None:
         return 0
     qk = mla.qk_nope_head_dim + mla.qk_rope_head_dim
-    low = mla.q_lora_rank
+    low, values = mla.q_lora_rank, part.heads * mla.v_head_dim
     query = hidden * low + low + low * part.heads * qk if low else hidden * part.heads * qk
     latent = hidden * (mla.kv_lora_rank + mla.qk_rope_head_dim) + mla.kv_lora_rank
     expand = mla.kv_lora_rank * part.heads * (mla.qk_nope_head_dim + mla.v_head_dim)
-    return query + latent + expand + part.heads * mla.v_head_dim * hidden
+    gate = (hidden * values if part.output_gate else 0) + (hidden * part.heads if part.head_gate else 0)
+    return query + latent + expand + values * hidden + gate + (part.heads if part.sinks else 0)
 
 
 def indexer(model: Model) -> float:
     """Parameters of the indexer of one layer: query and key projections, the key's norm, weights of the heads."""
-    part, mla = model.indexer, model.mla
-    if part is None or mla is None:
+    part = model.indexer
+    if part is None:
         return 0
-    query = (mla.q_lora_rank or model.hidden) * part.heads * part.head_dim
-    return query + model.hidden * part.head_dim + 2 * part.head_dim + model.hidden * part.heads
+    query = index_input(model) * part.heads * part.head_dim
+    keys = model.hidden * part.key_matrices * part.head_dim + 2 * part.head_dim
+    return query + keys + (model.hidden * part.heads if part.head_weights else 0)
 
 
-def mlp(model: Model, width: float) -> float:
-    """Parameters of one feed-forward network of inner width `width`."""
-    matrices = model.mlp_matrices * model.hidden * width
-    biases = (model.mlp_matrices - 1) * width + model.hidden if model.bias.mlp else 0
+def compression(model: Model, ratio: float, series: float) -> float:
+    """Parameters that make the compressed entries of one layer: keys, gates, position biases, a norm.
+
+    As transformers `DeepseekV4CSACompressor` and `DeepseekV4HCACompressor`.
+    """
+    if model.attention is None:
+        return 0
+    width = model.attention.kv_heads * model.attention.head_dim
+    return 2 * model.hidden * series * width + ratio * series * width + width
+
+
+def mlp(model: Model, width: float, inputs: float = 0) -> float:
+    """Parameters of one feed-forward network of inner width `width`, from and to the hidden width or `inputs`."""
+    outer = inputs or model.hidden
+    matrices = model.mlp_matrices * outer * width
+    biases = (model.mlp_matrices - 1) * width + outer if model.bias.mlp else 0
     return matrices + biases + (width if model.sub_norms else 0)
 
 
@@ -101,14 +134,41 @@ def moe(model: Model, experts: float) -> float:
     part = model.moe
     if part is None:
         return 0
-    router = model.hidden * part.experts + (part.experts if part.router_bias else 0)
-    expert = mlp(model, part.expert_ffn)
+    choices = part.experts + part.idle_experts
+    router = model.hidden * choices + (choices if part.router_bias else 0)
+    expert = mlp(model, part.expert_ffn, part.latent)
     if part.expert_bias and not model.bias.mlp:
-        expert += (model.mlp_matrices - 1) * part.expert_ffn + model.hidden
+        expert += (model.mlp_matrices - 1) * part.expert_ffn + (part.latent or model.hidden)
     shared = part.shared_experts * mlp(model, part.shared_ffn or part.expert_ffn)
     gate = model.hidden if part.shared_gate else 0
     residual = mlp(model, part.residual_ffn) if part.residual_ffn else 0
-    return router + experts * expert + shared + gate + residual
+    return router + experts * expert + shared + gate + residual + 2 * model.hidden * part.latent
+
+
+def streams(model: Model) -> float:
+    """Parameters of all mixtures of residual streams: two a layer, and one before the head."""
+    part = model.streams
+    if part is None:
+        return 0
+    width = part.count * model.hidden
+    if part.rank:  # as transformers `Qwen4ExpTextGatedResidual`
+        last = width + 2 * width * part.rank
+        return 2 * model.layers * (last + width * part.count) + last
+    # as transformers `DeepseekV4HyperConnection` and `DeepseekV4HyperHead`; Hy4's mixes no streams
+    numbers = part.numbers
+    sublayer = numbers * width + numbers + (3 if part.mixes else 2)
+    return 2 * model.layers * sublayer + part.count * width + part.count + 1
+
+
+def per_layer(model: Model, lookups: bool = True) -> float:
+    """Parameters of per-layer embeddings (transformers `Gemma4TextModel`): tables, one projection, and two a layer."""
+    part = model.per_layer
+    if part is None:
+        return 0
+    wide = model.layers * part.width
+    once_only = model.hidden * wide + part.width
+    each = 2 * model.hidden * part.width + norm(model)
+    return (part.vocab * wide if lookups else 0) + once_only + model.layers * each
 
 
 def ssm(model: Model) -> float:
@@ -116,14 +176,13 @@ def ssm(model: Model) -> float:
     part = model.ssm
     if part is None:
         return 0
-    counts = {"mamba2": _mamba2, "mamba1": _mamba1, "hgrn": _hgrn, "gated_delta": _gated_delta}
-    return counts[part.kind](model.hidden, part)
+    return _MIXERS[part.kind](model.hidden, part)
 
 
 def _mamba2(hidden: float, part: Ssm) -> float:
     """As state-spaces/mamba `Mamba2`: projections, convolution, step size, A, D, and the gated norm."""
-    inner = part.expand * hidden
-    heads = inner // part.head_dim
+    heads = part.value_heads or part.expand * hidden // part.head_dim
+    inner = heads * part.head_dim
     channels = inner + 2 * part.groups * part.state
     return hidden * (inner + channels + heads) + channels * (part.conv + 1) + 3 * heads + inner + inner * hidden
 
@@ -151,6 +210,37 @@ def _gated_delta(hidden: float, part: Ssm) -> float:
     mixed = 2 * keys + values
     inputs = hidden * (mixed + values + 2 * part.value_heads)
     return inputs + mixed * part.conv + 2 * part.value_heads + part.head_dim + values * hidden
+
+
+def _kda(hidden: float, part: Ssm) -> float:
+    """As transformers `KimiLinearDeltaAttention`: queries, keys, values; decay of low rank, step size, gate; norm."""
+    inner = part.value_heads * part.head_dim
+    low = hidden * inner if part.full_decay else hidden * part.head_dim + part.head_dim * inner
+    gate = hidden * part.gate_rank + part.gate_rank * inner if part.gate_rank else hidden * inner
+    small = 3 * inner * part.conv + inner + part.value_heads + part.head_dim
+    return 3 * hidden * inner + low + hidden * part.value_heads + gate + small + inner * hidden
+
+
+def _lightning(hidden: float, part: Ssm) -> float:
+    """As transformers `MiniMaxLightningAttention`: queries, keys, values, gate, norm, output."""
+    inner = part.value_heads * part.head_dim
+    return 5 * hidden * inner + inner
+
+
+def _short_conv(hidden: float, part: Ssm) -> float:
+    """As transformers `Lfm2ShortConv`: three projections in one, the convolution, the output."""
+    return 4 * hidden * hidden + part.conv * hidden
+
+
+_MIXERS = {
+    "mamba2": _mamba2,
+    "mamba1": _mamba1,
+    "hgrn": _hgrn,
+    "gated_delta": _gated_delta,
+    "kda": _kda,
+    "lightning": _lightning,
+    "short_conv": _short_conv,
+}
 
 
 def encoder(model: Model) -> float:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from llmperf.importers import families_classic as classic
 from llmperf.importers import families_dense as dense
 from llmperf.importers import families_encoder as encoder
+from llmperf.importers import families_hybrid as hybrid
 from llmperf.importers import families_moe as sparse
 from llmperf.importers import families_recurrent as recurrent
+from llmperf.importers import families_sparse as indexed
 from llmperf.importers import generic
 from llmperf.importers.family import Family
 from llmperf.importers.parts import Shape
 from llmperf.importers.reader import Reader
+from llmperf.importers.standard import standard
 
 
 def _plain(read: Reader) -> Shape:
@@ -18,7 +21,7 @@ def _plain(read: Reader) -> Shape:
 
 
 GENERIC = Family("generic", "", _plain, moe=True)
-"""Any other decoder; it refuses experts, and whatever else it does not know, by itself."""
+"""Any other decoder; it refuses whatever it does not know by itself."""
 
 _LLAMA = Family("llama", "llama aquila", dense.llama)
 _MISTRAL = Family("mistral", "mistral ministral ministral3", dense.mistral)
@@ -45,7 +48,86 @@ _MT5 = Family("t5", "mt5 umt5", encoder.mt5)
 _BERT = Family("bert", "bert", encoder.bert)
 _ROBERTA = Family("roberta", "xlm-roberta roberta camembert", encoder.bert)
 
+_DOTS1 = Family("dots1", "dots1", standard(qk_norm="head", router_bias=True), moe=True)
+_ERNIE_MOE = Family("ernie4.5-moe", "ernie4_5_moe", standard(router_bias=True), moe=True)
+_HUNYUAN_MOE = Family("hunyuan-moe", "hunyuan_v1_moe hunyuan", standard(qk_norm="head"), moe=True)
+_HY4 = Family("hy4", "hy_v4 hy_v4_vl_text", indexed.hy4, moe=True)
+_BAILING = Family("bailing-moe", "bailing_moe", standard(qk_norm="head", router_bias=True), moe=True)
+_BAILING_HYBRID = Family("bailing-hybrid", "bailing_hybrid", hybrid.kimi_linear, moe=True)
+_KIMI_LINEAR = Family("kimi-linear", "kimi_linear kimi_k3", hybrid.kimi_linear, moe=True)
+_MIMO2 = Family("mimo-v2", "mimo_v2_flash mimo_v2", indexed.mimo2, moe=True)
+_STEP35 = Family("step-3.5", "step3p5 step3p7", indexed.step35, moe=True)
+_STEP3 = Family("step-3", "step3_text", indexed.step3, moe=True)
+_GEMMA4 = Family("gemma4", "gemma4_text gemma4 gemma4_unified_text", indexed.gemma4, moe=True)
+_M3 = Family("minimax-m3", "minimax_m3_vl_text minimax_m3 minimax_m3_vl", indexed.minimax_m3, moe=True)
+_MINIMAX01 = Family("minimax-01", "minimax minimax_text_01 minimax_m1", hybrid.minimax_01, moe=True)
+_QWEN4 = Family("qwen4", "qwen4_exp_text qwen4_exp", indexed.qwen4, moe=True)
+_LFM2 = Family("lfm2", "lfm2 lfm2_moe lfm3", hybrid.lfm2, moe=True)
+_GLM5_NEXT = Family("glm5-next", "glm5_next_text glm5_next", indexed.glm5_next, moe=True)
+_LATENT = Family("latent-moe", "axk1 glm4_moe_lite mistral4 sarvam_mla_moe", standard(router_bias=True), moe=True)
+_LATENT_DENSE = Family("latent", "minicpm3 youtu", standard(), moe=True)
+_EXAONE_MOE = Family("exaone-moe", "exaone_moe", standard(qk_norm="head", router_bias=True), moe=True)
+
 FAMILIES: dict[str, Family] = {
+    "Dots1ForCausalLM": _DOTS1,
+    "Ernie4_5ForCausalLM": Family("ernie4.5", "ernie4_5", standard()),
+    "Ernie4_5_MoeForCausalLM": _ERNIE_MOE,
+    "HunYuanDenseV1ForCausalLM": Family("hunyuan", "hunyuan_v1_dense", standard(qk_norm="head")),
+    "HunYuanMoEV1ForCausalLM": _HUNYUAN_MOE,
+    "HYV3ForCausalLM": Family("hy3", "hy_v3", standard(qk_norm="head", router_bias=True), moe=True),
+    "HYV4ForCausalLM": _HY4,
+    "HYV4VLForConditionalGeneration": _HY4,
+    "BailingMoeForCausalLM": _BAILING,
+    "BailingMoeV2ForCausalLM": _BAILING,
+    "BailingHybridForCausalLM": _BAILING_HYBRID,
+    "BailingMoeV2_5ForCausalLM": _BAILING_HYBRID,
+    "KimiLinearForCausalLM": _KIMI_LINEAR,
+    "KimiK3ForConditionalGeneration": _KIMI_LINEAR,
+    "MiMoForCausalLM": Family("mimo", "mimo", standard(qkv_bias=True)),
+    "MiMoV2FlashForCausalLM": _MIMO2,
+    "MiMoV2ForCausalLM": _MIMO2,
+    "Step3TextForCausalLM": _STEP3,
+    "Step3p5ForCausalLM": _STEP35,
+    "Step3p7ForConditionalGeneration": _STEP35,
+    "Gemma4ForCausalLM": _GEMMA4,
+    "Gemma4ForConditionalGeneration": _GEMMA4,
+    "Gemma4UnifiedForCausalLM": _GEMMA4,
+    "Gemma4UnifiedForConditionalGeneration": _GEMMA4,
+    "DeepseekV4ForCausalLM": Family("deepseek-v4", "deepseek_v4", indexed.deepseek_v4, moe=True),
+    "MiniMaxM3VLForCausalLM": _M3,
+    "MiniMaxM3ForCausalLM": _M3,
+    "MiniMaxM3SparseForConditionalGeneration": _M3,
+    "MiniMaxForCausalLM": _MINIMAX01,
+    "MiniMaxText01ForCausalLM": _MINIMAX01,
+    "MiniMaxM1ForCausalLM": _MINIMAX01,
+    "Qwen4ExpForCausalLM": _QWEN4,
+    "Qwen4ExpForConditionalGeneration": _QWEN4,
+    "Lfm2ForCausalLM": _LFM2,
+    "Lfm2MoeForCausalLM": _LFM2,
+    "Lfm3ForCausalLM": _LFM2,
+    "Glm5NextForConditionalGeneration": _GLM5_NEXT,
+    "Glm4MoeLiteForCausalLM": _LATENT,
+    "AXK1ForCausalLM": _LATENT,
+    "Mistral4ForCausalLM": _LATENT,
+    "MistralLarge4ForConditionalGeneration": Family(
+        "mistral-large-4", "mistral_large4_text", indexed.mistral_large4, moe=True
+    ),
+    "MiniCPM3ForCausalLM": _LATENT_DENSE,
+    "YoutuForCausalLM": _LATENT_DENSE,
+    "LongcatFlashForCausalLM": Family("longcat", "longcat_flash", indexed.longcat, moe=True),
+    "LagunaForCausalLM": Family("laguna", "laguna", indexed.laguna, moe=True),
+    "SolarOpenForCausalLM": Family("solar-open", "solar_open", standard(router_bias=True), moe=True),
+    "AfmoeForCausalLM": Family("afmoe", "afmoe", indexed.afmoe, moe=True),
+    "ExaoneMoeForCausalLM": _EXAONE_MOE,
+    "NemotronHForCausalLM": Family("nemotron-h", "nemotron_h", hybrid.nemotron_h, moe=True),
+    "GraniteMoeHybridForCausalLM": Family("granite-h", "granitemoehybrid", hybrid.granite_hybrid, moe=True),
+    "BambaForCausalLM": Family("bamba", "bamba", hybrid.bamba),
+    "FalconH1ForCausalLM": Family("falcon-h1", "falcon_h1", hybrid.falcon_h1),
+    "FalconMambaForCausalLM": Family("falcon-mamba", "falcon_mamba", recurrent.mamba1),
+    "ApertusForCausalLM": Family("apertus", "apertus", standard(qk_norm="head", ungated=True)),
+    "ArceeForCausalLM": Family("arcee", "arcee", standard(ungated=True)),
+    "OlmoHybridForCausalLM": Family("olmo-hybrid", "olmo_hybrid", standard(qk_norm="all")),
+    "SeedOssForCausalLM": Family("seed-oss", "seed_oss", standard(qkv_bias=True)),
     "LlamaForCausalLM": _LLAMA,
     "LLaMAForCausalLM": _LLAMA,
     "YiForCausalLM": Family("yi", "Yi", dense.llama),
@@ -77,6 +159,7 @@ FAMILIES: dict[str, Family] = {
     "Glm4ForCausalLM": Family("glm4", "glm4", dense.glm4),
     "Glm4MoeForCausalLM": Family("glm4-moe", "glm4_moe glm4v_moe_text", sparse.glm4_moe, moe=True),
     "GlmMoeDsaForCausalLM": _GLM5,
+    "KimiK25ForConditionalGeneration": _DEEPSEEK3,
     "ChatGLMModel": _CHATGLM,
     "ChatGLMForConditionalGeneration": _CHATGLM,
     "GPT2LMHeadModel": Family("gpt2", "gpt2", classic.gpt2),

@@ -44,8 +44,6 @@ def qwen2(read: Reader) -> Shape:
     model = decoder(read)
     model["attention"] = attention(read, model["hidden"], kv_heads=32)
     model["attention"].update(qwen_window(read, model))
-    if read.has("vision_config"):
-        read.warn("vision_config", "only the language model is imported; encoders of other media are left out")
     return {**model, "bias": {"qkv": True}}
 
 

@@ -1,111 +1,140 @@
-"""Architectures without a mapping of their own: estimated as a plain decoder, or refused for keys that forbid it."""
+"""Architectures without a mapping of their own: read by the keys that decoders share, or refused in one line."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from llmperf.errors import Problem, nearest, shown
-from llmperf.importers.parts import Shape, attention, predictions, window
-from llmperf.importers.reader import FOREIGN_WORDS, Reader, printable
+from llmperf.importers.parts import Shape
+from llmperf.importers.reader import FOREIGN_WORDS, HOW, Reader, printable
+from llmperf.importers.standard import UNGATED, Traits, decoder
 
 USUAL = ("hidden_size", "num_hidden_layers", "num_attention_heads", "vocab_size")
 """Keys without which nothing can be estimated."""
 
+OTHERS = {
+    "hidden_size": ("n_embd", "d_model", "dim_model"),
+    "num_hidden_layers": ("num_layers", "n_layer", "n_layers", "decoder_layers"),
+    "num_attention_heads": ("n_head", "n_heads", "num_heads", "attention_heads", "decoder_attention_heads"),
+    "intermediate_size": ("n_inner", "ffn_dim", "dim_ff", "dff", "ffn_hidden_size", "decoder_ffn_dim"),
+    "max_position_embeddings": ("n_positions", "n_ctx"),
+    "head_dim": ("dim_head",),
+    "hidden_act": ("activation_function", "afn", "hidden_activation"),
+}
+"""What older architectures call these keys."""
+
 NO_DECODER = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForCTC", "Detection", "Segmentation")
 """Ends of the names of architectures that do not generate text."""
 
-POSITIONS = ("max_position_embeddings", "max_sequence_length", "seq_length", "model_max_length", "max_seq_len")
-ASSUMED_CONTEXT = 4096
+TYPO = 0.94
+"""How alike a known architecture is that was meant. [1]"""
+
+
+def renamed(read: Reader) -> None:
+    """Give the keys of older architectures the names that the others have."""
+    own: dict[str, Any] = {}
+    for key, others in OTHERS.items():
+        there = [name for name in others if read.has(name)]
+        if not read.has(key) and there:
+            own[key] = read.config[there[0]]
+            read.ignore(there[0])
+    if own:
+        read.config = {**read.config, **own}
 
 
 def is_plain(read: Reader, name: object) -> bool:
-    """Whether a config has what a plain decoder needs, and does not call itself something else."""
+    """Whether a config has what a decoder needs, and does not call itself something else."""
     if not isinstance(name, str) or name.endswith(NO_DECODER) or read.config.get("is_encoder_decoder") is True:
         return False
-    return all(read.has(key) for key in USUAL)
+    return all(any(read.has(one) for one in (key, *OTHERS.get(key, ()))) for key in USUAL)
+
+
+def not_mapped(read: Reader, named: object, known: Iterable[str]) -> Problem:
+    """Why an architecture is refused that has no mapping and not the keys of a decoder: one line, with a way on."""
+    if named is None:
+        message = "neither architectures nor model_type says what the model is"
+    else:
+        message = f"architecture {shown(named)} is not supported"
+    if isinstance(named, str) and not named.endswith(NO_DECODER):
+        absent = [key for key in USUAL if not any(read.has(one) for one in (key, *OTHERS.get(key, ())))]
+        message += f", and the config lacks {', '.join(absent)}" if absent else ""
+    near = nearest(named, known, TYPO) if isinstance(named, str) else None
+    hint = f"did you mean {near}? Otherwise {HOW}" if near else HOW
+    return Problem(message, "architectures", read.file, suggestion=hint)
+
+
+def refused(read: Reader) -> Problem | None:
+    """All that is wrong with a config that no mapping knows, in one line; None where nothing is."""
+    if not (read.problems or read.missing):
+        return None
+    parts = [f"it lacks {', '.join(dict.fromkeys(read.missing))}"] if read.missing else []
+    parts += [f"{problem.path.removeprefix(read.prefix)}: {problem.message}" for problem in read.problems]
+    more = f"; and {len(parts) - 3} more" if len(parts) > 3 else ""
+    message = f"{shown(read.architecture)} has no mapping, and is no decoder of the usual keys: {'; '.join(parts[:3])}"
+    return Problem(message + more, "architectures", read.file, suggestion=HOW)
 
 
 def plain_decoder(read: Reader, known: Iterable[str]) -> Shape:
     """A decoder of the usual keys; one warning lists what was assumed. `known` are architectures with a mapping."""
+    del known
+    renamed(read)
     assumed: list[str] = []
-    hidden = read.whole("hidden_size")
-    model: Shape = {
-        "layers": read.whole("num_hidden_layers"),
-        "hidden": hidden,
-        "vocab": read.whole("vocab_size"),
-        "max_context": _context(read, assumed),
-        "ffn": read.whole("intermediate_size", "ffn_hidden_size", "ffn_dim", "n_inner"),
-        "tied_embeddings": _stated(read, "tie_word_embeddings", "untied embeddings", assumed),
-    }
-    part = attention(read, hidden)
-    if not read.has("num_key_value_heads"):
+    norm = read.switch("use_qk_norm", False) or read.switch("qk_layernorm", False)
+    read.ignore("use_qk_norm", "qk_layernorm", "hidden_act", "activation_function")
+    layernorm = _layernorm(read)
+    ungated = _ungated(read, layernorm)
+    if not any(read.has(key) for key in ("intermediate_size", "moe_intermediate_size")):
+        read.config = {**read.config, "intermediate_size": 4 * (read.optional("hidden_size") or 1)}
+        assumed.append("a network of four times the hidden width")
+    if not read.has("tie_word_embeddings"):
+        assumed.append("untied embeddings")
+    if not read.has("num_key_value_heads") and not read.has("kv_lora_rank"):
         assumed.append("as many key-value heads as query heads")
-    if read.switch("use_qk_norm", False) or read.switch("qk_layernorm", False):
-        part["qk_norm"] = True
-        assumed.append("norms on queries and keys a head wide")
-    read.ignore("use_qk_norm", "qk_layernorm")
-    used = read.switch("use_sliding_window", True)
-    part.update(window(read, model, default=None, rule=model["layers"], used=used))
-    if read.config.get("layer_types") is None and part.get("windowed_layers"):
-        assumed.append("a window in every layer")
-    model["attention"] = part
-    model.update(_norms(read, assumed), bias=_biases(read, assumed))
-    model.update(predictions(read))
-    assumed.append("two norms a layer, attention before the feed-forward network")
-    assumed.append(f"a gated MLP (activation {shown(read.config.get('hidden_act'))})")
-    _foreign(read, tuple(known))
-    read.warn(
-        "architectures", f"{shown(read.architecture)} has no mapping of its own; assumed are {'; '.join(assumed)}"
-    )
+    model = decoder(read, Traits(qk_norm="head" if norm else "", ungated=ungated))
+    if layernorm:
+        model.update(norm="layernorm", norm_bias=True)
+    _foreign(read)
+    assumed += _assumed(read, model, norm, layernorm)
+    said = f"{shown(read.architecture)} has no mapping of its own; assumed are {'; '.join(assumed)}"
+    read.warn("architectures", said)
     return model
 
 
-def _context(read: Reader, assumed: list[str]) -> int:
-    read.ignore(*POSITIONS)
-    for key in POSITIONS:
-        if read.has(key):
-            return read.optional(key) or ASSUMED_CONTEXT
-    assumed.append(f"a longest context of {ASSUMED_CONTEXT}")
-    return ASSUMED_CONTEXT
-
-
-def _stated(read: Reader, key: str, otherwise: str, assumed: list[str]) -> bool:
-    if not read.has(key):
-        assumed.append(otherwise)
-    return read.switch(key, False)
-
-
-def _norms(read: Reader, assumed: list[str]) -> Shape:
+def _layernorm(read: Reader) -> bool:
     """Layer norms only where the config speaks of nothing else."""
-    layernorm = any(read.has(key) for key in ("layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon"))
-    if layernorm and not read.has("rms_norm_eps"):
-        assumed.append("layer norms with biases")
-        return {"norm": "layernorm", "norm_bias": True}
-    assumed.append("rmsnorm")
-    return {}
+    keys = ("layer_norm_eps", "layer_norm_epsilon", "layernorm_epsilon", "norm_epsilon", *OTHERS["hidden_act"][:2])
+    return any(read.has(key) for key in keys) and not read.has("rms_norm_eps")
 
 
-def _biases(read: Reader, assumed: list[str]) -> Shape:
-    """Biases that the config states."""
-    all_linear = read.switch("use_bias", False) or read.switch("bias", False)
-    qkv = read.switch("attention_bias", False) or read.switch("qkv_bias", False) or read.switch("use_qkv_bias", False)
-    output = read.switch("attention_out_bias", read.switch("attention_bias", False))
-    mlp = read.switch("mlp_bias", False)
-    read.ignore("use_bias", "bias", "qkv_bias", "use_qkv_bias")
-    if not (all_linear or qkv or mlp):
-        assumed.append("no biases")
-    return {"qkv": qkv or all_linear, "o": output or all_linear, "mlp": mlp or all_linear}
+def _ungated(read: Reader, layernorm: bool) -> bool:
+    """Whether the network has two matrices: squared or plain rectifiers, and gelu beside layer norms."""
+    act = read.config.get("hidden_act") or read.config.get("mlp_hidden_act")
+    return isinstance(act, str) and (act in UNGATED or (layernorm and act.startswith("gelu")))
 
 
-def _foreign(read: Reader, known: tuple[str, ...]) -> None:
-    """Refuse keys of parts that a plain decoder does not have."""
-    read.ignore("max_window_layers" if not read.config.get("use_sliding_window") else "use_sliding_window")
+def _assumed(read: Reader, model: Shape, norm: bool, layernorm: bool) -> list[str]:
+    """What nothing in a config says, in words."""
+    found = ["norms on queries and keys a head wide"] if norm else []
+    part = model["attention"]
+    if read.config.get("layer_types") is None and part.get("windowed_layers"):
+        found.append("a window in every layer")
+    found.append("layer norms with biases" if layernorm else "rmsnorm")
+    if not any(model["bias"].values()):
+        found.append("no biases")
+    found.append("two norms a layer, attention before the feed-forward network")
+    act = shown(read.config.get("hidden_act"))
+    gated = model.get("gated_mlp", True)
+    found.append(f"{'a gated MLP' if gated else 'an MLP without a gate'} (activation {act})")
+    if moe := model.get("moe"):
+        found.append(f"experts of width {moe['expert_ffn']:,} without a bias of the router")
+    return found
+
+
+def _foreign(read: Reader) -> None:
+    """Refuse keys of parts that a decoder of the usual keys does not have."""
     keys = [key for key in read.strangers(FOREIGN_WORDS) if read.config[key] not in (None, False, 0, "", [], {})]
-    if not keys:
-        return
-    read.ignore(*keys)
-    near = nearest(read.architecture, known)
-    message = f"{shown(read.architecture)} is not known, and no plain decoder: {', '.join(map(printable, keys))}"
-    read.problems.append(Problem(message, "architectures", read.file, allowed=known, suggestion=near))
-    for key in keys:
-        read.problem(printable(key), f"changes the shape in a way that is not known for {shown(read.architecture)}")
+    if keys:
+        read.ignore(*keys)
+        said = f"{', '.join(map(printable, keys))} speak{'s' if len(keys) == 1 else ''} of what a plain decoder has not"
+        read.problem("", said)

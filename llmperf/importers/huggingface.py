@@ -17,11 +17,12 @@ from llmperf.importers import generic
 from llmperf.importers.families import FAMILIES, GENERIC, by_model_type
 from llmperf.importers.quantization import quantization
 from llmperf.importers.reader import Reader, printable, unknown_keys
+from llmperf.importers.towers import towers
 
 DTYPES = {"bfloat16": "bf16", "float16": "fp16", "float32": "fp32", "half": "fp16", "float": "fp32"}
 """Names of torch dtypes, and the names of the model descriptor."""
 
-NESTED = ("text_config", "llm_config", "language_config")
+NESTED = ("text_config", "llm_config", "language_config", "thinker_config")
 """Where multimodal models keep the language model's part."""
 
 OUTER = ("torch_dtype", "dtype", "quantization_config", "compression_config", "_name_or_path", "tie_word_embeddings")
@@ -75,34 +76,38 @@ def from_config(config: Mapping[str, Any], file: str | None = None) -> Imported:
     """
     if not isinstance(config, Mapping):
         raise InputError(Problem(f"{shown(config)} is not a mapping of keys, as config.json must be", file=file))
-    warnings: list[str] = []
-    inner = _unwrap(config, warnings)
-    read = Reader(inner, file, warnings=warnings)
+    read = Reader(_unwrap(config), file)
     read.architecture = _architecture(read)
     family = FAMILIES.get(read.architecture, GENERIC)
-    model = {"name": _name(inner, file), "family": family.name, **family.build(read)}
+    model = {"name": _name(read.config, file), "family": family.name, **family.build(read)}
     model["dtype"] = _dtype(read)
     model["sources"] = {"all": "Hugging Face config.json: " + (printable(file) or "not read from a file")}
     weights, kv_cache = quantization(read, _quantization_beside(read))
+    if family is GENERIC and (problem := generic.refused(read)):
+        raise InputError(problem)
     unknown_keys(read, moe=family.moe)
     if not read.problems:
         read.problems.extend(_contradictions(model, file))
     if read.problems:
         raise InputError(read.problems)
-    return Imported(model, weights, kv_cache, tuple(read.warnings))
+    beside, said = towers(config, model["hidden"])
+    if beside:
+        model["towers"] = beside
+    return Imported(model, weights, kv_cache, (*said, *read.warnings))
 
 
-def _unwrap(config: Mapping[str, Any], warnings: list[str]) -> Mapping[str, Any]:
+def _unwrap(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """The language model's part of a config that nests it, as multimodal models do."""
     for key in NESTED:
         inner = config.get(key)
         if not isinstance(inner, Mapping):
             continue
-        warnings.append(f"{key}: only the language model is imported; encoders of other media are left out")
         outer = {name: config[name] for name in OUTER if config.get(name) is not None}
         if not inner.get("architectures") and not inner.get("model_type"):
             outer |= {name: config[name] for name in ("architectures", "model_type") if name in config}
-        return {**outer, **inner}
+        # transformers ties the head as the whole says, whatever its language model's part does
+        tied = {key: outer[key] for key in ("tie_word_embeddings",) if key in outer}
+        return {**outer, **inner, **tied}
     return config
 
 
@@ -121,20 +126,7 @@ def _architecture(read: Reader) -> str:
         named = like
     if isinstance(named, str) and (named in FAMILIES or generic.is_plain(read, named)):
         return named
-    raise InputError(_not_supported(read, named))
-
-
-def _not_supported(read: Reader, named: object) -> Problem:
-    allowed = tuple(FAMILIES)
-    if named is None:
-        message = "neither architectures nor model_type says what the model is"
-    else:
-        message = f"architecture {shown(named)} is not supported"
-    if isinstance(named, str) and not named.endswith(generic.NO_DECODER):
-        absent = [key for key in generic.USUAL if not read.has(key)]
-        message += f", and the config lacks {', '.join(absent)}" if absent else ""
-    suggestion = nearest(named, allowed) if isinstance(named, str) else None
-    return Problem(message, "architectures", read.file, allowed=allowed, suggestion=suggestion)
+    raise InputError(generic.not_mapped(read, named, FAMILIES))
 
 
 def _name(config: Mapping[str, Any], file: str | None) -> str:

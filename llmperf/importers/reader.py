@@ -48,7 +48,20 @@ FOREIGN_WORDS = (
     "nextn",
     "index_topk",
     "altup",
+    "laurel",
     "per_layer",
+    "cycles",
+    "codebook",
+    "loop",
+    "embedding_size",
+    "encoder_layers",
+    "mem_len",
+    "engram",
+    "ngram",
+    "ple_",
+    "compress",
+    "kv_source",
+    "cca_",
 )
 """A key with one of these speaks of a part that a plain decoder does not have."""
 
@@ -74,6 +87,12 @@ IRRELEVANT = frozenset(
     }
 )
 """Keys that hold such a word but change neither parameters nor operations."""
+
+
+FEW = 3
+"""Missing keys that are named one by one: more of them are no slip of a pen, and one line says so."""
+
+HOW = "write its shape as a descriptor: docs/how-to/add-a-model"
 
 
 def printable(text: str | None) -> str:
@@ -228,6 +247,10 @@ def unknown_keys(read: Reader, moe: bool) -> None:
     A dense family with keys of experts is always a fault: its counts would be those of another model.
     """
     strangers = read.strangers()
+    if len(read.missing) > FEW and not read.problems:
+        said = f"it lacks {', '.join(dict.fromkeys(read.missing))}, which {read.architecture} needs"
+        read.problem("", said, suggestion=HOW)
+        return
     for key in read.missing:
         near = nearest(key, strangers)
         hint = f"is it written {near} here?" if near else None

@@ -2,87 +2,151 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from llmperf.descriptors.achieved import variant
 from llmperf.descriptors.kv_cache import PLAIN
-from llmperf.descriptors.model import Attention, Indexer, Mla
-from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
+from llmperf.descriptors.layers import Attention, Mla
+from llmperf.descriptors.model import Group, groups, scoring_layers
+from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.cache import Cache, Read
+from llmperf.operators.formats import SOFTMAX_FLOPS, selector
 from llmperf.operators.step import Window
 from llmperf.operators.table import Row
 
-SOFTMAX_FLOPS = 5.0
-"""Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
+
+def add(build: Build) -> None:
+    """All operators of the model's attention layers, group by group."""
+    for group in groups(build.model):
+        part = build if group.model is build.model else build.grouped(group)
+        _group(part, group)
+    if build.model.compression:
+        from llmperf.operators import compressed
+
+        compressed.add(build)
 
 
-def add(build: Build, layers: Layers) -> None:
-    """All operators of the model's attention layers."""
-    attention, mla = build.model.attention, build.model.mla
-    if attention is None:
-        return
-    if mla:
-        _latent_projections(build, layers, mla)
+def _group(build: Build, group: Group) -> None:
+    """Operators of the attention layers of one shape."""
+    attention, model = build.model.attention, build.model
+    assert attention is not None
+    layers = build.spread(group.layers)
+    if model.mla:
+        _latent_projections(build, layers, model.mla, group.prefix)
     else:
-        _projections(build, layers, attention)
-    windowed = attention.windowed_layers
-    if windowed < layers.repeat:
-        # an indexer picks the tokens that attention reads, as many as a window of that size
-        picked = Window(build.model.indexer.top_k) if build.model.indexer else None
-        full = build.spread(layers.repeat - windowed)
-        _scores(build, "attention", full, attention, picked)
-        if not build.formats.cache.linear or build.formats.cache.prompts is not PLAIN:
-            _method(build, full, attention)
-    if windowed:
+        _projections(build, layers, attention, group)
+    if attention.head_gate:
+        _head_gate(build, layers, attention, group.prefix)
+    if model.indexer and not model.compression and group.windowed < group.layers:
+        from llmperf.operators import index
+
+        index.add(build, build.spread(scoring_layers(model)), model.indexer)
+    _output(build, layers, attention, group.prefix)
+    if group.windowed < group.layers:
+        _whole(build, group.layers - group.windowed, attention, group)
+    if group.windowed:
         window = Window(attention.window or 0.0, attention.chunked)
-        _scores(build, "attention_windowed", build.spread(windowed), attention, window)
+        name = "attention_windowed" if group.keeps else "attention_windowed_reusing"
+        _scores(build, name, build.spread(group.windowed), attention, window, group.keeps)
 
 
-def _projections(build: Build, layers: Layers, attention: Attention) -> None:
+def _whole(build: Build, count: Real, attention: Attention, group: Group) -> None:
+    """Attention of `count` layers without a window: to all tokens, or to those that an indexer picks."""
+    indexer, full = build.model.indexer, build.spread(count)
+    name = "attention" if group.keeps else "attention_reusing"
+    if indexer is None:
+        _scores(build, name, full, attention, None, group.keeps)
+    else:
+        # as many tokens as a window of that size
+        picking = count - indexer.dense_layers
+        _scores(build, name, build.spread(picking), attention, Window(indexer.top_k))
+        if indexer.dense_layers:
+            _scores(build, "attention_dense", build.spread(indexer.dense_layers), attention, None)
+    if not build.formats.cache.linear or build.formats.cache.prompts is not PLAIN:
+        _method(build, full, attention)
+
+
+def _projections(build: Build, layers: Layers, attention: Attention, group: Group) -> None:
     """Query, key, value and output projections of multi-head and grouped-query attention."""
-    shards, model, tokens = build.shards, build.model, build.tokens
-    query = shards.heads * attention.head_dim
-    keys = shards.kv_heads * attention.head_dim
-    width = query * (2.0 if attention.output_gate else 1.0) + 2.0 * keys
-    build.quantize("attention", layers, (model.hidden, query), tokens)
-    biases = width if model.bias.key else query + keys
-    joined = 4.0 if attention.output_gate else 3.0
-    build.gemm(
-        "qkv",
-        layers,
-        tokens,
-        width,
-        model.hidden,
-        bias=biases if model.bias.qkv else 0.0,
-        joined=joined,
-        part="attention",
-    )
+    shards, model, tokens, prefix = build.shards, build.model, build.tokens, group.prefix
+    query, values = shards.heads * attention.head_dim, shards.heads * (attention.v_head_dim or attention.head_dim)
+    keys, value = _own_widths(build, attention, group.keeps)
+    inputs = (model.hidden, values) if not attention.query_rank else (model.hidden, attention.query_rank, values)
+    build.quantize("attention", layers, inputs, tokens)
+    _inputs(build, layers, attention, (query, keys, value), prefix)
     if attention.output_gate:
-        build.elementwise("gate", layers, 3.0 * tokens * query * build.formats.hidden, 5.0 * tokens * query)
+        build.elementwise(f"{prefix}gate", layers, 3.0 * tokens * values * build.formats.hidden, 5.0 * tokens * values)
     if attention.relative_projection:
         build.gemm("position", layers, tokens, model.hidden / shards.tp, model.hidden, part="attention")
     if attention.qk_norm:
-        over = query + keys if attention.qk_norm_over == "all" else 2.0 * attention.head_dim
+        over = query + keys if attention.qk_norm_over == "all" else (2.0 if group.keeps else 1.0) * attention.head_dim
         norm = over * build.formats.kept
-        build.elementwise(
-            "qk_norm", layers, 2.0 * tokens * (query + keys) * build.formats.hidden, 4.0 * tokens * (query + keys), norm
-        )
+        moved = 2.0 * tokens * (query + keys) * build.formats.hidden
+        build.elementwise(f"{prefix}qk_norm", layers, moved, 4.0 * tokens * (query + keys), norm)
     if attention.rotary and not model.learned_positions and not attention.relative_buckets:
-        _rotary(build, layers, tokens * (query + keys))
+        _rotary(build, layers, tokens * (query + keys), prefix)
     if model.sub_norms:
         moved = 2.0 * tokens * query * build.formats.hidden
         build.elementwise("sub_norm", layers, moved, 4.0 * tokens * query, query * build.formats.kept)
+
+
+def _output(build: Build, layers: Layers, attention: Attention, prefix: str) -> None:
+    """The product after attention; outputs of low rank take two, of which the first has a matrix a group of heads."""
+    shards, model, tokens = build.shards, build.model, build.tokens
+    head = model.mla.v_head_dim if model.mla else attention.v_head_dim or attention.head_dim
+    values = shards.heads * head
     # the learned logits of sinks are read with the biases: one number a head
-    extra = (model.hidden if model.bias.o else 0.0) + (shards.heads if attention.sinks else 0.0)
-    build.gemm("o", layers, tokens, model.hidden, query, bias=extra, part="attention")
+    extra = (model.hidden if model.bias.o and not model.mla else 0.0) + (shards.heads if attention.sinks else 0.0)
+    if attention.output_rank:
+        rank = attention.output_rank * attention.output_groups / shards.tp
+        build.gemm(f"{prefix}o_a", layers, tokens, rank, values * shards.tp / attention.output_groups, part="attention")
+        build.gemm(f"{prefix}o_b", layers, tokens, model.hidden, rank, bias=extra, part="attention")
+    else:
+        build.gemm(f"{prefix}o", layers, tokens, model.hidden, values, bias=extra, part="attention")
 
 
-def _rotary(build: Build, layers: Layers, elements: Real) -> None:
-    build.elementwise("rope", layers, 2.0 * elements * build.formats.hidden, 3.0 * elements)
+def _own_widths(build: Build, attention: Attention, keeps: bool) -> tuple[Real, Real]:
+    """Widths of the keys and of the values that a layer projects: none where it reuses those of another. [1]"""
+    if not keeps:
+        return 0.0, 0.0
+    heads = build.shards.kv_heads
+    value = 0.0 if attention.shared_kv else heads * (attention.v_head_dim or attention.head_dim)
+    return heads * attention.head_dim, value
 
 
-def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
+def _inputs(build: Build, layers: Layers, attention: Attention, widths: tuple[Real, Real, Real], prefix: str) -> None:
+    """The products before attention; compressed queries take two of them (Step-3, arXiv:2507.19427, sec. 3.2)."""
+    model, tokens = build.model, build.tokens
+    query, keys, value = widths
+    gate = query / attention.head_dim * (attention.v_head_dim or attention.head_dim) if attention.output_gate else 0.0
+    biases = (query + value + (keys if model.bias.key else 0.0)) if model.bias.qkv else 0.0
+    if attention.query_rank:
+        low = float(attention.query_rank)
+        build.gemm(
+            f"{prefix}qkv_a", layers, tokens, low + keys + value + gate, model.hidden, joined=2.0, part="attention"
+        )
+        moved = 2.0 * tokens * low * build.formats.hidden
+        build.elementwise(f"{prefix}latent_norm", layers, moved, 4.0 * tokens * low, low * build.formats.kept)
+        build.gemm(f"{prefix}q_b", layers, tokens, query, low, bias=biases, part="attention")
+        return
+    matrices = 1.0 + len([width for width in (gate, keys, value) if anywhere(width > 0.0)])
+    name = f"{prefix}qkv" if anywhere(keys > 0.0) else f"{prefix}q"
+    build.gemm(
+        name, layers, tokens, query + gate + keys + value, model.hidden, bias=biases, joined=matrices, part="attention"
+    )
+
+
+def _head_gate(build: Build, layers: Layers, attention: Attention, prefix: str) -> None:
+    """A gate of one number a head, from the hidden state."""
+    heads, tokens = build.shards.heads, build.tokens
+    values = heads * (build.model.mla.v_head_dim if build.model.mla else attention.v_head_dim or attention.head_dim)
+    build.gemm(f"{prefix}head_gate", layers, tokens, heads, build.model.hidden, part="attention")
+    build.elementwise(f"{prefix}gate", layers, 2.0 * tokens * values * build.formats.hidden, tokens * values)
+
+
+def _rotary(build: Build, layers: Layers, elements: Real, prefix: str = "") -> None:
+    build.elementwise(f"{prefix}rope", layers, 2.0 * elements * build.formats.hidden, 3.0 * elements)
+
+
+def _latent_projections(build: Build, layers: Layers, mla: Mla, prefix: str) -> None:
     """Projections of latent attention (DeepSeek-V2, arXiv:2405.04434, sec. 2.1.2).
 
     The up-projection of the latent costs the same whether it expands keys and values of a prompt or, absorbed, maps
@@ -96,69 +160,46 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla) -> None:
     inputs = (model.hidden, mla.q_lora_rank, mla.kv_lora_rank, heads * mla.v_head_dim)
     build.quantize("attention", layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
     if mla.q_lora_rank:
-        build.gemm("qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0, part="attention")
-        build.gemm("q_b", layers, tokens, query, mla.q_lora_rank, part="attention")
+        build.gemm(
+            f"{prefix}qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0, part="attention"
+        )
+        build.gemm(f"{prefix}q_b", layers, tokens, query, mla.q_lora_rank, part="attention")
     else:
-        build.gemm("qkv_a", layers, tokens, query + latent, model.hidden, joined=2.0, part="attention")
-    build.elementwise(
-        "latent_norm", layers, 2.0 * tokens * norms * build.formats.hidden, 4.0 * tokens * norms, norms * kept
-    )
+        build.gemm(f"{prefix}qkv_a", layers, tokens, query + latent, model.hidden, joined=2.0, part="attention")
+    moved = 2.0 * tokens * norms * build.formats.hidden
+    build.elementwise(f"{prefix}latent_norm", layers, moved, 4.0 * tokens * norms, norms * kept)
     build.gemm(
-        "kv_b", layers, tokens, heads * (mla.qk_nope_head_dim + mla.v_head_dim), mla.kv_lora_rank, part="attention"
+        f"{prefix}kv_b",
+        layers,
+        tokens,
+        heads * (mla.qk_nope_head_dim + mla.v_head_dim),
+        mla.kv_lora_rank,
+        part="attention",
     )
-    _rotary(build, layers, tokens * (heads + 1.0) * mla.qk_rope_head_dim)
-    if model.indexer:
-        _indexer(build, layers, model.indexer, mla.q_lora_rank or model.hidden)
-    build.gemm("o", layers, tokens, model.hidden, heads * mla.v_head_dim, part="attention")
+    if mla.qk_rope_head_dim:
+        _rotary(build, layers, tokens * (heads + 1.0) * mla.qk_rope_head_dim, prefix)
+    part = model.attention
+    if part is not None and part.output_gate:
+        values = heads * mla.v_head_dim
+        build.gemm(f"{prefix}output_gate", layers, tokens, values, model.hidden, part="attention")
+        build.elementwise(f"{prefix}gate", layers, 3.0 * tokens * values * build.formats.hidden, 5.0 * tokens * values)
 
 
-def _indexer(build: Build, layers: Layers, indexer: Indexer, query_input: Real) -> None:
-    """Projections of the scorer that picks tokens, and its scores of every cached one; not split over devices."""
-    step, tokens, formats = build.step, build.tokens, build.formats
-    width, key = indexer.heads * indexer.head_dim, formats.index_bytes(indexer.head_dim)
-    build.gemm("index_q", layers, tokens, width, query_input, part="attention")
-    build.gemm("index_k", layers, tokens, indexer.head_dim + indexer.heads, build.model.hidden, part="attention")
-    norm = 2.0 * indexer.head_dim * formats.kept
-    build.elementwise("index_norm", layers, 2.0 * tokens * indexer.head_dim * formats.hidden, 0.0, norm)
+def _scores(
+    build: Build, name: str, layers: Layers, attention: Attention, window: Window | None, keeps: bool = True
+) -> None:
+    """Scores and products of attention; layers that keep no keys of their own write none."""
     if build.prefills:
-        pairs = step.prompts * step.pairs(None) / build.shards.cp
-        read = step.prompts * step.keys(None) * key
-        row = Row(
-            "index_scores",
-            layers.repeat,
-            layers.stages,
-            formats.index,
-            scheme=selector(formats.index, indexer.head_dim),
-            flops=2.0 * pairs * width,
-            activation_bytes=build.prompt_tokens * width * formats.hidden + read,
-            blocks=blocks_of_queries(build, indexer.heads),
-            keys=step.length,
-            query=step.query,
-        )
-        build.add("attention.prefill", row)
+        row = _prefill(build, name, layers, attention, window)
+        build.add("attention.prefill", row if keeps else _unwritten(row))
     if build.decodes:
-        context = step.decode_context(None) / build.shards.cp
-        row = Row(
-            "index_scores",
-            layers.repeat,
-            layers.stages,
-            formats.index,
-            scheme=selector(formats.index, indexer.head_dim),
-            flops=2.0 * step.sequences * context * width,
-            kv_read=step.sequences * context * key,
-            activation_bytes=step.sequences * width * formats.hidden,
-            streams=step.sequences,
-            group=indexer.heads,
-            context=context,
-        )
-        build.add("attention.decode", row)
+        row = _decode(build, name, layers, attention, window)
+        build.add("attention.decode", row if keeps else _unwritten(row))
 
 
-def _scores(build: Build, name: str, layers: Layers, attention: Attention, window: Window | None) -> None:
-    if build.prefills:
-        build.add("attention.prefill", _prefill(build, name, layers, attention, window))
-    if build.decodes:
-        build.add("attention.decode", _decode(build, name, layers, attention, window))
+def _unwritten(row: Row) -> Row:
+    row.columns.update({name: 0.0 for name in ("kv_write", "kv_sent") if name in row.columns})
+    return row
 
 
 def _method(build: Build, layers: Layers, attention: Attention) -> None:
@@ -169,22 +210,11 @@ def _method(build: Build, layers: Layers, attention: Attention) -> None:
         _selection(build, layers)
 
 
-def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
-    """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
-    kind = "" if group is None else variant(float(np.max(group)))
-    return f"{scheme}{kind}/d{int(np.max(head_dim))}"
-
-
-def blocks_of_queries(build: Build, heads: Real) -> Real:
-    """(Prompt, head, block of 128 queries) triples of the prompts on one device. [1]"""
-    return build.step.prompts * heads * ceil_div(build.step.query / build.shards.cp, 128.0)
-
-
 def _widths(build: Build, attention: Attention, absorbed: bool) -> tuple[Real, Real]:
     """Widths of a key and of a value that the score and the output product see."""
     mla = build.model.mla
     if mla is None:
-        return attention.head_dim, attention.head_dim
+        return attention.head_dim, attention.v_head_dim or attention.head_dim
     if absorbed:
         return mla.kv_lora_rank + mla.qk_rope_head_dim, mla.kv_lora_rank
     return mla.qk_nope_head_dim + mla.qk_rope_head_dim, mla.v_head_dim
@@ -231,7 +261,7 @@ def _prefill(build: Build, name: str, layers: Layers, attention: Attention, wind
         activation_bytes=tokens * heads * (key + value) * formats.hidden
         + step.prompts * keys * kv_heads * (key + value) * formats.hidden,
         scheme=selector(formats.attention, key),
-        blocks=blocks_of_queries(build, heads),
+        blocks=build.blocks_of_queries(heads),
         keys=least(step.length, window.size + step.query) if window else step.length,
         query=step.query,
         before=step.before,
@@ -378,7 +408,7 @@ def kv_exchange(build: Build, layers: Layers, attention: Attention) -> None:
         )
     if build.decodes:
         # the up-projection of values is linear: latent attention sums its outputs behind it, which are narrower
-        value = build.model.mla.v_head_dim if build.model.mla else attention.head_dim
+        value = build.model.mla.v_head_dim if build.model.mla else attention.v_head_dim or attention.head_dim
         build.collective(
             "cp_output",
             layers,
@@ -416,7 +446,7 @@ def cross(build: Build, attention: Attention) -> None:
                 activation_bytes=2.0 * build.prompt_tokens * query * formats.hidden
                 + encoded * 2.0 * keys * formats.hidden,
                 scheme=selector(formats.attention, attention.head_dim),
-                blocks=blocks_of_queries(build, shards.heads),
+                blocks=build.blocks_of_queries(shards.heads),
                 keys=step.encoded,
                 query=step.query,
             ),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from llmperf.descriptors.model import Model
+from llmperf.descriptors.model import Group, Model
 from llmperf.descriptors.weights import Part
 from llmperf.numeric import Real, anywhere, ceil_div, choose, everywhere, floor_div, least, most
 from llmperf.operators.cache import Cache, cache_of
@@ -90,6 +90,14 @@ class Build:
     def once(self, where: str) -> Layers:
         """An operator of the first or the last stage."""
         return Layers(1.0, self.stages.once(where))
+
+    def grouped(self, group: Group) -> Build:
+        """The same table, filled for layers whose attention has another shape."""
+        attention, tp = group.model.attention, self.shards.tp
+        assert attention is not None
+        heads, kv_heads = ceil_div(attention.heads, tp), ceil_div(attention.kv_heads, tp)
+        own = replace(self.shards, heads=heads, kv_heads=kv_heads)
+        return replace(self, model=group.model, shards=own)
 
     def add(self, kind: str, row: Row) -> None:
         """Append a row."""
@@ -235,6 +243,10 @@ class Build:
                     m=tokens,
                 ),
             )
+
+    def blocks_of_queries(self, heads: Real) -> Real:
+        """(Prompt, head, block of 128 queries) triples of the prompts on one device. [1]"""
+        return self.step.prompts * heads * ceil_div(self.step.query / self.shards.cp, 128.0)
 
     def inside(self, ranks: Real, stride: Real = 1.0) -> Real:
         """How many of `ranks` devices, `stride` apart, a scale-up domain holds. [1]"""

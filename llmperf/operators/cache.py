@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from llmperf.descriptors.kv_cache import KvCacheFormat, stored_bits
-from llmperf.descriptors.model import Model
+from llmperf.descriptors.model import Model, scoring_layers
 from llmperf.numeric import Real, anywhere, choose, least, most
 from llmperf.operators.formats import Formats
 from llmperf.operators.layout import Shards
@@ -347,7 +347,28 @@ def cache_of(model: Model, shards: Shards, formats: Formats) -> Cache | None:
     value = key if method.values is None else stored_bits(method, method.values) / 8
     if model.mla:
         latent = model.mla.kv_lora_rank + model.mla.qk_rope_head_dim
-        index = formats.index_bytes(model.indexer.head_dim) if model.indexer else 0.0
-        return Cache(method, latent, 0.0, key, value, shards.heads, 1.0, latent, index)
-    width = shards.kv_heads * model.attention.head_dim
-    return Cache(method, width, width, key, value, shards.heads, shards.kv_heads, model.attention.head_dim, 0.0)
+        return Cache(method, latent, 0.0, key, value, shards.heads, 1.0, latent, _index(model, formats))
+    attention = model.attention
+    width = shards.kv_heads * attention.head_dim
+    values = 0.0 if attention.shared_kv else shards.kv_heads * (attention.v_head_dim or attention.head_dim)
+    index = 0.0 if model.compression else _index(model, formats)
+    return Cache(method, width, values, key, value, shards.heads, shards.kv_heads, attention.head_dim, index)
+
+
+def _index(model: Model, formats: Formats) -> Real:
+    """Bytes that the keys of an indexer take of a token, the mean over layers that keep all tokens. [B]"""
+    indexer, attention = model.indexer, model.attention
+    if indexer is None or attention is None:
+        return 0.0
+    share = scoring_layers(model) / (model.attention_layers - attention.windowed_layers)
+    return formats.index_bytes(indexer.head_dim) * share / indexer.pool
+
+
+def entries(model: Model, own: Cache | None, formats: Formats) -> Real:
+    """Bytes that compressed entries and the keys that pick among them take of a token, over all layers. [B]"""
+    if own is None or not model.compression:
+        return 0.0
+    kept = own.token * sum([part.layers / part.ratio for part in model.compression])
+    indexer = model.indexer
+    picks = formats.index_bytes(indexer.head_dim) * scoring_layers(model) / indexer.pool if indexer else 0.0
+    return kept + picks

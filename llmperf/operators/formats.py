@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
+from llmperf.descriptors.achieved import variant
 from llmperf.descriptors.engine import Padding
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
@@ -11,6 +14,9 @@ from llmperf.descriptors.weights import Part, WeightFormat
 from llmperf.numeric import Real, anywhere, everywhere
 from llmperf.operators.matrix import DTYPE_BYTES, Matrix, kept_matrix, matrix
 from llmperf.records import dataclass
+
+SOFTMAX_FLOPS = 5.0
+"""Vector operations for one attention score: scale, maximum, subtract, exponential, sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,3 +105,9 @@ def formats(
         {part: share for part, share in weights.keeps.items() if anywhere(share > 0.0)},
         padding,
     )
+
+
+def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
+    """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
+    kind = "" if group is None else variant(float(np.max(group)))
+    return f"{scheme}{kind}/d{int(np.max(head_dim))}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmperf.descriptors.engine import Padding
-from llmperf.descriptors.model import Moe
+from llmperf.descriptors.layers import Moe
 from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.build import Build, Layers, only
 from llmperf.operators.matrix import Matrix
@@ -17,9 +17,8 @@ def add(build: Build, layers: Layers) -> None:
     if moe is None:
         return
     tokens = build.tokens
-    build.gemm(
-        "router", layers, tokens, moe.experts, model.hidden, bias=moe.experts if moe.router_bias else 0.0, kept=True
-    )
+    choices = moe.experts + moe.idle_experts
+    build.gemm("router", layers, tokens, choices, model.hidden, bias=choices if moe.router_bias else 0.0, kept=True)
     if moe.residual_ffn:
         _dense_beside(build, layers, moe.residual_ffn)
     if moe.shared_experts:
@@ -33,14 +32,17 @@ def add(build: Build, layers: Layers) -> None:
             "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
         )
         build.gemm("shared_down", layers, tokens, model.hidden, width, part="shared")
-    group = build.step.group
-    assignments = group * moe.top_k / shards.ep
-    hit = shards.experts * experts_hit(moe.experts, moe.top_k, group, build.step.diversity) / moe.experts
+    if moe.latent:
+        build.gemm("latent_down", layers, tokens, moe.latent, model.hidden, part="shared")
+        build.gemm("latent_up", layers, tokens, model.hidden, moe.latent, part="shared")
+    group, top_k = build.step.group, moe.working
+    assignments = group * top_k / shards.ep
+    hit = shards.experts * experts_hit(moe.experts, top_k, group, build.step.diversity) / moe.experts
     # what the most loaded rank has more is part of the projection only: a bound must not assume bad luck
     load, most_hit = assignments, hit
     if anywhere(shards.ep > 1):
-        load = hottest(assignments, shards.ep, group * least(moe.top_k, shards.experts))
-        most_hit = hottest(hit, shards.ep, least(shards.experts, group * moe.top_k))
+        load = hottest(assignments, shards.ep, group * least(top_k, shards.experts))
+        most_hit = hottest(hit, shards.ep, least(shards.experts, group * top_k))
     work, kept = Load(assignments, hit, load, most_hit), formats.keeps.get("experts", 0.0)
     if anywhere(kept > 0.0):
         _experts(build, layers.times(kept), moe, work, formats.kept_matrix, Padding(), "_kept")
@@ -67,16 +69,16 @@ def _experts(
     or are measured as one; kernels may want padded matrices.
     """
     model, shards, formats = build.model, build.shards, build.formats
-    matrices, width = model.mlp_matrices - 1, shards.expert_ffn
-    hidden_held, width_held = padded(model.hidden, padding.hidden), padded(width, padding.ffn)
+    matrices, width, outer = model.mlp_matrices - 1, shards.expert_ffn, moe.latent or model.hidden
+    outer_held, width_held = padded(outer, padding.hidden), padded(width, padding.ffn)
     # without an exchange every rank has all tokens of the group, also those whose experts are elsewhere
-    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.top_k)
+    present = choose(shards.dp * shards.cp > 1, load.most_rows, build.tokens * moe.working)
     elsewhere = most(present - load.most_rows, 0.0)
     moved = formats.hidden + matrix.input  # quantized where the format does so
-    up = model.hidden * moved + matrices * width * formats.hidden
+    up = outer * moved + matrices * width * formats.hidden
     for name, n, k, joined, passes, held in (
-        ("moe_gate_up", matrices * width, model.hidden, matrices, up, (matrices * width_held, hidden_held)),
-        ("moe_down", model.hidden, width, 1.0, width * moved + model.hidden * moved, (hidden_held, width_held)),
+        ("moe_gate_up", matrices * width, outer, matrices, up, (matrices * width_held, outer_held)),
+        ("moe_down", outer, width, 1.0, width * moved + outer * moved, (outer_held, width_held)),
     ):
         name, bias = name + suffix, n * formats.kept if moe.expert_bias else 0.0
         expert, copy, resident = matrix.stored(n, k, joined), n * k * matrix.copy, matrix.stored(*held, joined)
@@ -128,7 +130,8 @@ def _exchange(build: Build, layers: Layers, moe: Moe) -> None:
     A token goes once to each rank that holds any of its experts, ``ep (1 - (1 - 1/ep)^k)`` ranks expected, and once to
     each domain of ranks, from where it is forwarded (DeepSeek-V3, arXiv:2412.19437, sec. 3.2.2).
     """
-    shards, hidden, formats = build.shards, build.model.hidden, build.formats
+    shards, hidden, formats = build.shards, moe.latent or build.model.hidden, build.formats
+    top_k = moe.working
     if not anywhere(shards.dp * shards.cp > 1):
         return
     layers = only(layers, shards.dp * shards.cp > 1)
@@ -136,8 +139,8 @@ def _exchange(build: Build, layers: Layers, moe: Moe) -> None:
     domains = ceil_div(ranks, build.inside(ranks))
     # after the attention's all-reduce every tp rank sends its share; decoding tokens are on all cp ranks
     own = build.prompt_tokens / shards.tp + build.step.sequences / (shards.tp * shards.cp)
-    copies = shards.ep * (1.0 - (1.0 - 1.0 / shards.ep) ** moe.top_k) * shards.moe_tp
-    copies_out = domains * (1.0 - (1.0 - 1.0 / domains) ** moe.top_k)
+    copies = shards.ep * (1.0 - (1.0 - 1.0 / shards.ep) ** top_k) * shards.moe_tp
+    copies_out = domains * (1.0 - (1.0 - 1.0 / domains) ** top_k)
     for name, element in (("moe_dispatch", formats.input), ("moe_return", formats.hidden)):
         token = own * hidden * element
         build.collective(name, layers, "all_to_all", token * copies, ranks, message_out=token * copies_out)

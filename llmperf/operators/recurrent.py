@@ -5,9 +5,10 @@ One row of products before the recurrence, one after; between them a scan, whose
 
 from __future__ import annotations
 
-from llmperf.descriptors.model import Ssm
+from llmperf.descriptors.layers import Ssm
 from llmperf.numeric import Real, anywhere, least
 from llmperf.operators.build import Build, Layers, only
+from llmperf.operators.matrix import DTYPE_BYTES
 from llmperf.operators.table import Row
 from llmperf.records import dataclass
 
@@ -46,6 +47,16 @@ def widths(build: Build, ssm: Ssm) -> Widths:
         return Widths(inner, 2.0 * inner, inner, inner * ssm.state, small)
     if ssm.kind == "hgrn":
         return Widths(inner, 3.0 * inner, 0.0, inner, 4.0 * build.model.hidden + 2.0 * inner)
+    if ssm.kind == "short_conv":
+        hidden = build.model.hidden / build.shards.tp
+        return Widths(hidden, 3.0 * hidden, hidden, 0.0, 0.0)
+    if ssm.kind == "lightning":
+        return Widths(inner, 4.0 * inner, 0.0, inner * ssm.head_dim, inner)
+    if ssm.kind == "kda":
+        # queries, keys, values and step sizes; the decay and the gate have products of their own where of low rank
+        inputs = 3.0 * inner + heads + (0.0 if ssm.gate_rank else inner) + (inner if ssm.full_decay else 0.0)
+        small = inner + heads + ssm.head_dim
+        return Widths(inner, inputs, 3.0 * inner, inner * ssm.head_dim, small)
     if ssm.kind == "gated_delta":
         mixed = 2.0 * groups * ssm.state + inner
         return Widths(
@@ -61,7 +72,8 @@ def state_bytes(build: Build) -> Real:
     if ssm is None:
         return 0.0
     width = widths(build, ssm)
-    return (width.state + width.channels * ssm.conv) * build.formats.hidden
+    kept = DTYPE_BYTES[ssm.state_dtype] if ssm.state_dtype else build.formats.hidden
+    return width.state * kept + width.channels * ssm.conv * build.formats.hidden
 
 
 def add(build: Build, layers: Layers) -> None:
@@ -79,7 +91,9 @@ def add(build: Build, layers: Layers) -> None:
             split = only(layers, build.shards.tp > 1)
             build.collective("ssm_all_reduce", split, "all_reduce", tokens * low * formats.hidden, build.shards.tp)
         build.gemm("ssm_dt", layers, tokens, width.inner, ssm.dt_rank, part="recurrent")
-    bias = 0.0 if ssm.kind == "gated_delta" else 1.0
+    if ssm.kind == "kda":
+        _low_rank(build, layers, ssm, width)
+    bias = 1.0 if ssm.kind in ("mamba1", "mamba2", "hgrn") else 0.0
     weights = (width.channels * (ssm.conv + bias) + width.small) * formats.kept
     build.elementwise(
         "ssm_conv",
@@ -96,6 +110,18 @@ def add(build: Build, layers: Layers) -> None:
     build.gemm("ssm_out", layers, tokens, model.hidden, width.inner, part="recurrent")
 
 
+def _low_rank(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> None:
+    """The decay of each channel, and a gate of low rank, as two products each (arXiv:2510.26692, sec. 3.1)."""
+    rank = (0.0 if ssm.full_decay else ssm.head_dim) + ssm.gate_rank
+    if not rank:
+        return
+    build.gemm("ssm_low", layers, build.tokens, rank, build.model.hidden, part="recurrent")
+    if not ssm.full_decay:
+        build.gemm("ssm_decay", layers, build.tokens, width.inner, ssm.head_dim, part="recurrent")
+    if ssm.gate_rank:
+        build.gemm("ssm_gate", layers, build.tokens, width.inner, ssm.gate_rank, part="recurrent")
+
+
 def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:
     """The scan over prompts.
 
@@ -106,10 +132,12 @@ def _scan(build: Build, layers: Layers, ssm: Ssm, width: Widths) -> Row:
     step, tokens = build.step, build.prompt_tokens
     products: Real = 0.0
     beside: Real = 5.0 * tokens * width.state
-    if ssm.kind not in ("mamba1", "hgrn"):
+    if ssm.kind not in ("mamba1", "hgrn", "short_conv"):
         chunk = least(ssm.chunk, step.query)
-        keys = build.shards.ssm_groups * ssm.state
-        pairs = 0.5 * (chunk + 1.0) * (2.0 if ssm.kind == "gated_delta" else 1.0)
+        # linear attention has as many keys as values; Mamba-2 and gated delta rules share them among heads
+        own = ssm.kind in ("kda", "lightning")
+        keys = width.inner if own else build.shards.ssm_groups * ssm.state
+        pairs = 0.5 * (chunk + 1.0) * (2.0 if ssm.kind in ("gated_delta", "kda") else 1.0)
         products = tokens * (2.0 * pairs * (keys + width.inner) + 4.0 * width.state)
         beside = 4.0 * tokens * width.inner
     return Row(

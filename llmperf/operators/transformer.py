@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from llmperf.descriptors.model import Encoder, Model
+from llmperf.descriptors.layers import Encoder
+from llmperf.descriptors.model import Model
 from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, most
 from llmperf.operators import attention, moe, recurrent, vision
 from llmperf.operators.build import Build, Layers, join, only
@@ -53,15 +54,19 @@ def _layers(build: Build) -> None:
     """All layers of a stack: mixers, networks, norms, and the sums over devices."""
     model = build.model
     attending, mixing = build.spread(model.attention_layers), build.spread(model.ssm_layers)
-    attention.add(build, attending)
+    attention.add(build)
     if model.attention:
         attention.kv_exchange(build, attending, model.attention)
     recurrent.add(build, mixing)
     dense, sparse = _feed_forward_layers(build)
-    _feed_forward(build, dense)
+    _feed_forwards(build, dense)
     if model.moe:
         moe.add(build, sparse)
     _norms(build, build.spread(model.layers))
+    if model.streams or model.per_layer:
+        from llmperf.operators import residual
+
+        residual.add(build)
     _reductions(build, attending, mixing, dense, sparse)
 
 
@@ -96,7 +101,7 @@ def _feed_forward_layers(build: Build) -> tuple[Layers, Layers]:
     model, stages, part = build.model, build.stages, build.model.moe
     if part is None:
         return build.spread(model.dense_layers), build.spread(0.0)
-    if part.period > 1:
+    if part.period > 1 or part.layers is not None or model.ffn_layers is not None:
         return build.spread(model.dense_layers), build.spread(model.moe_layers)
     leading = Layers(model.dense_layers, stages.leading(model.dense_layers))
     return leading, Layers(model.moe_layers, stages.following(model.layers - model.moe_layers))
@@ -130,19 +135,33 @@ def _biases(model: Model) -> float:
     return stacks * part.relative_buckets * part.heads if part else 0.0
 
 
-def _feed_forward(build: Build, layers: Layers) -> None:
-    model, formats, tokens, width = build.model, build.formats, build.tokens, build.shards.ffn
+def _feed_forwards(build: Build, layers: Layers) -> None:
+    """Dense networks, class by class of their widths; those of another width lie evenly among the layers."""
+    model = build.model
+    if not model.ffn_widths:
+        _feed_forward(build, layers, build.shards.ffn)
+        return
+    for number, (count, ffn) in enumerate(model.dense_widths):
+        share = count / model.dense_layers
+        part = Layers(layers.repeat * share, tuple(stage * share for stage in layers.stages))
+        _feed_forward(build, part, ceil_div(ffn, build.shards.tp), f"_{number}" if number else "")
+
+
+def _feed_forward(build: Build, layers: Layers, width: Real, suffix: str = "") -> None:
+    model, formats, tokens = build.model, build.formats, build.tokens
     if not layers.repeat:
         return
     matrices = model.mlp_matrices - 1
     build.quantize("mlp", layers, (model.hidden, width), tokens)
-    up = "gate_up" if model.gated_mlp else "up"
+    up = ("gate_up" if model.gated_mlp else "up") + suffix
     bias = matrices * width if model.bias.mlp else 0.0
     build.gemm(up, layers, tokens, matrices * width, model.hidden, bias=bias, joined=matrices, part="mlp")
     sub_norm = width * formats.kept if model.sub_norms else 0.0
     moved = (matrices + 1) * tokens * width * formats.hidden
     build.elementwise("activation", layers, moved, 5.0 * tokens * width, sub_norm)
-    build.gemm("down", layers, tokens, model.hidden, width, bias=model.hidden if model.bias.mlp else 0.0, part="mlp")
+    build.gemm(
+        f"down{suffix}", layers, tokens, model.hidden, width, bias=model.hidden if model.bias.mlp else 0.0, part="mlp"
+    )
 
 
 def _norms(build: Build, layers: Layers) -> None:
@@ -186,7 +205,8 @@ def _reductions(build: Build, attending: Layers, recurrent_layers: Layers, dense
         looked_up = only(build.once("first"), shards.tp > 1)
         build.collective("embedding_all_reduce", looked_up, "all_reduce", message, shards.tp, required=False)
     if build.stages.number > 1:
-        _hand_overs(build, message / shards.tp)
+        streams = build.model.streams.count if build.model.streams else 1.0
+        _hand_overs(build, message * streams / shards.tp)
 
 
 def _hand_overs(build: Build, message: Real) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llmperf.descriptors.model import Vision
+from llmperf.descriptors.layers import Vision
 from llmperf.operators.build import Build
 
 

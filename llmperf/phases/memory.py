@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.hardware import Tier
+from llmperf.descriptors.model import groups
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Array, Real, anywhere, ceil_div, choose, floor_div, least, most, stack
 from llmperf.operators.build import Build
-from llmperf.operators.cache import Cache
+from llmperf.operators.cache import Cache, entries
 from llmperf.operators.lines import END, ascending, reached
 from llmperf.operators.recurrent import state_bytes
 from llmperf.operators.table import Table
@@ -42,8 +43,12 @@ class Sequence:
         sequence. [B]
     recurrent : tuple of number or array
         The part of `state` that is recurrent. [B]
-    token : number or array
-        Bytes of one token in one layer. [B]
+    near : Cache or None
+        One layer with a window.
+    entries : tuple of number or array
+        Bytes of compressed entries for each token, in each stage; empty where there are none. [B]
+    token, near_token : number or array
+        Bytes of one token in one layer, without and with a window. [B]
     even : bool
         Whether every token takes the same bytes.
     """
@@ -56,12 +61,17 @@ class Sequence:
     window: Real
     state: tuple[Real, ...]
     recurrent: tuple[Real, ...]
+    near: Cache | None = None
+    entries: tuple[Real, ...] = ()
     token: Real = field(init=False)
+    near_token: Real = field(init=False)
     even: bool = field(init=False)
 
     def __post_init__(self) -> None:
         own = self.cache
+        near = own if self.near is None else self.near
         object.__setattr__(self, "token", 0.0 if own is None else (own.token + own.index) / self.sharers)
+        object.__setattr__(self, "near_token", 0.0 if near is None else (near.token + near.index) / self.sharers)
         object.__setattr__(self, "even", own is None or own.method.linear)
 
     def _layer(self, tokens: Real) -> tuple[Real, Real]:
@@ -76,11 +86,14 @@ class Sequence:
     def bytes(self, tokens: Real, shared: Real = 0.0) -> tuple[Real, ...]:
         """Bytes that a sequence of `tokens` tokens keeps for itself in each stage, a prefix being shared. [B]"""
         private = tokens - shared
-        layer, kept = self._layer(private)[0], self.token * least(private, self.window)
-        return tuple(
+        layer, kept = self._layer(private)[0], self.near_token * least(private, self.window)
+        found = tuple(
             layer * full + kept * windowed + state
             for full, windowed, state in zip(self.full, self.windowed, self.state, strict=True)
         )
+        if not self.entries:
+            return found
+        return tuple(one + each * private / self.sharers for one, each in zip(found, self.entries, strict=True))
 
     def away(self, tokens: Real, shared: Real = 0.0) -> tuple[Real, ...]:
         """Bytes of a sequence that lie in the tier that its KV-cache method names, in each stage. [B]"""
@@ -91,9 +104,13 @@ class Sequence:
         """Bytes of the shared prefix that sequences of `tokens` tokens still read, once for all, in each stage. [B]"""
         kept = least(most(self.window - (tokens - shared), 0.0), shared)
         layer = self._layer(shared)[0]
-        return tuple(
-            layer * full + self.token * windowed * kept for full, windowed in zip(self.full, self.windowed, strict=True)
+        found = tuple(
+            layer * full + self.near_token * windowed * kept
+            for full, windowed in zip(self.full, self.windowed, strict=True)
         )
+        if not self.entries:
+            return found
+        return tuple(one + each * shared / self.sharers for one, each in zip(found, self.entries, strict=True))
 
     def computing(self, tokens: Real, budget: Real) -> Real:
         """Bytes of a prompt of `tokens` tokens that its method drops only when its last step is done. [B]
@@ -159,26 +176,31 @@ def sequence(setup: Setup) -> Sequence:
     """What one sequence keeps (`Sequence`)."""
     model, stages = setup.scenario.model, setup.stages
     build = Build(model, setup.shards, stages, setup.formats, setup.decode_step, 1.0)
+    own = build.cache
+    keeping = [group for group in groups(model) if group.keeps and model.generates]
+    windowed = sum([group.windowed for group in keeping])
+    full = sum([group.layers for group in keeping]) - windowed
+    near = next((build.grouped(group).cache for group in keeping if group.prefix), None)
     attention = model.attention
-    windowed = attention.windowed_layers if attention else 0.0
-    keeps = attention is not None and model.generates
     window = attention.window if attention and attention.window is not None and windowed else 1e18
     states = state_bytes(build)
-    own = build.cache
     encoded = setup.encoded_tokens * (own.token + own.index) if own else 0.0
     recurrent = tuple(layers * states for layers in stages.spread(model.ssm_layers))
+    compressed = entries(model, own, setup.formats)
     return Sequence(
         own,
         setup.shards.cp,
         setup.scenario.workload.output,
-        stages.spread(model.attention_layers - windowed if keeps else 0),
-        stages.spread(windowed if keeps else 0),
+        stages.spread(full),
+        stages.spread(windowed),
         window,
         tuple(
             state + crossed * encoded
             for state, crossed in zip(recurrent, stages.spread(model.layers if model.encoder else 0), strict=True)
         ),
         recurrent,
+        near,
+        stages.spread(compressed) if model.compression else (),
     )
 
 
@@ -375,7 +397,9 @@ def sharers(scenario: Scenario, tier: Tier) -> Real:
 def peak_activations(setup: Setup, table: Table) -> Array:
     """Activations of the operator that holds most, and the residual stream beside it. [B]"""
     tokens = next(block.m[0] for block in table if block.kind == "gemm")
-    residual = tokens * setup.scenario.model.hidden * setup.formats.hidden
+    streams = setup.scenario.model.streams
+    width = setup.scenario.model.hidden * (streams.count if streams else 1.0)
+    residual = tokens * width * setup.formats.hidden
     held = [
         (block.activation_bytes + held_scores(setup, block)).max(axis=0)
         for block in table

@@ -14,7 +14,6 @@ from pydantic import TypeAdapter
 from llmperf.descriptors.model import contradictions
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError
-from llmperf.importers import families
 from llmperf.importers.huggingface import from_config
 from llmperf.scenarios.catalog import load
 
@@ -139,12 +138,30 @@ def test_a_file_that_holds_no_mapping_is_an_error(document: Any) -> None:
     assert "" in problems(document)
 
 
-def test_an_unknown_architecture_is_an_error_with_the_nearest_known_one() -> None:
-    wrong = config("Mixtral-8x7B-v0.1", architectures=["MixtralForCausalML"], model_type=...)
-    found = problems(wrong)["architectures"]
-    assert found.suggestion == "MixtralForCausalLM"
-    assert set(found.allowed) == set(families.FAMILIES)
+def test_an_unknown_architecture_is_one_error_that_says_what_is_missing_and_how_to_go_on() -> None:
+    wrong = {"architectures": ["RetNetForCausalLM"], "model_type": "retnet", "vocab_size": 32000, "decay": 0.9}
+    found = problems(wrong)
+    assert set(found) == {"architectures"}
+    said = str(found["architectures"])
+    assert "RetNetForCausalLM" in said
+    assert "lacks hidden_size, num_hidden_layers, num_attention_heads" in said
+    assert "docs/how-to/add-a-model" in said
     assert "architectures" in problems({})
+
+
+def test_a_misspelt_architecture_without_the_usual_keys_names_the_one_that_was_meant() -> None:
+    found = problems({"architectures": ["MixtralForCausalML"], "num_local_experts": 8})
+    assert "did you mean MixtralForCausalLM?" in str(found["architectures"])
+
+
+def test_an_unknown_architecture_with_experts_is_read_by_the_keys_that_others_share() -> None:
+    read = from_config(config("Mixtral-8x7B-v0.1", architectures=["NewForCausalLM"], model_type="new"))
+    known = from_config(config("Mixtral-8x7B-v0.1"))
+    assert (read.model["moe"], read.model["attention"]) == (
+        {**known.model["moe"], "router_bias": False},
+        known.model["attention"],
+    )
+    assert any("has no mapping of its own; assumed are" in warning for warning in read.warnings)
 
 
 def test_an_unknown_key_that_may_shape_the_model_is_named_with_the_nearest_known_one() -> None:

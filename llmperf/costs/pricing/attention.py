@@ -10,7 +10,7 @@ from llmperf.costs.pricing.priced import Priced, compute_demands, limit_parts, m
 from llmperf.costs.residence import Residence
 from llmperf.costs.roofline import roofline
 from llmperf.numeric import Array
-from llmperf.operators.attention import SOFTMAX_FLOPS
+from llmperf.operators.formats import SOFTMAX_FLOPS
 from llmperf.operators.table import Block
 from llmperf.resources import VECTOR, matrix
 

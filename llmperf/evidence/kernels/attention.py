@@ -13,7 +13,7 @@ from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, slug
 from llmperf.evidence.kernels.schemes import HIDDEN, element, peak, schemes
 from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
-from llmperf.operators.attention import selector
+from llmperf.operators.formats import selector
 
 NARROW_VALUES = {192.0: 128.0}
 """Width of values by that of keys, where kernels are run with narrower ones (latent attention). [1]"""
