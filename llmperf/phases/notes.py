@@ -45,6 +45,14 @@ def notes(scenario: Scenario) -> list[str]:
             f"weights and KV cache fill {order} in this order; the part behind the device is streamed or read "
             "from there in every step"
         )
+    for name in scenario.placement.tiers or ():
+        tier = hardware.tiers.get(name)
+        if tier is not None and tier.via is not None and tier.kind == "host":
+            found.append(
+                f"what lies in {name} comes over {tier.via} in every step, in the bound too: experts that the host's "
+                "processor computes (llama.cpp --n-cpu-moe, KTransformers) need an engine that reads it, and "
+                "placement.operators"
+            )
     if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
         found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
     return found
