@@ -98,6 +98,8 @@ class Model:
     """
     released_keeps: dict[Part, Fraction] = field(default_factory=dict)
     """Share of the layers whose modules of a kind stay unquantized in that checkpoint."""
+    quantized_ffn: WholeOrZero = 0
+    """Feed-forward width of the makers' checkpoints in integers, which they pad so that blocks divide (0: `ffn`)."""
     aliases: list[Text] = field(default_factory=list)
     official: Official | None = None
     notes: Text | None = None

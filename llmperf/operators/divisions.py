@@ -22,7 +22,7 @@ from llmperf.records import dataclass
 VOCABULARY_BLOCK = 64
 """Vocabularies are padded to a multiple of this before they are divided (vLLM and SGLang, layers of
 vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE). [1]"""
-EXPERTS = "the experts' width"
+DENSE, EXPERTS = "the feed-forward width", "the experts' width"
 LARGEST = 128
 """Largest tensor-parallel size that is looked at for one that starts. [1]"""
 
@@ -141,7 +141,7 @@ def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Itera
 def _widths(model: Model, layout: Parallelism) -> Iterator[tuple[str, Real, Real]]:
     """Inner widths of feed-forward networks, and the devices that share them."""
     if model.dense_layers:
-        yield "the feed-forward width", model.ffn, layout.tp
+        yield DENSE, model.ffn, layout.tp
     if model.moe:
         yield EXPERTS, model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
         if model.moe.shared_experts:
@@ -167,9 +167,25 @@ def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterato
             shared = layout.tp / most(1.0, layout.tp / attention.kv_heads)  # a head is not cut but replicated
             widths.append(("the attention's keys", attention.kv_heads * attention.head_dim, shared))
     for name, width, by in widths:
+        width = _held(model, name, width)
         text = f"{name} of {width:g} in blocks of {block:g}, {width / block:g},"
         part = "expert_blocks" if name == EXPERTS else "blocks"
         yield Division(part, "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
+
+
+def _held(model: Model, name: str, width: Real) -> Real:
+    """A width as the makers' checkpoint in integers has it. [1]"""
+    return most(width, model.quantized_ffn) if name == DENSE else width
+
+
+def padded(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> list[str]:
+    """What lets a layout start that others of its format do not: one line, or none."""
+    if not model.quantized_ffn or weights.block is None or "blocks" not in engine.divides:
+        return []
+    if not anywhere((layout.tp > 1) & (model.ffn % (layout.tp * weights.block) != 0)):
+        return []
+    cut = f"of the feed-forward width {model.ffn:g}, a shard would cut a block of {weights.block:g} weights"
+    return [f"{cut}: the makers' checkpoints are padded to {model.quantized_ffn:g}, and {engine.name} starts no others"]
 
 
 def _first(layout: Parallelism, wrong: Any) -> Parallelism:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import anywhere
-from llmperf.operators import layout
+from llmperf.operators import divisions, layout
 from llmperf.operators.matrix import ENGINES
 from llmperf.phases.setup import planned, skips
 
@@ -13,6 +13,7 @@ from llmperf.phases.setup import planned, skips
 def notes(scenario: Scenario) -> list[str]:
     """What the estimate assumes that a user should know: layout, dtypes, missing evidence; one line each."""
     found = layout.notes(scenario.model, scenario.parallelism)
+    found += divisions.padded(scenario.model, scenario.weights, scenario.engine, scenario.parallelism)
     plan = planned(scenario)
     hardware, weights = scenario.hardware, scenario.weights
     asked = scenario.activations != weights.activations

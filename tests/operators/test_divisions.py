@@ -16,6 +16,7 @@ from llmperf.scenarios import catalog
 from llmperf.scenarios.resolve import resolve
 from llmperf.words.scenario import devices
 
+PADDED_BY_NOBODY = {"extends": "qwen2.5-72b", "quantized_ffn": 0}
 REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "28 heads": ({"model": "qwen2.5-7b", "tp": 8}, "heads, 28, does not divide by 8", "--tp 4"),
     "32 heads": ({"model": "llama-3.1-8b", "tp": 3}, "heads, 32, does not divide by 3", "--tp 2 or --tp 4"),
@@ -30,7 +31,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str | None]] = {
         "1536 in blocks of 128, 12, does not divide by 8",
         "--ep 8 or --tp 4",
     ),
-    "groups": ({"model": "qwen2.5-72b", "weights": "awq", "tp": 2}, "29568 in blocks of 128, 231", "--tp 1"),
+    "groups": ({"model": PADDED_BY_NOBODY, "weights": "awq", "tp": 2}, "29568 in blocks of 128, 231", "--tp 1"),
 }
 
 
@@ -53,6 +54,14 @@ def test_blocks_may_be_cut_where_whole_experts_lie_on_a_device() -> None:
     scenario = {"model": "qwen3-235b-a22b", "weights": "fp8-block", "hardware": "h100-sxm", "tp": 8}
     assert llmperf.estimate(**scenario, ep=8, engine="sglang").tpot_s > 0
     assert llmperf.estimate(**scenario, engine="vllm").tpot_s > 0  # measured with MiniMax M2.5, as wide
+
+
+def test_makers_pad_what_would_be_cut_and_a_note_says_so() -> None:
+    scenario = {"model": "qwen2.5-72b", "weights": "awq", "hardware": "h100-sxm", "engine": "vllm"}
+    for tp in (2, 4, 8):
+        found = llmperf.estimate(**scenario, tp=tp)
+        assert any("padded to 29696, and vllm starts no others" in line for line in found.warnings)
+    assert not any("29696" in line for line in llmperf.estimate(**scenario, tp=1).warnings)
 
 
 def test_experts_that_do_not_divide_are_copied_and_noted() -> None:
