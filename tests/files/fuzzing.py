@@ -11,12 +11,14 @@ import gzip
 import io
 import json
 import random
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
+from importers import binaries
 
 from calling import called
 from llmperf.checks.lock import LOCK
@@ -50,12 +52,15 @@ class Reader:
         What reads it; ``{file}`` stands for its path.
     beside : callable, optional
         Writes what the commands need besides, into a folder.
+    binary : callable, optional
+        What makes the bytes of a file of spoiled data, where it is no text.
     """
 
     seeds: Callable[[], Sequence[Any]]
     file: str
     commands: Sequence[tuple[str, ...]]
     beside: Callable[[Path], None] | None = None
+    binary: Callable[[Any], bytes] | None = None
 
 
 def parts(value: Any) -> Iterator[tuple[Any, Any]]:
@@ -106,6 +111,21 @@ def spoiled_text(seed: str, chance: random.Random) -> str:
     return "\n".join(lines)
 
 
+def spoiled_bytes(content: bytes, chance: random.Random) -> bytes:
+    """Bytes that in half of the cases stay, and else have some changed, are cut or go on."""
+    out = bytearray(content)
+    for _ in range(chance.choice((0, 0, 1, 3))):
+        kind = chance.random()
+        if kind < 0.6 and out:
+            at = chance.randrange(min(len(out), 4096))  # where headers are
+            out[at] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+        elif kind < 0.8:
+            del out[chance.randint(0, len(out)) :]
+        else:
+            out += bytes(chance.randint(1, 64))
+    return bytes(out)
+
+
 def spoiled_table(seed: list[list[str]], chance: random.Random) -> list[list[str]]:
     """A table without a column, or with some cells changed."""
     rows = copy.deepcopy(seed)
@@ -135,10 +155,13 @@ def written(seed: Any, name: str, chance: random.Random) -> str:
 def tried(reader: Reader, seed: int, folder: Path) -> list[str]:
     """What is wrong with the answers to one spoiled file: nothing, or the command and what it printed."""
     chance = random.Random(seed)
-    text = written(chance.choice(reader.seeds()), reader.file, chance)
     file = folder / reader.file
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, "utf-8", "surrogatepass", newline="")
+    seeds = reader.seeds()
+    if reader.binary is not None:
+        file.write_bytes(spoiled_bytes(reader.binary(spoiled(chance.choice(seeds), chance)), chance))
+    else:
+        file.write_text(written(chance.choice(seeds), reader.file, chance), "utf-8", "surrogatepass", newline="")
     if reader.beside is not None:
         reader.beside(folder)
     return [fault for command in reader.commands if (fault := _fault(command, folder, reader.file))]
@@ -173,6 +196,71 @@ def _json_files(folder: str, *names: str) -> Callable[[], list[Any]]:
 
 def _texts(folder: str, *endings: str) -> Callable[[], list[str]]:
     return lambda: [path.read_text() for path in sorted((DATA / folder).iterdir()) if path.name.endswith(endings)]
+
+
+def _number(item: Any, most: int) -> int:
+    """What stands in a field of a binary header: as much of a number as the field holds."""
+    try:
+        return int(item) % (most + 1)
+    except (TypeError, ValueError, OverflowError):
+        return most
+
+
+def _metadata(item: Any) -> bytes:
+    """A metadata value; of what has no type there, one that the format does not know."""
+    try:
+        return binaries.value(item)
+    except (TypeError, AttributeError, struct.error, OverflowError, UnicodeError):
+        return struct.pack("<IQ", 250, 2**63)
+
+
+def _gguf(data: Any) -> bytes:
+    """A GGUF file of its version, metadata and tensors, whatever they are."""
+    data = data if isinstance(data, dict) else {}
+    metadata, tensors = data.get("metadata"), data.get("tensors")
+    metadata = metadata if isinstance(metadata, dict) else {}
+    tensors = tensors if isinstance(tensors, dict) else {}
+    version = _number(data.get("version"), 2**32 - 1)
+    out = b"GGUF" + struct.pack("<IQQ", version, len(tensors), len(metadata))
+    for key, item in metadata.items():
+        out += binaries.string(str(key).encode("utf-8", "replace")) + _metadata(item)
+    offset = 0
+    for name, said in tensors.items():
+        dtype, dims = said if isinstance(said, list) and len(said) == 2 else ("F32", said)
+        sizes = [_number(one, 2**64 - 1) for one in (dims if isinstance(dims, list) else [dims])]
+        kind = binaries.TYPES[dtype][0] if isinstance(dtype, str) and dtype in binaries.TYPES else 99
+        out += binaries.string(str(name).encode("utf-8", "replace"))
+        out += struct.pack(f"<I{len(sizes)}QIQ", len(sizes), *sizes, kind, offset)
+        offset += 2**17
+    return out + bytes(-len(out) % 32) + bytes(min(offset, 2**23))
+
+
+def _gguf_files() -> list[Any]:
+    metadata, tensors = binaries.tiny()
+    plain = {name: [dtype, list(dims)] for name, (dtype, dims) in tensors.items()}
+    return [{"version": 3, "metadata": metadata, "tensors": plain}]
+
+
+def _safetensors(data: Any) -> bytes:
+    """A safetensors file of a header, whatever it is, with as many bytes as a good one has."""
+    text = json.dumps(data).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(2**16)
+
+
+def _safetensors_headers() -> list[Any]:
+    tensors = {
+        "model.embed_tokens.weight": ("BF16", (128, 64)),
+        "lm_head.weight": ("F16", (128, 64)),
+        "n": ("F32", (64,)),
+    }
+    return [{"__metadata__": {"format": "pt"}, **binaries.entries(tensors)}]
+
+
+def _configuration(folder: Path) -> None:
+    """A small configuration beside a checkpoint."""
+    source = json.loads((DATA / "huggingface" / "Llama-3.1-8B.json").read_text())
+    sizes = {"hidden_size": 64, "intermediate_size": 64, "vocab_size": 128, "head_dim": 2, "num_hidden_layers": 1}
+    (folder / "config.json").write_text(json.dumps({**source, **sizes}))
 
 
 def _table(name: str, rows: int = 5) -> Callable[[], list[list[list[str]]]]:
@@ -304,6 +392,19 @@ READERS: dict[str, Reader] = {
     ),
     "deployment-script": Reader(_texts("deployments", ".sh"), "d.sh", [("check", "--from", "{file}", "--json")]),
     "deployment-toml": Reader(_texts("deployments", ".toml"), "d.toml", [("check", "--from", "{file}", "--json")]),
+    "gguf": Reader(
+        _gguf_files,
+        "m.gguf",
+        [("memory", "--model", "./{file}", "--hardware", "m2-ultra", "--input", "16", "--output", "8", "--json")],
+        binary=_gguf,
+    ),
+    "safetensors": Reader(
+        _safetensors_headers,
+        "model.safetensors",
+        [("memory", "--model", "./config.json", "--hardware", "l40s", "--json")],
+        _configuration,
+        _safetensors,
+    ),
     "claims": Reader(
         lambda: [yaml.safe_load(path.read_text()) for path in list(catalog.files("published").values())[:3]],
         "claims.yaml",
