@@ -116,7 +116,7 @@ class ServingEngine:
     context_memory: BytesOrZero = 0.0
     """Memory of the device context and of libraries."""
     communication_memory: BytesOrZero = 0.0
-    """Buffers of collectives, where there are several devices."""
+    """Buffers of collectives, where several devices are joined by a scale-up link; over PCIe they are small."""
     graph_sizes: WholeOrZero = 0
     """Batch sizes for which a graph is captured."""
     graph_node_memory: BytesOrZero = 0.0
