@@ -70,7 +70,7 @@ class ServingEngine:
     """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
     eager_launches: Positive | None = None
     """Host time of an operator where graphs are switched off, in launches of the hardware: Python, dispatch and all its
-    kernels (None: the engine never had graphs, and launches as above)."""
+    kernels (None: as above, also where a `launch_time` is given)."""
     collective_latency: Seconds = 0.0
     """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
     collective_slowdown: Positive = 1.0

@@ -299,7 +299,7 @@ def sampling(setup: Setup, sequences: Real, tokens: Real) -> Real:
 
 
 def _context(scenario: Scenario) -> Real:
-    """Device context, and buffers of collectives where several devices with a fast link hold a copy of the model. [B]"""
+    """Device context, and buffers of collectives where a fast link joins the devices of a copy of the model. [B]"""
     engine, layout = scenario.engine, scenario.parallelism
     if not anywhere(engine.communication_memory > 0.0) or scenario.hardware.link("scale_up") is None:
         return engine.context_memory
