@@ -77,7 +77,7 @@ class ServingEngine:
     """What its 16-bit products add up in: consumer GPUs compute those that add up in fp16 at twice the rate."""
     eager_launches: Positive | None = None
     """Host time of an operator where graphs are switched off, in launches of the hardware: Python, dispatch and all its
-    kernels (None: the engine never had graphs, and launches as above)."""
+    kernels (None: as above, also where a `launch_time` is given)."""
     collective_latency: Seconds = 0.0
     """Time of each collective beyond that of its kernel: ranks wait for the last one, or no one-shot kernel is used."""
     collective_slowdown: Positive = 1.0
@@ -123,7 +123,7 @@ class ServingEngine:
     context_memory: BytesOrZero = 0.0
     """Memory of the device context and of libraries."""
     communication_memory: BytesOrZero = 0.0
-    """Buffers of collectives, where there are several devices."""
+    """Buffers of collectives, where several devices are joined by a scale-up link; over PCIe they are small."""
     graph_sizes: WholeOrZero = 0
     """Batch sizes for which a graph is captured."""
     graph_node_memory: BytesOrZero = 0.0

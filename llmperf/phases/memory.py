@@ -327,9 +327,9 @@ def sampling(setup: Setup, sequences: Real, tokens: Real) -> Real:
 
 
 def _context(scenario: Scenario) -> Real:
-    """Device context, and buffers of collectives where several devices hold a copy of the model. [B]"""
+    """Device context, and buffers of collectives where a fast link joins the devices of a copy of the model. [B]"""
     engine, layout = scenario.engine, scenario.parallelism
-    if not anywhere(engine.communication_memory > 0.0):
+    if not anywhere(engine.communication_memory > 0.0) or scenario.hardware.link("scale_up") is None:
         return engine.context_memory
     several = layout.devices / layout.replicas > 1
     return engine.context_memory + choose(several, engine.communication_memory, 0.0)

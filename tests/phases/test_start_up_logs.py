@@ -144,6 +144,17 @@ def test_pools_are_right_in_the_median() -> None:
     assert median(errors) < 0.05
 
 
+def test_buffers_of_collectives_come_with_a_fast_link() -> None:
+    """non_torch_memory of vLLM on several cards over PCIe is 0.20 to 0.25 GiB (vllm pull 14447, issue 13061)."""
+    work = {"model": "llama-3.1-8b", "engine": "vllm"}
+    context = {
+        hardware: float(llmperf.estimate(**work, hardware=hardware, tp=2).memory.context) / GIB
+        for hardware in ("rtx-4090", "h100-sxm")
+    }
+    assert context["rtx-4090"] < 0.3
+    assert 0.4 < context["h100-sxm"] < 2.2
+
+
 def test_a_start_that_fails_says_so() -> None:
     memory = llmperf.estimate(**GPT_OSS, engine="vllm", **BEFORE_SERVING).memory
     assert not memory.fits
