@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 import llmperf
 from llmperf.descriptors.model import Model
-from llmperf.descriptors.parameters import parameters
+from llmperf.descriptors.parameters import parameters, tower_parameters
 from llmperf.errors import InputError, Problem
 from llmperf.importers import families
 from llmperf.importers.huggingface import from_config
@@ -117,6 +117,7 @@ COUNTS = {
 
 NOT_SHAPE = {
     "towers",
+    "quantized_ffn",
     "released",
     "released_keeps",
     "name",
@@ -428,4 +429,5 @@ def test_a_real_config_is_estimated_by_path(path: Path) -> None:
     assert 0 < result.bound.e2e_s <= result.e2e_s
     table = prepared(result.scenario).table(prepared(result.scenario).prefill_step)
     stored = (table.total("resident_bytes") + table.total("resident_experts"))[0]
-    assert stored == pytest.approx(2 * parameters(result.scenario.model), rel=1e-9)
+    model = result.scenario.model
+    assert stored == pytest.approx(2 * (parameters(model) + tower_parameters(model)), rel=1e-9)
