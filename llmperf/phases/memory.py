@@ -468,7 +468,7 @@ def bytes_per_token(need: Memory, tokens: Real) -> Any:
 
 POOL_SPREAD = 0.02
 """Error of the pool over the memory that programs see: twelve start-up logs of vLLM, SGLang and TensorRT-LLM lie within
-0.018 (tests/phases/test_start_up_logs.py). [1]"""
+0.02 (tests/phases/test_start_up_logs.py). [1]"""
 
 
 def pool_low(scenario: Scenario, _: str, found: Any) -> Real:

@@ -72,8 +72,8 @@ LOGS: dict[str, tuple[dict[str, Any], float | None, float | None]] = {
         7.48,
         58.97,
     ),
-    "Llama 3.1 8B on A100, vllm 0.6.6": (
-        {**LLAMA_8B, "hardware": "a100-sxm-80gb", "engine": "vllm-2024"},
+    "Llama 3.1 8B on 79.14 GiB, vllm 0.6.6": (
+        {**LLAMA_8B, "hardware": "h100-sxm", "engine": "vllm-2024"},
         14.99,
         54.93,
     ),
