@@ -127,6 +127,9 @@ FAMILIES: dict[str, Family] = {
     "ApertusForCausalLM": Family("apertus", "apertus", standard(qk_norm="head", ungated=True)),
     "ArceeForCausalLM": Family("arcee", "arcee", standard(ungated=True)),
     "OlmoHybridForCausalLM": Family("olmo-hybrid", "olmo_hybrid", standard(qk_norm="all")),
+    "MuseGlimmerForConditionalGeneration": Family(
+        "muse-glimmer", "muse_glimmer_text", standard(output_gate=True, norms=4), moe=True
+    ),
     "SeedOssForCausalLM": Family("seed-oss", "seed_oss", standard(qkv_bias=True)),
     "LlamaForCausalLM": _LLAMA,
     "LLaMAForCausalLM": _LLAMA,

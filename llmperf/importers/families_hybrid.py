@@ -16,6 +16,7 @@ from llmperf.importers.standard import (
     kda,
     layer_kinds,
     longest,
+    state_dtype,
     windows,
 )
 from llmperf.importers.standard import attention as any_attention
@@ -23,7 +24,6 @@ from llmperf.importers.standard import attention as any_attention
 MIXERS = {"M": "mamba", "*": "attention", "-": "mlp", "E": "moe"}
 """Letters of Nemotron-H's pattern."""
 NAMES = {"linear_attention": "mamba", "mamba": "mamba", "full_attention": "attention", "attention": "attention"}
-STATES = {"float32": "fp32", "bfloat16": "bf16"}
 
 
 def nemotron_h(read: Reader) -> Shape:
@@ -46,7 +46,7 @@ def nemotron_h(read: Reader) -> Shape:
         model["attention"] = {**part, "layers": number["attention"], "rotary": False}
     if number["mamba"]:
         model["ssm"] = _mamba(read, number["mamba"], ("mamba_num_heads", "mamba_head_dim", "ssm_state_size"))
-        model["ssm"]["state_dtype"] = STATES.get(str(read.config.get("mamba_ssm_cache_dtype")), "fp32")
+        model["ssm"].update({"state_dtype": "fp32", **state_dtype(read)})
     found = networks(read, len(kinds), True, False, read.text("mlp_hidden_act") in (None, "relu2"))
     moe = found.pop("moe", None)
     model["gated_mlp"] = found.pop("gated_mlp", True)

@@ -17,6 +17,7 @@ from llmperf.importers.parts import (
     predictions,
 )
 from llmperf.importers.reader import Reader, printable
+from llmperf.importers.standard import state_dtype
 
 CONTEXT = 2048
 """Context of a state-space model whose config names none: the training length of Mamba-2 (arXiv:2405.21060)."""
@@ -225,4 +226,5 @@ def _gated_delta(read: Reader, layers: int) -> Shape:
         "value_heads": read.default("linear_num_value_heads", 32),
         "conv": read.default("linear_conv_kernel_dim", 4),
         "chunk": 64,
+        **state_dtype(read),
     }

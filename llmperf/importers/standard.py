@@ -309,7 +309,20 @@ def mixer(read: Reader, layers: int) -> Shape:
         "value_heads": read.whole("linear_num_value_heads"),
         "conv": conv,
         "chunk": 64,
+        **state_dtype(read),
     }
+
+
+STATES = {"float32": "fp32", "bfloat16": "bf16"}
+"""Dtypes of recurrent states, and the names of the model descriptor."""
+
+
+def state_dtype(read: Reader) -> Shape:
+    """What engines keep recurrent states in, where the configuration says it."""
+    keys = ("mamba_ssm_dtype", "mamba_ssm_cache_dtype")
+    read.ignore(*keys)
+    found = next((STATES.get(str(read.config[key])) for key in keys if read.has(key)), None)
+    return {"state_dtype": found} if found else {}
 
 
 def kda(layers: int, heads: int, width: int, conv: int, full_gate: bool = False) -> Shape:
