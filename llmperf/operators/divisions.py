@@ -14,15 +14,17 @@ import numpy as np
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
-from llmperf.descriptors.weights import WeightFormat
+from llmperf.descriptors.weights import Part, WeightFormat
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Real, anywhere, ceil_div, choose, floor_div, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, everywhere, floor_div, most
 from llmperf.records import dataclass
 
 VOCABULARY_BLOCK = 64
 """Vocabularies are padded to a multiple of this before they are divided (vLLM and SGLang, layers of
 vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE). [1]"""
 DENSE, EXPERTS = "the feed-forward width", "the experts' width"
+PARTS: dict[str, Part] = {DENSE: "mlp", EXPERTS: "experts", "the shared experts' width": "shared"}
+"""What formats call that which has a width; all else is attention."""
 LARGEST = 128
 """Largest tensor-parallel size that is looked at for one that starts. [1]"""
 
@@ -167,6 +169,8 @@ def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterato
             shared = layout.tp / most(1.0, layout.tp / attention.kv_heads)  # a head is not cut but replicated
             widths.append(("the attention's keys", attention.kv_heads * attention.head_dim, shared))
     for name, width, by in widths:
+        if everywhere(weights.keeps.get(PARTS.get(name, "attention"), 0.0) >= 1.0):
+            continue  # it stays in 16 bit, and has no blocks
         width = _held(model, name, width)
         text = f"{name} of {width:g} in blocks of {block:g}, {width / block:g},"
         part = "expert_blocks" if name == EXPERTS else "blocks"

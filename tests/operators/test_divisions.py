@@ -56,6 +56,14 @@ def test_blocks_may_be_cut_where_whole_experts_lie_on_a_device() -> None:
     assert llmperf.estimate(**scenario, engine="vllm").tpot_s > 0  # measured with MiniMax M2.5, as wide
 
 
+def test_what_stays_in_16_bit_has_no_blocks_to_cut() -> None:
+    layout = {"hardware": "h200-sxm", "engine": "vllm", "weights.extends": "w4a16-g128"}
+    model = {"extends": "qwen2.5-72b", "quantized_ffn": 0}
+    with pytest.raises(InputError, match="blocks of 128"):
+        llmperf.estimate({**layout, "model": model}, tp=8)
+    assert llmperf.estimate({**layout, "model": model, "weights.keeps": {"mlp": 1}}, tp=8).tpot_s > 0
+
+
 def test_makers_pad_what_would_be_cut_and_a_note_says_so() -> None:
     scenario = {"model": "qwen2.5-72b", "weights": "awq", "hardware": "h100-sxm", "engine": "vllm"}
     for tp in (2, 4, 8):
