@@ -24,8 +24,16 @@ OTHERS = {
 }
 """What older architectures call these keys."""
 
-NO_DECODER = ("ForMaskedLM", "Classification", "ForQuestionAnswering", "ForCTC", "Detection", "Segmentation")
-"""Ends of the names of architectures that do not generate text."""
+NO_DECODER = (
+    "JetMoeForCausalLM",
+    "ForMaskedLM",
+    "Classification",
+    "ForQuestionAnswering",
+    "ForCTC",
+    "Detection",
+    "Segmentation",
+)
+"""Ends of the names of architectures that do not generate text, or not as their keys say (JetMoE's experts attend)."""
 
 TYPO = 0.94
 """How alike a known architecture is that was meant. [1]"""
@@ -108,8 +116,8 @@ def _layernorm(read: Reader) -> bool:
 
 
 def _ungated(read: Reader, layernorm: bool) -> bool:
-    """Whether the network has two matrices: squared or plain rectifiers, and gelu beside layer norms."""
-    act = read.config.get("hidden_act") or read.config.get("mlp_hidden_act")
+    """Whether the network has two matrices: squared or plain rectifiers; gelu, or nothing said, beside layer norms."""
+    act = read.config.get("hidden_act") or read.config.get("mlp_hidden_act") or ("gelu" if layernorm else None)
     return isinstance(act, str) and (act in UNGATED or (layernorm and act.startswith("gelu")))
 
 
