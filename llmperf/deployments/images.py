@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from llmperf.deployments.deployment import Draft, printable
+from llmperf.scenarios.typed import ENGINES
 
 TOOLS = (
     (r"llama\.cpp|llama-cpp|llama-server", "llama.cpp"),
@@ -49,13 +50,6 @@ OWN_VERSIONS = re.compile(
 
 _TAG = re.compile(r"v?(\d+)\.(\d+)(?:\.\d+)?", re.ASCII)
 _TRITON = re.compile(r"(\d\d)\.(\d\d)-(trtllm|vllm)")
-
-ENGINES: dict[str, tuple[tuple[tuple[int, int], str], ...]] = {
-    "vllm": (((0, 21), "vllm-2026"), ((0, 8), "vllm"), ((0, 3), "vllm-2024"), ((0, 0), "vllm-2023")),
-    "sglang": (((0, 0), "sglang"),),
-    "tensorrt-llm": (((0, 17), "tensorrt-llm"), ((0, 9), "tensorrt-llm-2024"), ((0, 0), "tensorrt-llm-2023")),
-}
-"""First version, and the engine of the catalog whose constants hold from it on (see the engines' own sources)."""
 
 
 def tool_of(image: str) -> str | None:

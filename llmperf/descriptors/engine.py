@@ -136,6 +136,8 @@ class ServingEngine:
     """Share of transfers from later memory tiers that hides behind computing (None: the hardware's)."""
     divides: list[Part] = field(default_factory=list)
     """What it splits among devices only where it comes out even; other layouts it does not start."""
+    divides_before: dict[Part, Text] = field(default_factory=dict)
+    """What only versions before this one split evenly."""
     shared_prefix_cache: Switch = True
     """A cached shared prefix is not computed again."""
     aliases: list[Text] = field(default_factory=list)

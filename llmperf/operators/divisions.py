@@ -165,9 +165,6 @@ def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterato
     if attention:
         value = model.mla.v_head_dim if model.mla else attention.head_dim
         widths.append(("the attention's output", attention.heads * value, layout.tp))
-        if weights.group == block * block and not model.mla:  # blocks are square: what a shard puts out counts, too
-            shared = layout.tp / most(1.0, layout.tp / attention.kv_heads)  # a head is not cut but replicated
-            widths.append(("the attention's keys", attention.kv_heads * attention.head_dim, shared))
     for name, width, by in widths:
         if everywhere(weights.keeps.get(PARTS.get(name, "attention"), 0.0) >= 1.0):
             continue  # it stays in 16 bit, and has no blocks
@@ -182,14 +179,22 @@ def _held(model: Model, name: str, width: Real) -> Real:
     return most(width, model.quantized_ffn) if name == DENSE else width
 
 
-def padded(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> list[str]:
-    """What lets a layout start that others of its format do not: one line, or none."""
-    if not model.quantized_ffn or weights.block is None or "blocks" not in engine.divides:
+def cut(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> list[str]:
+    """What lets a layout start that cuts blocks of weights: padded checkpoints, and later versions; one line each."""
+    if weights.block is None or not engine.divides:
         return []
-    if not anywhere((layout.tp > 1) & (model.ffn % (layout.tp * weights.block) != 0)):
-        return []
-    cut = f"of the feed-forward width {model.ffn:g}, a shard would cut a block of {weights.block:g} weights"
-    return [f"{cut}: the makers' checkpoints are padded to {model.quantized_ffn:g}, and {engine.name} starts no others"]
+    found = []
+    if model.quantized_ffn and anywhere((layout.tp > 1) & (model.ffn % (layout.tp * weights.block) != 0)):
+        found.append(
+            f"of the feed-forward width {model.ffn:g}, a shard would cut a block of {weights.block:g} weights: the "
+            f"makers' checkpoints are padded to {model.quantized_ffn:g}, and {engine.name} starts no others"
+        )
+    for part, version in engine.divides_before.items():
+        if any(one.part == part and anywhere(one.uneven) for one in _blocks(model, weights, layout)):
+            found.append(
+                f"shards cut {part.replace('_', ' ')}: versions of {engine.name} before {version} do not start"
+            )
+    return found
 
 
 def _first(layout: Parallelism, wrong: Any) -> Parallelism:

@@ -92,12 +92,18 @@ def _fullest(need: Memory) -> tuple[Real, Real]:
 
 
 def _largest_batch(scenario: Scenario, found: Real, placed: Placed) -> Real:
-    """The largest batch, at least that of a workload that fits, as far as the engine runs it at once. [1]
-
-    Prompts that are computed in several steps share them evenly, and need less than steps that fill the budget.
-    """
+    """The largest batch, at least that of a workload that fits, as far as the engine runs it at once. [1]"""
     limit, work, layout = scenario.engine.max_sequences, scenario.workload, scenario.parallelism
     asked = work.batch if limit is None else least(work.batch, limit * layout.dp * layout.replicas)
+    return _at_least(found, asked, placed)
+
+
+def _at_least(found: Real, asked: Real, placed: Placed) -> Real:
+    """A capacity, at least what a workload that fits has of it.
+
+    Prompts that are computed in several steps share them evenly, and need less than steps that fill the budget, for
+    which a pool sets memory aside.
+    """
     return most(found, choose(placed.missing <= 0.0, asked, 0.0))
 
 
@@ -114,6 +120,7 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
     if anywhere(need.away > 0.0):
         pool = least(pool, need.elsewhere / most(need.away, TINY) * prepared.sequences * tokens)
     block = scenario.engine.kv_block
+    held = prepared.sequences * tokens * copies
     cached = prepared.cached_tokens
     padded = ceil_div(tokens - cached, block) * block + cached
     longest = scenario.model.max_context
@@ -129,8 +136,8 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
         "missing": placed.missing,
         "fits": placed.missing <= 0.0,
         "kv_headroom": choose(room > 0.0, 1.0 - kv / most(room, TINY), np.nan),
-        "kv_pool_tokens": choose(token > 0.0, floor_div(pool, 1.0) * copies, np.nan),
+        "kv_pool_tokens": choose(token > 0.0, _at_least(floor_div(pool, 1.0) * copies, held, placed), np.nan),
         "max_batch": _largest_batch(scenario, most_sequences(prepared, need, placed.room, padded) * copies, placed),
-        "max_context": longest_context(prepared, need, room),
+        "max_context": _at_least(longest_context(prepared, need, room), tokens, placed),
         "max_concurrency_at_max_context": most_sequences(prepared, need, placed.room, longest) * copies,
     }

@@ -13,7 +13,7 @@ from llmperf.phases.setup import planned, skips
 def notes(scenario: Scenario) -> list[str]:
     """What the estimate assumes that a user should know: layout, dtypes, missing evidence; one line each."""
     found = layout.notes(scenario.model, scenario.parallelism)
-    found += divisions.padded(scenario.model, scenario.weights, scenario.engine, scenario.parallelism)
+    found += divisions.cut(scenario.model, scenario.weights, scenario.engine, scenario.parallelism)
     plan = planned(scenario)
     hardware, weights = scenario.hardware, scenario.weights
     asked = scenario.activations != weights.activations
@@ -54,6 +54,13 @@ def notes(scenario: Scenario) -> list[str]:
                 "processor computes (llama.cpp --n-cpu-moe, KTransformers) need an engine that reads it, and "
                 "placement.operators"
             )
+    together = scenario.engine.max_sequences
+    ranks = scenario.parallelism.dp * scenario.parallelism.replicas
+    if together is not None and anywhere(scenario.workload.batch > together * ranks):
+        found.append(
+            f"{scenario.engine.name} runs at most {together:,} sequences at once (engine.max_sequences): further ones "
+            "wait, and the times are those of all at once"
+        )
     if anywhere(scenario.workload.batch < scenario.parallelism.dp * scenario.parallelism.replicas):
         found.append("there are more data-parallel ranks or replicas than sequences: some are idle")
     return found

@@ -262,7 +262,8 @@ def place(scenario: Scenario, need: Memory) -> Placed:
         bare = Share(own_tier, hardware.tiers[own_tier], {}, {})
         known[own_tier] = replace(known.get(own_tier, bare), chosen_bytes=need.away)
         shares = list(known.values())
-    return Placed(tuple(shares), missing, total_room - (need.reserved - need.activations), overlap)
+    left = total_room - left_weights - (need.reserved - need.activations)  # weights without a place leave none
+    return Placed(tuple(shares), missing, left, overlap)
 
 
 OTHERS: tuple[Tensor, ...] = tuple(tensor for tensor in KEPT if tensor not in READ_ONLY)

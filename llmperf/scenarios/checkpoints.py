@@ -116,6 +116,9 @@ FORMATS: tuple[tuple[str, str | Callable[[re.Match[str]], Any]], ...] = (
 )
 """What names of checkpoints say of their weights, lower case, and the format: of the catalog, or written out."""
 
+OWN_FP8 = {"qwen": "fp8-block"}
+"""Makers whose checkpoints called FP8 have scales of blocks of 128 x 128 (model cards of Qwen3: "fine-grained fp8")."""
+
 SAME_SHAPE = re.compile(
     r"[-_](?:exl[23]|instruct|chat|it|hf|base|pt|thinking|preview|latest|mlx|qat|unsloth|abliterated|uncensored|v0\.\d|\d{4})$",
     re.ASCII,
@@ -165,11 +168,13 @@ def by_name(reference: str, extra: tuple[str, ...] = ()) -> Checkpoint | None:
     extra : tuple of str
         Catalog directories that go before all others.
     """
-    name = re.split(r"[/\\]", reference.strip().rstrip("/\\"))[-1].lower()
+    maker, _, name = reference.strip().rstrip("/\\").lower().replace("\\", "/").rpartition("/")
     name, _, tag = name.partition(":")
     weights = format_named(tag) if tag else None
     if tag and weights is None:
         name = f"{name}-{tag}"
+        if not maker:  # Ollama's names: a size, and what was done to the model
+            weights = "q4_0" if tag.endswith("-qat") else GGUF
     known = called(extra)
     while True:
         for form in (name, name.removeprefix("meta-")):
@@ -183,7 +188,7 @@ def by_name(reference: str, extra: tuple[str, ...] = ()) -> Checkpoint | None:
                 return None
             rest = name[: match.start()]
         elif weights is None:
-            weights = said
+            weights = OWN_FP8.get(maker.rpartition("/")[2], said) if said == "fp8" else said
         name = rest
 
 

@@ -191,7 +191,7 @@ def _built_model(value: Any, extra: tuple[str, ...]) -> Built:
     model = build(Model, document, _prefix("model", document), model_module.contradictions)
     implied: dict[str, Implied] = {key: (item, "") for key, item in formats.items()}
     if found is not None and found.weights is not None:
-        implied["weights"] = (found.weights, f"as the name {shown(reference)} says")
+        implied["weights"] = (found.weights, f"by the name {shown(reference)}")
     elif (released := document.data.get("released")) is not None:
         implied.setdefault("weights", (released, f"in which {document.data['name']} is released"))
     return model, [*said, *warnings], implied
@@ -291,6 +291,10 @@ def _named(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Docu
                 from llmperf.scenarios.checkpoints import format_named
 
                 found = format_named(reference)
+            elif kind == "engine":
+                from llmperf.scenarios.typed import engine_named
+
+                found = engine_named(reference)
         if found is None:
             raise
     return Document(found) if isinstance(found, dict) else catalog.load(kind, found, extra, path)

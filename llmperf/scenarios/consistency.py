@@ -116,7 +116,9 @@ def _workload_of_model(scenario: Scenario) -> list[Fault]:
     encodes = model.encoder is not None and not model.encoder.positions
     length = work.output + 1 if encodes else work.input + work.output
     if model.generates and anywhere(length > model.max_context):
-        text = f"input + output = {_say(length)} is more than the {model.max_context:g} tokens that {model.name} allows"
+        text = (
+            f"input + output = {_say(length)} is more than the {model.max_context:.12g} tokens that {model.name} allows"
+        )
         found.append(("workload", text))
     return found
 
@@ -175,4 +177,4 @@ def _first(wrong: Any, *values: Any) -> tuple[float, ...]:
 
 
 def _say(value: Any) -> str:
-    return f"up to {np.max(value):g}" if isinstance(value, np.ndarray) else f"{value:g}"
+    return f"up to {np.max(value):.12g}" if isinstance(value, np.ndarray) else f"{value:.12g}"

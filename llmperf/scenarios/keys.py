@@ -146,8 +146,19 @@ def _unknown(key: str) -> Problem:
     if key in NOT_YET:
         return Problem(f"{NOT_YET[key]} cannot be estimated by this version", key, kind="not_yet")
     allowed = (*KEYS, *FLAT)
-    meant = FLAT.get(key) or nearest(key, allowed)  # in a file, short names stand for paths that must be written
+    meant = (
+        FLAT.get(key) or _within(key) or nearest(key, allowed)
+    )  # in a file, short names stand for paths that must be written
     return Problem(f"unknown key {shown(key)}", key, allowed=allowed, suggestion=meant)
+
+
+def _within(key: str) -> str | None:
+    """The path of a value that is named without its component: ``graphs`` is ``engine.graphs``."""
+    from llmperf.scenarios.components import ENTRIES
+
+    head = key.partition(".")[0]
+    inside = [f"{name}.{key}" for name, cls in ENTRIES.items() if name in COMPONENTS and head in cls.__annotations__]
+    return inside[0] if len(inside) == 1 else None
 
 
 def unknown_in_file(keys: Iterable[str]) -> list[Problem]:

@@ -75,6 +75,30 @@ def hardware_given(reference: str, extra: tuple[str, ...] = ()) -> str | None:
     return found
 
 
+ENGINES: dict[str, tuple[tuple[tuple[int, int], str], ...]] = {
+    "vllm": (((0, 21), "vllm-2026"), ((0, 8), "vllm"), ((0, 3), "vllm-2024"), ((0, 0), "vllm-2023")),
+    "sglang": (((0, 0), "sglang"),),
+    "tensorrt-llm": (((0, 17), "tensorrt-llm"), ((0, 9), "tensorrt-llm-2024"), ((0, 0), "tensorrt-llm-2023")),
+}
+"""First version of a tool, and the engine of the catalog whose constants hold from it on (see the engines' sources)."""
+_TOOLS = {
+    "trtllm": "tensorrt-llm",
+    "trt-llm": "tensorrt-llm",
+    "tensorrt-llm": "tensorrt-llm",
+    "tensorrtllm": "tensorrt-llm",
+}
+_VERSIONED = re.compile(r"([a-z][a-z-]*?)[-:@=_ ]*v?(\d+)\.(\d+)(?:[.\d]|post|rc)*", re.ASCII)
+
+
+def engine_named(reference: str) -> str | None:
+    """The engine of the catalog for a tool and its version: ``vllm-0.10.2``, ``vllm:v0.9``, ``trtllm 1.0``."""
+    match = _VERSIONED.fullmatch(reference.strip().lower())
+    if match is None:
+        return None
+    engines = ENGINES.get(_TOOLS.get(match[1], match[1]), ())
+    return next((name for first, name in engines if (int(match[2]), int(match[3])) >= first), None)
+
+
 def hardware_named(reference: str, extra: tuple[str, ...] = ()) -> str | None:
     """The hardware of the catalog whose name has the same words, vendors and kinds of memory aside.
 
@@ -84,7 +108,10 @@ def hardware_named(reference: str, extra: tuple[str, ...] = ()) -> str | None:
     if not asked:
         return None
     names, aliases = catalog.paths("hardware", extra), catalog.aliases("hardware", extra)
-    alike = _by_words(tuple(names), tuple(aliases.items())).get(asked, ())
+    known = _by_words(tuple(names), tuple(aliases.items()))
+    alike = known.get(asked) or known.get(
+        asked - {"pcie"}, ()
+    )  # that of cards which have nothing else need not be said
     found = [name for name in alike if capacity is None or _has(name, capacity, extra)]
     return found[0] if len(found) == 1 else None
 

@@ -32,7 +32,7 @@ RELEASED = {
 
 IDS = {
     "meta-llama/Llama-3.3-70B-Instruct": ("llama-3.1-70b", "bf16"),
-    "Qwen/Qwen3-30B-A3B-Instruct-2507": ("qwen3-30b-a3b", "bf16"),
+    "Qwen/Qwen3-30B-A3B-Instruct-2507": ("qwen3-30b-a3b-2507", "bf16"),
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B": ("qwen2.5-14b", "bf16"),
     "unsloth/DeepSeek-R1-Distill-Llama-70B-bnb-4bit": ("llama-3.1-70b", "nf4"),
     "nvidia/Llama-3.1-405B-Instruct-FP8": ("llama-3.1-405b", "fp8"),
@@ -42,7 +42,7 @@ IDS = {
     "hugging-quants/Meta-Llama-3.1-70B-Instruct-AWQ-INT4": ("llama-3.1-70b", "w4a16-g128"),
     "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int4": ("qwen2.5-72b", "w4a16-g128"),
     "Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8": ("qwen2.5-72b", "w8a16-g128"),
-    "cpatonn/Qwen3-30B-A3B-Instruct-2507-AWQ-4bit": ("qwen3-30b-a3b", "w4a16-g128"),
+    "cpatonn/Qwen3-30B-A3B-Instruct-2507-AWQ-4bit": ("qwen3-30b-a3b-2507", "w4a16-g128"),
     "QuantTrio/DeepSeek-V3.2-AWQ": ("deepseek-v3.2", "w4a16-g128"),
     "nvidia/DeepSeek-R1-0528-NVFP4-v2": ("deepseek-r1", "nvfp4"),
     "unsloth/gpt-oss-120b-BF16": ("gpt-oss-120b", "bf16"),
@@ -107,7 +107,7 @@ def test_ids_say_their_model_and_their_format(reference: str, expected: tuple[st
 def test_what_is_taken_by_its_name_is_said() -> None:
     (taken, weights) = resolved("nvidia/Llama-3.1-405B-Instruct-FP8").warnings[:2]
     assert "taken as llama-3.1-405b, by its name" in taken
-    assert "weights are fp8, as the name" in weights
+    assert "weights are fp8, by the name" in weights
 
 
 @pytest.mark.parametrize("reference", ["x/Llama-3.1-8B-Instruct-exl2", "x/Llama-3.1-8B-AQLM", "abc/def", "x/Llama-9B"])
@@ -120,9 +120,9 @@ def test_what_a_name_does_not_say_is_not_guessed(reference: str) -> None:
 @pytest.mark.parametrize(("reference", "near"), [
     ("mistralai/Mistral-Small-3.2-24B-Instruct-2506", "mistral"),
     ("zai-org/GLM-4.6", "glm"),
-    ("deepseek-ai/DeepSeek-V4", "deepseek-v3"),
+    ("deepseek-ai/DeepSeek-V3.5", "deepseek-v3"),
     ("qwen3-31b-a3b", "qwen3-30b-a3b"),
-    ("baidu/ERNIE-4.5-21B-A3B", None),
+    ("openbmb/AprielX-21B", None),
 ])  # fmt: skip
 def test_the_nearest_model_is_one_of_the_family(reference: str, near: str | None) -> None:
     with pytest.raises(InputError) as caught:

@@ -227,6 +227,8 @@ def alone(name: str, text: str) -> str:
     InputError
         If it lists several numbers, for which one scenario has no place.
     """
+    if _THOUSANDS.fullmatch(text.strip()):
+        return text.replace(",", "")
     if _LIST.fullmatch(text.strip()):
         said = f"{text[:60]!r} are several numbers, and a scenario has one"
         hint = f"llmperf compare ... --with {name}={text.strip()[:60]}"
@@ -234,6 +236,8 @@ def alone(name: str, text: str) -> str:
     return text
 
 
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(?:,000)+", re.ASCII)
+"""A number as people write it, and answers print it: ``1,000``."""
 _LIST = re.compile(r"\d[\w.]*(?:\s*,\s*\d[\w.]*)+|\d+[kKmM]?\s*\.\.\s*\d+[kKmM]?", re.ASCII)
 """Several numbers: ``1,2,4`` or ``1..64``."""
 
