@@ -138,6 +138,6 @@ def _footprint(prepared: Setup, need: Memory, placed: Placed) -> dict[str, Any]:
         "kv_headroom": choose(room > 0.0, 1.0 - kv / most(room, TINY), np.nan),
         "kv_pool_tokens": choose(token > 0.0, _at_least(floor_div(pool, 1.0) * copies, held, placed), np.nan),
         "max_batch": _largest_batch(scenario, most_sequences(prepared, need, placed.room, padded) * copies, placed),
-        "max_context": _at_least(longest_context(prepared, need, room), tokens, placed),
+        "max_context": _at_least(longest_context(prepared, need, room), least(tokens, longest), placed),
         "max_concurrency_at_max_context": most_sequences(prepared, need, placed.room, longest) * copies,
     }
