@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from llmperf.numeric import Array, Real, choose, least, most
+from llmperf.numeric import Array, Real, choose, everywhere, least, most
 
 
 def roofline(*times: Array) -> Array:
@@ -47,6 +47,8 @@ def main_memory_bytes(stored: Real, cache: Real, apart: tuple[Real, Real, Real] 
         return together
     sequences, own, alone = apart
     each = sequences * most(alone + own / sequences - cache, 0.0)
+    if everywhere(alone < cache):
+        return least(each, together)
     return choose(alone < cache, least(each, together), together)
 
 

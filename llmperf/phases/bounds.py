@@ -53,13 +53,12 @@ def demands(
     for name, (shared, own) in _bytes(costs, residence).items():
         delivered = _delivered(shared, own, passes)
         if name == MAIN:
-            dense = costs.bytes(("weights",), memories=(MAIN,)) or combine(_nothing, shared)
+            dense = costs.bytes(("weights",), memories=(MAIN,))
             delivered = _beyond(cache, setup, delivered, combine(_times(passes), own), dense, passes * sequences)
             scores = least_traffic(setup, costs)
             if scores is not None:
                 scores = combine(_times(passes), scores)
-                nothing = combine(_nothing, scores)
-                delivered = delivered + _beyond(machine.on_chip, setup, scores, scores, nothing, passes * sequences)
+                delivered = delivered + _beyond(machine.on_chip, setup, scores, scores, None, passes * sequences)
         part = combine(_times(1.0 / machine.memories[name]), delivered)
         found[name] = found[name] + part if name in found else part
     return found
@@ -70,17 +69,18 @@ def _delivered(shared: Sum, own: Sum, passes: Real) -> Sum:
     return combine(lambda together, each: together + passes * each, shared, own)
 
 
-def _beyond(held: Real, setup: Setup, all_of_them: Sum, own: Sum, dense: Sum, sequences: Real) -> Sum:
+def _beyond(held: Real, setup: Setup, all_of_them: Sum, own: Sum, dense: Sum | None, sequences: Real) -> Sum:
     """Bytes that a memory delivers although something on the chip of each stage holds `held` bytes of them. [B]"""
 
     def moved(together: Real, each: Real, alone: Real, held: Real) -> Real:
         fits = anywhere(alone < held)
         return main_memory_bytes(together, held, (most(sequences, 1.0), each, alone) if fits else None)
 
-    stages = moved(all_of_them.stages, own.stages, dense.stages, held)
+    stages = moved(all_of_them.stages, own.stages, 0.0 if dense is None else dense.stages, held)
     if all_of_them.whole is None:
         return Sum(stages)
-    return Sum(stages, moved(all_of_them.whole, own.whole, dense.whole, held * setup.shards.pp))
+    alone = 0.0 if dense is None else dense.whole
+    return Sum(stages, moved(all_of_them.whole, own.whole, alone, held * setup.shards.pp))
 
 
 def streamed(setup: Setup, costs: StepCosts, residence: Residence) -> dict[str, Sum]:
