@@ -87,6 +87,8 @@ class Deployment:
         model alone.
     fits_context : bool
         Whether the server shortens the longest context to what its memory holds.
+    allocated : int
+        Sequences of the longest context whose cache the server allocates when it starts.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Deployment:
     files: tuple[str, ...] = ()
     tool: str = ""
     fits_context: bool = False
+    allocated: int = 1
 
     @property
     def max_context(self) -> int | None:
@@ -240,7 +243,9 @@ class Draft:
         scenario = nested(self.settings)
         found = tuple(self.findings)
         fits = bool(self.settings.get("_fits_context"))
-        return Deployment(self.name, self.file, self.line, scenario, found, self.format, (self.file,), self.tool, fits)
+        held = int(self.settings.get("_allocated", 1))
+        files = (self.file,)
+        return Deployment(self.name, self.file, self.line, scenario, found, self.format, files, self.tool, fits, held)
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

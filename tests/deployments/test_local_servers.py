@@ -119,3 +119,12 @@ def test_a_server_that_is_told_no_model_needs_one(tmp_path: Path) -> None:
     assert kinds(found)["OLLAMA_NEW"] == "not_understood"
     result: Any = llmperf.check(deployment=tmp_path / "c.yaml", hardware="rtx-4090", model="qwen3-8b").results[0]
     assert result.status == "passed"
+
+
+def test_all_that_a_server_allocates_at_its_start_must_fit(tmp_path: Path) -> None:
+    for flags, least in (("-c 262144 -np 4", 4), ("-c 65536 -np 1", 1), ("-c 65536 -np 4 -kvu", 1)):
+        path = written(tmp_path, "run.sh", f"llama-server -m Llama-3.1-8B-Instruct-Q8_0.gguf {flags} -ngl 99\n")
+        (result,) = llmperf.check(deployment=path, hardware="rtx-4090").results
+        longest = result.verdicts[1]
+        assert (longest.limit.value, result.status) == (least, "failed" if least > 1 else "passed")
+        assert any("allocates" in note and "holds no more" in note for note in result.check.notes)
