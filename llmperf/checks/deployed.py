@@ -130,7 +130,10 @@ def _check(file: str, one: Any) -> Check:
         limits.append(Limit(LONGEST, "min", float(least), f"min {least}", False, written))
     keys = CheckKeys(expect=expect, deployment=f"{file}#{one.name}")
     said = (*notes(one), *_assumed(one, place))
-    return Check(one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, said)
+    faults = () if (why := one.unmodelled) is None else (why,)
+    return Check(
+        one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, said, faults, bool(faults)
+    )
 
 
 def _written(deployment: Any, path: str, otherwise: Place) -> Place:

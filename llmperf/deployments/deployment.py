@@ -112,6 +112,18 @@ class Deployment:
         """Sequences that it is told to run at once (``--max-num-seqs``); None: the engine's own limit."""
         return _within(self.scenario.get("engine"), "max_sequences")
 
+    @property
+    def unmodelled(self) -> Problem | None:
+        """Why there is no model, where the file names none that is known here."""
+        model = self.scenario.get("model")
+        if isinstance(model, str) or (isinstance(model, Mapping) and model.keys() & {"extends", "layers"}):
+            return None
+        said = next((one for one in self.findings if one.path == "model" and one.kind == "not_understood"), None)
+        if said is None:
+            text = "is named nowhere in this file"
+            return Problem(text, "model", self.file, self.line, suggestion="give it: --model")
+        return Problem(said.message, said.name, said.file or self.file, said.line)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``; what the file does not limit is null."""
         return {

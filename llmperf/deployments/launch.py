@@ -103,7 +103,7 @@ def of_command(command: shell.Command, files: Files) -> list[Launch]:
     """The servers that a simple command starts, with the variables that are set where it stands."""
     words = command.words
     line = words[0].line if words else None
-    own = {name: (value, line) for name, value in command.variables.items()}
+    own = {name: (value, command.lines.get(name, line)) for name, value in command.variables.items()}
     return [
         replace(
             found,

@@ -54,6 +54,8 @@ class Command:
     stray: list[Word] = field(default_factory=list)
     branched: tuple[str, ...] = ()
     """Variables of its words that were set in a loop or a branch."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where its variables are set."""
 
 
 @dataclass(slots=True)
@@ -165,7 +167,7 @@ def _take(
                 _note_branch(match[1], within, script)
                 _assign(token, match, scope)
         return
-    own = Scope(dict(scope.variables), scope.arrays)
+    own = Scope(dict(scope.variables), scope.arrays, dict(scope.lines))
     while (match := _assigned(tokens[0])) is not None:
         _assign(tokens.pop(0), match, own)
     words: list[Word] = []
@@ -184,7 +186,8 @@ def _take(
         script.commands[-1].stray.extend(words)
     else:
         branched = _named(tokens) & script.branched if script.branched else ()
-        script.commands.append(Command(words, own.variables, within, given, branched=tuple(sorted(branched))))
+        found = Command(words, own.variables, within, given, branched=tuple(sorted(branched)), lines=own.lines)
+        script.commands.append(found)
 
 
 def _assigned(token: Token) -> re.Match[str] | None:
@@ -218,4 +221,5 @@ def _assign(token: Token, match: re.Match[str], own: Scope) -> None:
         own.variables.pop(name, None)
         return
     before = own.variables.get(name, "") if match[2] else ""
+    own.lines[name] = token.line
     own.variables[name] = (before + value[match.end() :])[:MAX_EXPANDED]
