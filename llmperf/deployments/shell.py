@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from llmperf.deployments import expansion
 from llmperf.deployments.expansion import Scope
 from llmperf.deployments.functions import BETWEEN, inlined
+from llmperf.deployments.guards import Guard
 from llmperf.deployments.lexer import Here, Lexer, Token
 from llmperf.deployments.words import MAX_EXPANDED, MAX_WORDS, Word
 from llmperf.errors import InputError, Problem
@@ -96,6 +97,7 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     within: list[str] = []
     array: str | None = None
     piped: tuple[tuple[str, int], ...] = ()
+    guard = Guard()
     for token in tokens:
         if array is not None:
             if token.end == ")":
@@ -117,7 +119,9 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
             continue
         _nest(command, within)
         given = (*piped, *_given(token.documents, scope, script))
-        _take(command, scope, script, tuple(within), given)
+        if not guard.skips:
+            _take(command, scope, script, tuple(within), given)
+        guard.step(command, token.end, scope)
         command = []
         piped = given if token.end == "|" else ()
     return script

@@ -597,3 +597,14 @@ def test_a_model_that_is_not_known_is_one_error_with_its_reason(
     (result,) = llmperf.check({"deployment": str(path), "hardware": H100, "expect": {"fits": True}}).results
     (problem,) = result.problems
     assert why in str(problem)
+
+
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/huggingface/text-generation-inference:3.3.4", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"]
+)
+def test_a_server_alone_that_is_not_read_says_what_to_do(image: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read(written(tmp_path, "c.yaml", f"services: {{a: {{image: '{image}'}}}}\n"))
+    (problem,) = caught.value.problems
+    assert problem.message.endswith("which is not read here")
+    assert "--model" in str(problem.suggestion)
