@@ -580,9 +580,7 @@ def test_a_task_of_skypilot_may_run_on_several_kinds(asked: str, tmp_path: Path)
         ("c.yaml", "services: {o: {image: ollama/ollama, environment: {OLLAMA_CONTEXT_LENGTH: 8192}}}\n", "nowhere"),
     ],
 )
-def test_a_model_that_is_not_known_is_one_error_with_its_reason(
-    name: str, text: str, why: str, tmp_path: Path
-) -> None:
+def test_a_model_that_is_not_known_is_one_error_with_its_reason(name: str, text: str, why: str, tmp_path: Path) -> None:
     path = written(tmp_path, name, text)
     for command in ("memory", "estimate"):
         done = called(command, str(path), "--hardware", H100)
