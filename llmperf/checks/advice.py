@@ -71,10 +71,15 @@ def _would_fit(result: Result, broken: str, extra: tuple[str, ...]) -> str:
     try:
         resolved = resolve(result.check.scenario, {}, extra)
         found = [*(_shorter(result, resolved) if broken == LONGEST else ())]
-        found += remedies(resolved, answer(resolved).evaluated[0], holds)
+        evaluated = answer(resolved).evaluated[0]
+        found += remedies(resolved, evaluated, holds)
+        partly = remedies(resolved, evaluated) if broken == "fits" and not found else []
     except InputError:
         return ""
-    return f"; would fit with {' or '.join(found)}" if found else "; no single change would make it pass"
+    if found:
+        return f"; would fit with {' or '.join(found)}"
+    none = "; no single change would make it pass"
+    return f"{none}, though it would fit with {' or '.join(partly)}" if partly else none
 
 
 def _holds(result: Result, resolved: Resolved) -> bool:
