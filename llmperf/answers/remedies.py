@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -23,9 +23,16 @@ MOST = 64
 
 Keys = Mapping[str, Any]
 """Keys of a scenario that change it."""
+Accepts = Callable[[Resolved], bool]
+"""Whether a changed scenario is what is wanted; an `InputError` is no."""
 
 
-def remedies(resolved: Resolved, evaluated: Evaluated) -> list[str]:
+def fits(resolved: Resolved) -> bool:
+    """Whether the workload of a scenario fits."""
+    return bool(np.all(evaluate(resolved.scenario).parts["memory"].fits))
+
+
+def remedies(resolved: Resolved, evaluated: Evaluated, accepts: Accepts = fits) -> list[str]:
     """Single changes after which the workload fits, each in the words of a flag; empty where none helps.
 
     Another layout says how many devices it takes.
@@ -36,8 +43,11 @@ def remedies(resolved: Resolved, evaluated: Evaluated) -> list[str]:
         A scenario of plain numbers that does not fit.
     evaluated : Evaluated
         Its evaluation.
+    accepts : callable
+        What a change must bring about, where more is wanted than that the workload fits.
     """
-    return [_said(resolved, keys) for keys in _changes(resolved, evaluated) if _fits(resolved, keys)]
+    found = _changes(resolved, evaluated, accepts)
+    return [_said(resolved, keys) for keys in found if helps(resolved, keys, accepts)]
 
 
 def _said(resolved: Resolved, keys: Keys) -> str:
@@ -74,31 +84,32 @@ def layout(resolved: Resolved, **sizes: int) -> dict[str, Any]:
     return keys
 
 
-def _fits(resolved: Resolved, keys: Keys) -> bool:
+def helps(resolved: Resolved, keys: Keys, accepts: Accepts) -> bool:
+    """Whether a change is possible and brings about what is wanted."""
     try:
-        return bool(np.all(evaluate(changed(resolved, keys).scenario).parts["memory"].fits))
+        return accepts(changed(resolved, keys))
     except InputError:
         return False
 
 
-def _wider(resolved: Resolved, name: str) -> Iterator[Keys]:
+def _wider(resolved: Resolved, name: str, accepts: Accepts) -> Iterator[Keys]:
     """The smallest layout that doubles one size again and again until the workload fits."""
     size = int(getattr(resolved.scenario.parallelism, name)) * 2
     while size <= MOST:
         keys = layout(resolved, **{name: size})
-        if _fits(resolved, keys):
+        if helps(resolved, keys, accepts):
             yield keys
             return
         size *= 2
 
 
-def _changes(resolved: Resolved, evaluated: Evaluated) -> Iterator[Keys]:
+def _changes(resolved: Resolved, evaluated: Evaluated, accepts: Accepts) -> Iterator[Keys]:
     scenario = resolved.scenario
     batch = float(np.max(evaluated.parts["memory"].max_batch))
     if batch >= 1:
         yield {"batch": int(batch)}
     for name in ("tp", "pp"):
-        yield from _wider(resolved, name)
+        yield from _wider(resolved, name, accepts)
     for reference in ("fp8", "w8a8-int8", "w4a16-g128"):
         if component("weights", reference).bits < scenario.weights.bits:
             yield {"weights": reference}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from llmperf.checks.deployed import LONGEST
-from llmperf.checks.evaluation import ABOUT_MEMORY, Result
+from llmperf.checks.evaluation import ABOUT_MEMORY, Result, Verdict, judged
 from llmperf.errors import InputError
 from llmperf.words.quantities import count, gib
+
+if TYPE_CHECKING:
+    from llmperf.scenarios.binding import Resolved
 
 MOST = 50
 """Most checks for which remedies are sought: each is a dozen estimates."""
@@ -58,18 +62,45 @@ def _lack(result: Result, broken: str) -> str:
 
 
 def _would_fit(result: Result, broken: str, extra: tuple[str, ...]) -> str:
+    """Single changes with each of which the whole check passes."""
     from llmperf.answers.answer import answer
     from llmperf.answers.remedies import remedies
-    from llmperf.scenarios.resolve import changed, resolve
+    from llmperf.scenarios.resolve import resolve
 
+    holds = partial(_holds, result)
     try:
         resolved = resolve(result.check.scenario, {}, extra)
-        if broken == LONGEST:
-            longest: Any = resolved.scenario.model.max_context
-            resolved = changed(resolved, {"batch": 1, "input": int(longest) - 1, "output": 1})
-        found = remedies(resolved, answer(resolved).evaluated[0])
+        found = [*(_shorter(result, resolved) if broken == LONGEST else ())]
+        evaluated = answer(resolved).evaluated[0]
+        found += remedies(resolved, evaluated, holds)
+        partly = remedies(resolved, evaluated) if broken == "fits" and not found else []
     except InputError:
         return ""
-    if broken == LONGEST and result.answered is not None and (pool := result.answered.values["kv_pool_tokens"]) > 1:
-        found = [f"a longest context of {count(int(pool))} tokens", *found]
-    return f"; would fit with {' or '.join(found)}" if found else "; no single change would make it fit"
+    if found:
+        return f"; would fit with {' or '.join(found)}"
+    none = "; no single change would make it pass"
+    return f"{none}, though it would fit with {' or '.join(partly)}" if partly else none
+
+
+def _holds(result: Result, resolved: Resolved) -> bool:
+    """Whether a changed scenario keeps all limits of a check."""
+    from llmperf.answers.answer import answer
+    from llmperf.answers.values import values
+    from llmperf.checks.tasks import Answered
+
+    asked = answer(resolved)
+    answered = Answered(next(values(asked, 1)), asked.scenario, (), ())
+    verdicts = [judged(limit, answered) for limit in result.check.limits]
+    return answered.values.get("fits") is not False and all(isinstance(one, Verdict) and one.holds for one in verdicts)
+
+
+def _shorter(result: Result, resolved: Resolved) -> Iterator[str]:
+    """The longest context with which the server holds as many of the longest sequences as it must."""
+    from llmperf.answers.remedies import helps
+
+    number = max(one.limit.value for one in result.verdicts if one.limit.output == LONGEST)
+    pool = result.answered.values["kv_pool_tokens"] if result.answered else None
+    block = int(resolved.scenario.engine.kv_block)
+    tokens = int(pool / number) // block * block if pool and number >= 1 else 0
+    if tokens > 0 and helps(resolved, {"model.max_context": tokens}, partial(_holds, result)):
+        yield f"a longest context of {count(tokens)} tokens"

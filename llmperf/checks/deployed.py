@@ -124,11 +124,16 @@ def _check(file: str, one: Any) -> Check:
     limits = [Limit("fits", "equals", True, "equals True", False, _written(one, "model", place))]
     expect: dict[str, Any] = {"fits": True}
     if one.tool and not one.fits_context:
-        expect[LONGEST] = {"min": 1}
-        limits.append(Limit(LONGEST, "min", 1.0, "min 1", False, _written(one, "model.max_context", place)))
+        least = one.allocated
+        expect[LONGEST] = {"min": least}
+        written = _written(one, "model.max_context", place)
+        limits.append(Limit(LONGEST, "min", float(least), f"min {least}", False, written))
     keys = CheckKeys(expect=expect, deployment=f"{file}#{one.name}")
     said = (*notes(one), *_assumed(one, place))
-    return Check(one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, said)
+    faults = () if (why := one.unmodelled) is None else (why,)
+    return Check(
+        one.name, place, one.scenario, tuple(limits), keys, partial(_at, place), one.files, said, faults, bool(faults)
+    )
 
 
 def _written(deployment: Any, path: str, otherwise: Place) -> Place:
@@ -155,10 +160,15 @@ def _assumed(deployment: Any, place: Place) -> Iterator[Note]:
         must = (
             "accepts as long a context as its memory holds"
             if deployment.fits_context
-            else (f"must hold one sequence of the longest context that it accepts ({_or(longest)} tokens)")
+            else f"must hold {_sequences(deployment.allocated)} of the longest context that it accepts "
+            f"({_or(longest)} tokens)"
         )
         text = f"{deployment.tool} {must}, and runs at most {_or(at_once)} sequences at once"
         yield Note("assumed", text, place)
+
+
+def _sequences(number: int) -> str:
+    return "one sequence" if number == 1 else f"{number} sequences"
 
 
 def _or(limit: int | None) -> str:

@@ -360,6 +360,9 @@ class _File:
                 faults += [_at_reference(one) for one in error.problems]
             else:
                 scenario = over(below.scenario, scenario)
+                if (why := replace(below, scenario=scenario).unmodelled) is not None:
+                    unread = True
+                    faults.append(why)
                 files += below.files
                 said = deployed.notes(below)
                 stack = Stack((_said(said, below), *stack.layers))

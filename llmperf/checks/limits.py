@@ -143,7 +143,7 @@ class Check:
     problems : tuple of Problem
         What is wrong with it.
     unread : bool
-        Whether its deployment file could not be read: its scenario is then not whole.
+        Whether its deployment file could not be read, or names no model: its scenario is then not whole.
     """
 
     name: str

@@ -20,6 +20,7 @@ from llmperf.deployments import (
     deepspeed,
     dynamo,
     huggingface,
+    images,
     kserve,
     kubernetes,
     llm_d,
@@ -150,9 +151,16 @@ def is_deployment(path: str | Path) -> bool:
 def _nothing(file: Path, unread: Sequence[Finding]) -> list[Problem]:
     """Why a file gives no deployment: what of it could not be read, or that it is of no known kind."""
     if unread:
-        return [Problem(one.message, one.name, str(file), one.line) for one in unread]
+        return [_alone(one, str(file)) for one in unread]
     text = "is no deployment file that is known here, or deploys no model"
     return [Problem(text, file=str(file), suggestion=f"known are {'; '.join(SUPPORTED)}")]
+
+
+def _alone(one: Finding, file: str) -> Problem:
+    """What a file that deploys nothing else says; of a server whose settings are not read, what to do."""
+    message = one.message.removesuffix(f": {images.SAME_DEVICES}")
+    hint = None if message == one.message else "ask for its model by flags: --model, --hardware, --weights, --tp"
+    return Problem(message, one.name, file, one.line, suggestion=hint)
 
 
 def _found(
@@ -309,7 +317,7 @@ def _named(found: Sequence[Deployment | Draft], unread: list[Finding]) -> list[D
     told = {one.tool for one in named}  # ollama run and pull tell a server that ollama serve has started
     for one in found:
         if isinstance(one, Draft) and one not in named and not (one.tool == "ollama" and one.tool in told):
-            said = f"serves a model with {one.tool} that is not known here: it may use the same devices"
+            said = f"serves a model with {one.tool} that is not known here: {images.SAME_DEVICES}"
             unread.append(Finding("not_understood", one.name, message=said, line=one.line))
     return named
 

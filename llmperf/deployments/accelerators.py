@@ -24,9 +24,12 @@ LABELS = (
     "beta.kubernetes.io/instance-type",
     "accelerators",
     "accelerator_type",
+    "--gpus-per-node",
+    "--gres",
+    "--gpus",
 )
-"""Labels of nodes that name an accelerator or a machine, the most exact first; the last two are keys of SkyPilot and of
-Ray."""
+"""Labels of nodes that name an accelerator or a machine, the most exact first; the last are keys of SkyPilot and of
+Ray, and flags of Slurm."""
 
 RESOURCES = ("nvidia.com/gpu", "amd.com/gpu", "gpu", "habana.ai/gaudi", "google.com/tpu", "aws.amazon.com/neuron")
 """Resources that count accelerators; ``gpu`` is NVIDIA Dynamo's."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from llmperf.deployments.deployment import Draft, Flag
 from llmperf.deployments.formats import WEIGHTS
+from llmperf.deployments.options import base_name
 from llmperf.errors import InputError, nearest, shown
 from llmperf.importers.hub import local_config
 from llmperf.scenarios import catalog
@@ -42,7 +43,7 @@ def settle(draft: Draft) -> None:
     if reference is None:
         return
     flag = draft.by["_model"]
-    plain = _without_scheme(str(reference))
+    plain = _without_scheme(_last(str(reference)) if flag.missing else str(reference))
     exact = in_catalog(plain) if plain == str(reference) or "/" in plain else None
     served = draft.settings.get("_served")
     if exact is None and _on_disk(plain):
@@ -61,6 +62,12 @@ def settle(draft: Draft) -> None:
         said = f"{shown(plain)} is taken as {found.model}, by its name"
         draft.settle("_model", "model", found.model, said, "assumed")
     _weights(draft, flag, found)
+
+
+def _last(path: str) -> str:
+    """The last part of a path whose folders are not known; of one for any checkpoint nothing can be said."""
+    name = base_name(path)
+    return path if _NAMELESS.fullmatch(name) else name
 
 
 def _without_scheme(reference: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import PurePath
 
-from llmperf.deployments import megatron, scripts, shell
+from llmperf.deployments import megatron, scripts, shell, slurm
 from llmperf.deployments.deployment import Deployment, Draft
 from llmperf.deployments.launch import circumstances, of_command
 from llmperf.deployments.node import Node
@@ -23,8 +23,9 @@ Manifests = Callable[[bytes, str, int], Sequence[Deployment | Draft]]
 def read_script(text: str, files: Files, hardware: str | None, manifests: Manifests) -> list[Deployment | Draft]:
     """The servers and training jobs that a script starts, those of descriptions that it hands on included."""
     found: list[Deployment | Draft] = []
-    for command, its in scripts.commands(text, files):
-        found += _read(command, "command line", its, hardware)
+    job = slurm.read(text)
+    for command, its in scripts.commands(text, files, known=job.variables() if job else None):
+        found += _read(command, "command line", its, hardware, job)
         for content, name, line in _handed(command, its):
             found += manifests(content, name, line)
     return found
@@ -57,11 +58,18 @@ def read_list(root: Node, files: Files, hardware: str | None) -> list[Deployment
     ]
 
 
-def _read(command: shell.Command, form: str, files: Files, hardware: str | None) -> list[Deployment | Draft]:
+def _read(
+    command: shell.Command, form: str, files: Files, hardware: str | None, batch: slurm.Job | None = None
+) -> list[Deployment | Draft]:
     name, line = PurePath(files.file).stem, command.words[0].line if command.words else None
     place = Place(name, files.file, form, line, files, hardware)
+    asked = None
+    if batch and batch.option:
+        labels = {batch.option: [batch.kind]} if batch.kind else {}
+        place = replace(place, labels=labels, labels_line=batch.line, pods=batch.nodes)
+        asked = (batch.option, batch.gpus) if batch.gpus else None
     servers = of_command(command, files)
     if servers or not megatron.starts(command.words):
-        return [deployed(place, launch, None) for launch in servers]
+        return [deployed(place, launch, asked) for launch in servers]
     job = megatron.read(command.words, name, files.file, hardware)
     return [replace(job, findings=(*job.findings, *circumstances(command.within, line)))]

@@ -87,6 +87,8 @@ class Deployment:
         model alone.
     fits_context : bool
         Whether the server shortens the longest context to what its memory holds.
+    allocated : int
+        Sequences of the longest context whose cache the server allocates when it starts.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Deployment:
     files: tuple[str, ...] = ()
     tool: str = ""
     fits_context: bool = False
+    allocated: int = 1
 
     @property
     def max_context(self) -> int | None:
@@ -108,6 +111,18 @@ class Deployment:
     def max_sequences(self) -> int | None:
         """Sequences that it is told to run at once (``--max-num-seqs``); None: the engine's own limit."""
         return _within(self.scenario.get("engine"), "max_sequences")
+
+    @property
+    def unmodelled(self) -> Problem | None:
+        """Why there is no model, where the file names none that is known here."""
+        model = self.scenario.get("model")
+        if isinstance(model, str) or (isinstance(model, Mapping) and model.keys() & {"extends", "layers"}):
+            return None
+        said = next((one for one in self.findings if one.path == "model" and one.kind == "not_understood"), None)
+        if said is None:
+            text = "is named nowhere in this file"
+            return Problem(text, "model", self.file, self.line, suggestion="give it: --model")
+        return Problem(said.message, said.name, said.file or self.file, said.line)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``; what the file does not limit is null."""
@@ -240,7 +255,9 @@ class Draft:
         scenario = nested(self.settings)
         found = tuple(self.findings)
         fits = bool(self.settings.get("_fits_context"))
-        return Deployment(self.name, self.file, self.line, scenario, found, self.format, (self.file,), self.tool, fits)
+        held = int(self.settings.get("_allocated", 1))
+        files = (self.file,)
+        return Deployment(self.name, self.file, self.line, scenario, found, self.format, files, self.tool, fits, held)
 
 
 def nested(settings: Mapping[str, Any]) -> dict[str, Any]:

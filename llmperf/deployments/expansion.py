@@ -39,6 +39,8 @@ class Scope:
 
     variables: dict[str, str] = field(default_factory=dict)
     arrays: dict[str, list[Word]] = field(default_factory=dict)
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where variables are set."""
 
 
 def words(token: Token, scope: Scope) -> list[Word]:

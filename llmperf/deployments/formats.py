@@ -40,9 +40,8 @@ KV_CACHE = {
     **dict.fromkeys(("fp8", "fp8-e4m3", "fp8-e5m2", "fp8-inc", "fp8-ds-mla"), "fp8"),
     **dict.fromkeys(("bfloat16", "bf16", "float16", "fp16", "half"), "bf16"),
     **dict.fromkeys(("int8", "int8-per-token-head"), "int8-per-token"),
-    "int4": "int4",
 }
-"""Dtypes of KV caches, and the catalog's formats."""
+"""Dtypes of KV caches that serving tools have, and the catalog's formats."""
 
 
 def _plain(text: str) -> str:
@@ -76,20 +75,31 @@ def _dtype(draft: Draft, flag: Flag) -> None:
         draft.note("not_understood", flag, f"{shown(flag.value)} is no known dtype; allowed: {', '.join(allowed)}")
 
 
-def _kv_cache(draft: Draft, flag: Flag) -> None:
-    name = _plain(flag.value)
-    if name == "auto":
-        draft.note("understood", flag, "as the model's dtype")
-    elif name in KV_CACHE:
-        draft.put(flag, "kv_cache", KV_CACHE[name])
-    else:
-        near = nearest(name, (*KV_CACHE, *catalog.files("kv_cache")))
-        hint = f"; the nearest known is {near}" if near else ""
-        draft.note("not_understood", flag, f"{shown(flag.value)} is no known KV-cache format{hint}", "kv_cache")
+def cache_dtype(*names: str) -> Rule:
+    """The dtype of the KV cache, for a tool that has those of these names.
+
+    Parameters
+    ----------
+    *names : str
+        Keys of `KV_CACHE`.
+    """
+
+    def take(draft: Draft, flag: Flag) -> None:
+        name = _plain(flag.value)
+        if name == "auto":
+            draft.note("understood", flag, "as the model's dtype")
+        elif name in names:
+            draft.put(flag, "kv_cache", KV_CACHE[name])
+        else:
+            near = nearest(name, names)
+            hint = f"the nearest is {near}" if near else f"known are auto, {', '.join(names)}"
+            said = f"{shown(flag.value)} is no KV-cache format of this tool that is known here; {hint}"
+            draft.note("not_understood", flag, said, "kv_cache")
+
+    return Rule(take, path="kv_cache")
 
 
 QUANTIZATION, DTYPE = Rule(_quantization, path="weights"), Rule(_dtype)
-CACHE_DTYPE = Rule(_kv_cache, path="kv_cache")
 
 
 def settle(draft: Draft) -> None:

@@ -29,6 +29,9 @@ OTHERS = (
 )
 """Patterns in the name of an image, and the server of models that it runs, whose flags are not read here."""
 
+SAME_DEVICES = "it may use the same devices"
+"""What is said of a server that is not read, beside those that are."""
+
 OTHER_PROGRAMS = {
     "text-generation-launcher": "text-generation-inference",
     "llama-box": "llama.cpp",

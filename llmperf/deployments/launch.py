@@ -50,7 +50,7 @@ SERVERS = {
 
 NO_SERVERS = ("disaggregated", "disaggregated_mpi_worker", "mm_embedding_serve", "grpc")
 CONTAINERS = ("docker", "podman", "nerdctl")
-UNREAD = "which is not read here: it may use the same devices"
+UNREAD = f"which is not read here: {images.SAME_DEVICES}"
 _VARIABLE = re.compile(r"([A-Z_][A-Z0-9_]*)=(.*)", re.ASCII | re.DOTALL)
 _DOCKER_SWITCHES = {"-d", "-i", "-t", "-it", "-ti", "-dit", "-itd", "--rm", "--privileged", "--init", "--detach", "-P"}
 _NCCL = re.compile(r"(NCCL|RCCL|NVSHMEM|UCX)_(?!DEBUG|SOCKET_|IB_HCA|IB_TC|IB_SL|IB_GID|IB_TIMEOUT|IB_RETRY)\w*")
@@ -103,7 +103,7 @@ def of_command(command: shell.Command, files: Files) -> list[Launch]:
     """The servers that a simple command starts, with the variables that are set where it stands."""
     words = command.words
     line = words[0].line if words else None
-    own = {name: (value, line) for name, value in command.variables.items()}
+    own = {name: (value, command.lines.get(name, line)) for name, value in command.variables.items()}
     return [
         replace(
             found,

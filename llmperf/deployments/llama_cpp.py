@@ -220,6 +220,10 @@ def _slots(draft: Draft) -> None:
         part = context if shared else max(context // (slots or 1), 1)
         said = "shared by all slots" if shared else f"of each of {slots} slots"
         draft.settle("_context", "model.max_context", part, said)
+        settings["_allocated"] = 1 if shared else slots or 1
+        flag = draft.by["_context"]
+        pool = f"the server allocates {context:,} tokens when it starts, and holds no more, whatever memory is left"
+        draft.say("not_modelled", flag.written, pool, line=flag.line)
     elif context == 0:
         draft.settle("_context", "", None, "as long as the model allows")
 

@@ -19,6 +19,7 @@ OFF = ("false", "0", "none", "null", "off", "no", "0.0", "disabled")
 """Values that switch off what a flag asks for."""
 _ON = ("true", "1", "on", "yes")
 _PLAIN = re.compile(r"[\w.-]+")
+_LAST = re.compile(r"[\w.:+-]+", re.ASCII)
 _HUMAN = re.compile(r"(\d+(?:\.\d+)?)([kmgKMG]?)", re.ASCII)
 _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "G": 2**30}
 
@@ -27,15 +28,20 @@ _FACTORS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "K": 2**10, "M": 2**20, "
 class Rule:
     """How one flag is taken: a switch takes no value, `many` all words up to the next flag.
 
-    `unknown`: it is taken even where its value depends on variables that the file does not define. `path`: what it sets
-    of the scenario, if that is one thing.
+    `unknown`: it is taken even where its value depends on variables that the file does not define. `named`: it is taken
+    where only folders of its value depend on such. `path`: what it sets of the scenario, if that is one thing.
     """
 
     take: Take
     switch: bool = False
     many: bool = False
     unknown: bool = False
+    named: bool = False
     path: str = ""
+
+    def takes(self, flag: Flag) -> bool:
+        """Whether what is known of a flag's value is enough."""
+        return not flag.missing or self.unknown or (self.named and bool(base_name(flag.value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,12 @@ class Options:
         return None
 
 
+def base_name(path: str) -> str:
+    """What a path ends in, whose folders may be variables (``$HOME/models/x``); empty where that is not known."""
+    folders, _, name = path.rstrip("/").rpartition("/")
+    return name if folders and _LAST.fullmatch(name) else ""
+
+
 def apply(options: Options, flags: Sequence[Flag], draft: Draft) -> None:
     """Take every flag; none is left without a finding."""
     for flag in flags:
@@ -133,7 +145,7 @@ def _apply(options: Options, flag: Flag, draft: Draft) -> None:
     said = options.reason(name)
     if said is not None and said[0] == "ignored":
         draft.note("ignored", flag, said[1])
-    elif flag.missing and not (name in options.rules and options.rules[name].unknown):
+    elif flag.missing and not (name in options.rules and options.rules[name].takes(flag)):
         said_of = f"{', '.join(dict.fromkeys(flag.missing))} is not defined in this file"
         draft.note("not_understood", flag, said_of, options.rules[name].path if name in options.rules else "")
     elif name in options.rules:
@@ -232,7 +244,7 @@ def text(path: str) -> Rule:
             return
         draft.put(flag, path, value)
 
-    return Rule(take, path=_public(path))
+    return Rule(take, named=path == "_model", path=_public(path))
 
 
 def switch(path: str, on: Any = True, off: Any = False, message: str = "") -> Rule:

@@ -103,7 +103,8 @@ def _within(command: shell.Command, files: Files, depth: int) -> Iterator[tuple[
         for each, its in inner:
             within, stray = (*command.within, *each.within), [*each.stray, *command.stray]
             branched = (*command.branched, *each.branched)
-            yield replace(each, within=within, stray=stray, branched=branched), its
+            lines = {**command.lines, **each.lines}
+            yield replace(each, within=within, stray=stray, branched=branched, lines=lines), its
 
 
 def _called(command: shell.Command, files: Files) -> list[_Called]:

@@ -47,8 +47,8 @@ IGNORED = {
         "tokenizer-path", "tokenizer-mode", "skip-tokenizer-init", "chat-template", "hf-chat-template-name",
         "completion-template", "reasoning-parser", "tool-call-parser", "sampling-defaults", "preferred-sampling-params",
         "grammar-backend", "constrained-json-whitespace-pattern", "constrained-json-disable-any-whitespace",
-        "random-seed", "sampling-backend", "enable-custom-logit-processor", "dyn-tool-call-parser",
-        "dyn-reasoning-parser",
+        "random-seed", "sampling-backend", "allow-auto-truncate", "enable-custom-logit-processor",
+        "dyn-tool-call-parser", "dyn-reasoning-parser",
     ),
     vllm.LOADING: (
         "load-format", "model-loader-extra-config", "trust-remote-code", "revision", "download-dir", "model-checksum",
@@ -121,6 +121,7 @@ UNMODELLED = {
 
 SWITCHES = frozenset(
     (
+        "allow-auto-truncate",
         "grpc-mode", "enable-cache-report", "log-requests", "show-time-cost", "enable-metrics", "enable-mfu-metrics",
         "enable-metrics-for-all-schedulers", "collect-tokens-histogram", "enable-request-time-stats-logging",
         "enable-trace", "export-metrics-to-file", "skip-tokenizer-init", "trust-remote-code", "skip-server-warmup",
@@ -173,7 +174,7 @@ RULES = {
     "quantization": formats.QUANTIZATION,
     "modelopt-quant": formats.QUANTIZATION,
     "dtype": formats.DTYPE,
-    "kv-cache-dtype": formats.CACHE_DTYPE,
+    "kv-cache-dtype": formats.cache_dtype("fp8-e4m3", "fp8-e5m2", "bf16", "bfloat16"),
     "context-length": whole("model.max_context"),
     "max-running-requests": whole("_requests"),
     "chunked-prefill-size": Rule(_chunk),
@@ -267,4 +268,7 @@ ENVIRONMENT_IGNORED = re.compile(
 
 def environment(draft: Draft, name: str, value: str, line: int | None) -> bool:
     """Take a variable of the process's environment that means something; whether it did."""
+    if name == "SGLANG_ENABLE_TORCH_COMPILE":  # set by --enable-torch-compile, and read by its kernels
+        draft.note("not_modelled", Flag(name.lower(), name, (value,), (), None, line), GRAPHS)
+        return True
     return other_variable(draft, "SGLang", ("SGLANG_",), ENVIRONMENT_IGNORED, name, value, line)

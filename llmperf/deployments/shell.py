@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from llmperf.deployments import expansion
 from llmperf.deployments.expansion import Scope
 from llmperf.deployments.functions import BETWEEN, inlined
+from llmperf.deployments.guards import Guard
 from llmperf.deployments.lexer import Here, Lexer, Token
 from llmperf.deployments.words import MAX_EXPANDED, MAX_WORDS, Word
 from llmperf.errors import InputError, Problem
@@ -54,6 +55,8 @@ class Command:
     stray: list[Word] = field(default_factory=list)
     branched: tuple[str, ...] = ()
     """Variables of its words that were set in a loop or a branch."""
+    lines: dict[str, int] = field(default_factory=dict)
+    """Where its variables are set."""
 
 
 @dataclass(slots=True)
@@ -94,6 +97,7 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
     within: list[str] = []
     array: str | None = None
     piped: tuple[tuple[str, int], ...] = ()
+    guard = Guard()
     for token in tokens:
         if array is not None:
             if token.end == ")":
@@ -115,7 +119,9 @@ def parse(text: str, file: str, first: int = 1, known: dict[str, str] | None = N
             continue
         _nest(command, within)
         given = (*piped, *_given(token.documents, scope, script))
-        _take(command, scope, script, tuple(within), given)
+        if not guard.skips:
+            _take(command, scope, script, tuple(within), given)
+        guard.step(command, token.end, scope)
         command = []
         piped = given if token.end == "|" else ()
     return script
@@ -165,7 +171,7 @@ def _take(
                 _note_branch(match[1], within, script)
                 _assign(token, match, scope)
         return
-    own = Scope(dict(scope.variables), scope.arrays)
+    own = Scope(dict(scope.variables), scope.arrays, dict(scope.lines))
     while (match := _assigned(tokens[0])) is not None:
         _assign(tokens.pop(0), match, own)
     words: list[Word] = []
@@ -184,7 +190,8 @@ def _take(
         script.commands[-1].stray.extend(words)
     else:
         branched = _named(tokens) & script.branched if script.branched else ()
-        script.commands.append(Command(words, own.variables, within, given, branched=tuple(sorted(branched))))
+        found = Command(words, own.variables, within, given, branched=tuple(sorted(branched)), lines=own.lines)
+        script.commands.append(found)
 
 
 def _assigned(token: Token) -> re.Match[str] | None:
@@ -218,4 +225,5 @@ def _assign(token: Token, match: re.Match[str], own: Scope) -> None:
         own.variables.pop(name, None)
         return
     before = own.variables.get(name, "") if match[2] else ""
+    own.lines[name] = token.line
     own.variables[name] = (before + value[match.end() :])[:MAX_EXPANDED]

@@ -88,9 +88,14 @@ def _accelerators(root: Node) -> dict[str, int]:
     choices = [resources, *resources.at("any_of").items(), *resources.at("ordered").items()]
     for node in (one.at("accelerators") for one in choices):
         if isinstance(node.value, dict):
-            found.update({name: count.whole(1) for name, count in node.entries().items()})
-            continue
-        texts = [item.text() for item in node.items()] if isinstance(node.value, list) else [node.text()]
+            # {H100: 8}, and {H100:8} without a blank, which YAML takes as a name without a value
+            texts = [f"{name}:{count.whole(1)}" if count else name for name, count in node.entries().items()]
+        else:
+            texts = _listed(node)
         for name, _, count in (text.partition(":") for text in texts if text):
             found[name.strip()] = int(count) if count.strip().isdigit() and len(count) < 6 else 1
     return found
+
+
+def _listed(node: Node) -> list[str]:
+    return [item.text() for item in node.items()] if isinstance(node.value, list) else [node.text()]

@@ -103,6 +103,7 @@ def _graphs(draft: Draft, flag: Flag) -> None:
     draft.put(flag, "engine.graphs", not off, "" if off else "decode steps replay captured graphs")
 
 
+CACHE_DTYPE = formats.cache_dtype("fp8", "int8", "bfloat16", "bf16", "float16", "fp16", "half")
 RULES = {
     "model": text("_model"),
     "served-model-name": vllm.RULES["served-model-name"],
@@ -117,14 +118,14 @@ RULES = {
     "max-num-tokens": whole("engine.token_budget"),
     "max-seq-len": whole("model.max_context"),
     "kv-cache-config.free-gpu-memory-fraction": number("engine.utilization", 1.0, OF_WHAT_IS_FREE),
-    "kv-cache-config.dtype": formats.CACHE_DTYPE,
+    "kv-cache-config.dtype": CACHE_DTYPE,
     "kv-cache-config.enable-block-reuse": switch("engine.shared_prefix_cache"),
     "kv-cache-config.tokens-per-block": whole("engine.kv_block"),
     "enable-chunked-prefill": switch("_chunked"),
     "cuda-graph-config": Rule(_graphs),
     "use-cuda-graph": switch("engine.graphs"),
     "quant-config.quant-algo": formats.QUANTIZATION,
-    "quant-config.kv-cache-quant-algo": formats.CACHE_DTYPE,
+    "quant-config.kv-cache-quant-algo": CACHE_DTYPE,
     "dtype": formats.DTYPE,
 }
 

@@ -212,7 +212,9 @@ RULES = {
     "enable-expert-parallel": switch("_ep"),
     "quantization": formats.QUANTIZATION,
     "dtype": formats.DTYPE,
-    "kv-cache-dtype": formats.CACHE_DTYPE,
+    "kv-cache-dtype": formats.cache_dtype(
+        "fp8", "fp8-e4m3", "fp8-e5m2", "fp8-inc", "fp8-ds-mla", "bfloat16", "float16", "int8-per-token-head"
+    ),
     "load-format": Rule(_load_format),
     "max-model-len": Rule(_context, path="model.max_context"),
     "max-num-seqs": whole("engine.max_sequences", "of each data-parallel rank", human=True),
@@ -367,16 +369,24 @@ OPTIONS = Options(
 ENVIRONMENT_IGNORED = re.compile(
     r"VLLM_(LOGGING_.*|API_KEY|PORT|HOST_IP|CACHE_ROOT|CONFIG_ROOT|ASSETS_CACHE|NO_USAGE_STATS|DO_NOT_TRACK|USAGE_.*"
     r"|NCCL_SO_PATH|TORCH_PROFILER_DIR|RPC_.*|SERVER_DEV_MODE|ALLOW_.*|USE_MODELSCOPE|TRACE_.*|DEBUG_.*|PLUGINS"
-    r"|NIXL_SIDE_CHANNEL_.*|WORKER_MULTIPROC_METHOD|ENGINE_.*TIMEOUT.*|HTTP_TIMEOUT.*|SKIP_WARMUP)"
+    r"|NIXL_SIDE_CHANNEL_.*|WORKER_MULTIPROC_METHOD|ENGINE_.*TIMEOUT.*|HTTP_TIMEOUT.*|SKIP_WARMUP|CONFIGURE_LOGGING|SKIP_P2P_CHECK)"
 )
 """Variables of vllm/envs.py that cannot change the answer."""
+ENVIRONMENT_KERNELS = re.compile(
+    r"VLLM_(ATTENTION_BACKEND|FLASH_ATTN_VERSION|ALL2ALL_BACKEND|MOE_BACKEND|USE_DEEP_GEMM.*|USE_FLASHINFER_.*"
+    r"|FLASHINFER_.*|USE_TRITON_.*|ROCM_USE_.*)"
+)
+"""Variables that choose kernels, as flags do that are not modelled."""
 
 
 def environment(draft: Draft, name: str, value: str, line: int | None) -> bool:
     """Take a variable of the process's environment that means something; whether it did."""
+    flag = Flag(name.lower(), name, (value,), (), None, line)
+    if ENVIRONMENT_KERNELS.fullmatch(name):
+        draft.note("not_modelled", flag, KERNELS)
+        return True
     if name != "VLLM_USE_V1":
         return other_variable(draft, "vLLM", ("VLLM_",), ENVIRONMENT_IGNORED, name, value, line)
-    flag = Flag(name.lower(), name, (value,), (), None, line)
     if value.strip() in ("0", "false"):
         draft.settings["_old_engine"] = "vllm-2024"
         draft.note("understood", flag, "the engine of before version 0.8", "engine", "vllm-2024")

@@ -210,3 +210,39 @@ def test_paths_are_those_of_the_repository(chat: Path, monkeypatch: pytest.Monke
     for name in ("github", "gitlab", "sarif", "junit"):
         assert "sizing/d.yaml" in reports.FORMATS[name](found), name
         assert "sizing/c.llmperf.yaml" in reports.FORMATS[name](found) or name == "gitlab", name
+
+
+@pytest.mark.parametrize(
+    ("expect", "parts"),
+    [
+        ({"fits": True, "max_concurrency_at_max_context": {"min": 1}}, ("--tp", "--weights fp8")),
+        ({"fits": True, "max_concurrency_at_max_context": {"min": 4}}, ("--tp",)),
+        ({"fits": True, "ttft_s": {"max": "1 us"}}, ()),
+    ],
+)
+def test_what_is_advised_keeps_all_limits_of_the_check(
+    expect: dict[str, object], parts: tuple[str, ...], tmp_path: Path
+) -> None:
+    text = "vllm serve meta-llama/Llama-3.1-70B-Instruct --tensor-parallel-size 2\n"
+    path = written(tmp_path, "run.sh", text)
+    check = {"deployment": str(path), "hardware": H100, "expect": expect}
+    (result,) = llmperf.check(check).results
+    advised = [one.split(" (")[0] for one in result.advice.partition("; would fit with ")[2].split(" or ") if one]
+    if not parts:
+        assert "no single change would make it pass, though it would fit with --tp 4" in result.advice
+    for part in parts:
+        assert any(one.startswith(part) for one in advised)
+    for one in advised:
+        name, value = one.removeprefix("--").split()
+        changed = {name.replace("-", "_"): int(value) if value.isdigit() else value}
+        assert llmperf.check({**check, **changed}).exit_code == 0, one
+
+
+def test_a_shorter_context_that_is_advised_passes(tmp_path: Path) -> None:
+    text = "llama-server -m Llama-3.1-8B-Instruct-Q8_0.gguf -c {context} -np 4\n"
+    path = written(tmp_path, "run.sh", text.format(context=262144))
+    (result,) = llmperf.check(deployment=path, hardware="rtx-4090").results
+    tokens = int(result.advice.partition("a longest context of ")[2].partition(" ")[0].replace(",", ""))
+    for context, code in ((4 * tokens, 0), (4 * (tokens + 64), 1)):
+        written(tmp_path, "run.sh", text.format(context=context))
+        assert llmperf.check(deployment=path, hardware="rtx-4090").exit_code == code

@@ -146,3 +146,37 @@ def test_a_cut_flag_that_may_be_several_is_not_understood(tmp_path: Path) -> Non
 def test_sglang_spreads_experts_as_its_backend_does(flags: str, parallelism: dict[str, int], tmp_path: Path) -> None:
     text = f"python3 -m sglang.launch_server --model-path deepseek-r1 --tp 8 {flags}\n"
     assert read(written(tmp_path, "run.sh", text))[0].scenario["parallelism"] == parallelism
+
+
+@pytest.mark.parametrize(
+    ("command", "form", "kv_cache"),
+    [
+        ("vllm serve qwen3-8b --kv-cache-dtype", "fp8_e5m2", "fp8"),
+        ("vllm serve qwen3-8b --kv-cache-dtype", "int8_per_token_head", "int8-per-token"),
+        ("vllm serve qwen3-8b --kv-cache-dtype", "int4", None),
+        ("vllm serve qwen3-8b --kv-cache-dtype", "q8_0", None),
+        ("sglang serve --model-path qwen3-8b --kv-cache-dtype", "fp8_e4m3", "fp8"),
+        ("sglang serve --model-path qwen3-8b --kv-cache-dtype", "int8", None),
+        ("trtllm-serve qwen3-8b --kv_cache_dtype", "int8", "int8-per-token"),
+        ("trtllm-serve qwen3-8b --kv_cache_dtype", "int4", None),
+    ],
+)
+def test_formats_of_the_cache_are_those_of_the_engine(
+    command: str, form: str, kv_cache: str | None, tmp_path: Path
+) -> None:
+    one = read(written(tmp_path, "run.sh", f"{command} {form}\n"))[0]
+    assert one.scenario.get("kv_cache") == kv_cache
+    assert ("not_understood" in kinds(one).values()) == (kv_cache is None)
+
+
+def test_variables_are_reported_where_they_are_set(tmp_path: Path) -> None:
+    script = (
+        "export VLLM_CONFIGURE_LOGGING=0 VLLM_SKIP_P2P_CHECK=1\nexport VLLM_ATTENTION_BACKEND=FLASHINFER\n"
+        "VLLM_NEW=1\nexport VLLM_NEW\nVLLM_OTHER=1 bash -c 'vllm serve qwen3-8b'\n"
+    )
+    one = read(written(tmp_path, "run.sh", script))[0]
+    lines = {finding.name: (finding.kind, finding.line) for finding in one.findings}
+    assert lines["VLLM_ATTENTION_BACKEND"] == ("not_modelled", 2)
+    assert lines["VLLM_NEW"] == ("not_understood", 3)
+    assert lines["VLLM_OTHER"] == ("not_understood", 5)
+    assert not {"VLLM_CONFIGURE_LOGGING", "VLLM_SKIP_P2P_CHECK"} & lines.keys()

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import llmperf
+from calling import called
 from deployments.helping import DATA, H100, kinds, written
 from llmperf.deployments import is_deployment, read
 from llmperf.errors import InputError
@@ -250,7 +251,8 @@ def test_what_changes_the_answer_and_is_not_modelled_is_said() -> None:
     assert found["--speculative-config"] == found["--enable-lora"] == "not_modelled"
     assert found["--port"] == found["--swap-space"] == "ignored"
     found = kinds(read(DATA / "vllm-docker.sh")[0])
-    assert found["--some-new-flag"] == found["VLLM_ATTENTION_BACKEND"] == "not_understood"
+    assert found["--some-new-flag"] == "not_understood"
+    assert found["VLLM_ATTENTION_BACKEND"] == "not_modelled"
 
 
 def test_no_secret_is_repeated() -> None:
@@ -557,3 +559,50 @@ def test_a_context_that_the_engine_shortens_need_not_fit(value: str, tmp_path: P
     assert kinds(one)["--max-model-len"] == "assumed"
     (result,) = llmperf.check(deployment=path, hardware="l4").results
     assert (result.status, [verdict.limit.output for verdict in result.verdicts]) == ("passed", ["fits"])
+
+
+@pytest.mark.parametrize("asked", ["{H100:8, H200:8}", "{H100: 8, H200: 8}", "[H100:8, H200:8]", '"H100:8"'])
+def test_a_task_of_skypilot_may_run_on_several_kinds(asked: str, tmp_path: Path) -> None:
+    text = f"""
+        resources:
+          accelerators: {asked}
+        run: vllm serve qwen3-8b --tensor-parallel-size $SKYPILOT_NUM_GPUS_PER_NODE
+    """
+    (one,) = read(written(tmp_path, "task.yaml", text), hardware=H100)
+    assert one.scenario["parallelism"] == {"tp": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("run.sh", "vllm serve /models/of-ours --max-model-len 4096\n", "'of-ours'"),
+        ("c.yaml", "model: some/Model-of-1999\nmax-model-len: 4096\n", "'some/Model-of-1999'"),
+        ("c.yaml", "services: {o: {image: ollama/ollama, environment: {OLLAMA_CONTEXT_LENGTH: 8192}}}\n", "nowhere"),
+    ],
+)
+def test_a_model_that_is_not_known_is_one_error_with_its_reason(name: str, text: str, why: str, tmp_path: Path) -> None:
+    path = written(tmp_path, name, text)
+    for command in ("memory", "estimate"):
+        done = called(command, str(path), "--hardware", H100)
+        (line,) = done.stderr.splitlines()
+        assert done.returncode == 2
+        assert why in line
+        assert "--model" in line
+        assert called(command, str(path), "--hardware", H100, "--model", "qwen3-8b").returncode == 0
+    (result,) = llmperf.check(deployment=path, hardware=H100).results
+    (problem,) = result.problems
+    assert why in str(problem)
+    (result,) = llmperf.check({"deployment": str(path), "hardware": H100, "expect": {"fits": True}}).results
+    (problem,) = result.problems
+    assert why in str(problem)
+
+
+@pytest.mark.parametrize(
+    "image", ["ghcr.io/huggingface/text-generation-inference:3.3.4", "nvcr.io/nim/meta/llama-3.1-8b-instruct:1.8.4"]
+)
+def test_a_server_alone_that_is_not_read_says_what_to_do(image: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        read(written(tmp_path, "c.yaml", f"services: {{a: {{image: '{image}'}}}}\n"))
+    (problem,) = caught.value.problems
+    assert problem.message.endswith("which is not read here")
+    assert "--model" in str(problem.suggestion)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import llmperf
+from calling import called
 from deployments.helping import kinds, written
 from llmperf.deployments import Deployment, read
 
@@ -119,3 +121,30 @@ def test_a_server_that_is_told_no_model_needs_one(tmp_path: Path) -> None:
     assert kinds(found)["OLLAMA_NEW"] == "not_understood"
     result: Any = llmperf.check(deployment=tmp_path / "c.yaml", hardware="rtx-4090", model="qwen3-8b").results[0]
     assert result.status == "passed"
+
+
+def test_all_that_a_server_allocates_at_its_start_must_fit(tmp_path: Path) -> None:
+    for flags, least in (("-c 262144 -np 4", 4), ("-c 65536 -np 1", 1), ("-c 65536 -np 4 -kvu", 1)):
+        path = written(tmp_path, "run.sh", f"llama-server -m Llama-3.1-8B-Instruct-Q8_0.gguf {flags} -ngl 99\n")
+        (result,) = llmperf.check(deployment=path, hardware="rtx-4090").results
+        longest = result.verdicts[1]
+        assert (longest.limit.value, result.status) == (least, "failed" if least > 1 else "passed")
+        assert any("allocates" in note and "holds no more" in note for note in result.check.notes)
+
+
+@pytest.mark.parametrize(
+    ("script", "limit"),
+    [
+        ("vllm serve qwen3-8b --max-model-len 8192", "context"),
+        ("llama-server -m Qwen3-8B-Q4_K_M.gguf -c 8192 -np 1", "context"),
+        ("export OLLAMA_CONTEXT_LENGTH=8192\nollama run qwen3:8b", "context"),
+        ("vllm serve qwen3-8b", "model"),
+    ],
+)
+def test_a_context_that_is_asked_for_is_no_limit_of_the_model(script: str, limit: str, tmp_path: Path) -> None:
+    path = written(tmp_path, "run.sh", f"{script}\n")
+    done = called("memory", str(path), "--hardware", "rtx-pro-6000", "--json")
+    assert json.loads(done.stdout)["limited_by"]["max_context"] == limit
+    said = " ".join(called("memory", str(path), "--hardware", "rtx-pro-6000").stdout.split())
+    assert ("which allows no more" in said) == (limit == "model")
+    assert ("the context that is asked for, of 8,192 tokens" in said) == (limit == "context")

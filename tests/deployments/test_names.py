@@ -167,3 +167,25 @@ def test_the_last_folder_may_say_the_format(tmp_path: Path) -> None:
 def test_the_tag_is_a_version_where_it_is_that_of_the_tool(image: str, version: str, tmp_path: Path) -> None:
     (one,) = read(written(tmp_path, "a.sh", f"docker run {image} --model qwen3-8b\n"))
     assert one.scenario["engine"] == version
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "vllm serve $HOME/models/Qwen3-8B",
+        "MODELS=/mnt/$USER/models\nvllm serve $MODELS/Qwen3-8B/",
+        "DIR=${DIR:-$HOME/models}\nvllm serve --model ${DIR}/Qwen3-8B",
+        'llama-server -m "$PWD/Qwen3-8B-Q4_K_M.gguf"',
+    ],
+)
+def test_folders_may_be_variables_that_the_file_does_not_define(script: str, tmp_path: Path) -> None:
+    found = read(written(tmp_path, "run.sh", f"{script}\n"), hardware=H100)[0]
+    assert found.scenario["model"] == "qwen3-8b"
+    assert "not_understood" not in kinds(found).values()
+
+
+@pytest.mark.parametrize("model", ["$MODEL", "Qwen/$NAME", "$DIR/fp8", "models/$(cat name)", "$HOME/Qwen3-${SIZE}"])
+def test_a_variable_in_the_name_itself_is_not_understood(model: str, tmp_path: Path) -> None:
+    found = read(written(tmp_path, "run.sh", f"vllm serve {model}\n"), hardware=H100)[0]
+    assert "model" not in found.scenario
+    assert "not_understood" in kinds(found).values()

@@ -281,3 +281,43 @@ def test_descriptions_that_a_script_hands_to_a_cluster_are_read(tmp_path: Path) 
         assert "was not read" in next(each.message for each in one.findings if each.name == "document")
     lines = [next(each.line for each in one.findings if each.name == "--model") for one in found[:2]]
     assert lines == [5, 10]
+
+
+@pytest.mark.parametrize(
+    ("line", "model"),
+    [
+        ('[ -n "$1" ] && MODEL=$1', "qwen3-8b"),
+        ("[[ -z $1 ]] || MODEL=$1", "qwen3-8b"),
+        ("test $# -gt 0 && MODEL=$1", "qwen3-8b"),
+        ('[ -n "${1:-}" ] && MODEL=$1 || MODEL=qwen3-32b', "qwen3-32b"),
+        ('[ "$MODEL" = qwen3-8b ] && MODEL=qwen3-14b', "qwen3-14b"),
+        ('[ ! "$MODEL" = qwen3-8b ] && MODEL=qwen3-14b', "qwen3-8b"),
+        ("[ -z $1 ] || MODEL=$1 && MODEL=qwen3-4b", "qwen3-4b"),
+        ('[ -n "$ELSEWHERE" ] && MODEL=qwen3-14b', "qwen3-14b"),  # nobody knows: it is taken to run
+    ],
+)
+def test_a_test_that_the_script_decides_decides_what_runs(line: str, model: str, tmp_path: Path) -> None:
+    text = f"MODEL=qwen3-8b\n{line}\nvllm serve $MODEL\n"
+    assert read(written(tmp_path, "run.sh", text))[0].scenario["model"] == model
+
+
+@pytest.mark.parametrize(
+    ("asked", "hardware", "tp"),
+    [
+        ("--gpus-per-node=h100:8", "h100-sxm", 8),
+        ("--gpus-per-node h200:4", "h200-sxm", 4),
+        ("--gres=gpu:a100:4", "a100-sxm-80gb", 4),
+        ("--gres=shm:8,gpu:2", None, 2),
+        ("--exclusive --nodes=2 --gpus=h100:16", "h100-sxm", 8),
+        ("-N 1 -G 3", None, 3),
+    ],
+)
+def test_a_batch_script_says_its_hardware(asked: str, hardware: str | None, tp: int, tmp_path: Path) -> None:
+    text = f"#!/bin/bash\n#SBATCH {asked}\nvllm serve qwen3-8b --tensor-parallel-size $SLURM_GPUS_ON_NODE\n"
+    (one,) = read(written(tmp_path, "job.slurm", text))
+    assert one.scenario.get("hardware") == hardware
+    assert one.scenario["parallelism"]["tp"] == tp
+    (one,) = read(written(tmp_path, "job.slurm", text), hardware="l40s")
+    assert one.scenario["hardware"] == "l40s"
+    late = read(written(tmp_path, "late.sh", f"set -e\n#SBATCH {asked}\nvllm serve qwen3-8b\n"))[0]
+    assert "hardware" not in late.scenario

@@ -89,8 +89,16 @@ class Request:
         except InputError as error:
             if not self.deployments:
                 raise
+            error = self._named(error, changes)
             only = self.deployments[0] if len(self.deployments) == 1 and not self.others else None
             raise located(error, only, self.overrides, [key for keys in changes for key in keys]) from None
+
+    def _named(self, error: InputError, changes: Sequence[Mapping[str, Any]]) -> InputError:
+        """Faults with one that says why there is no model in place of those of each key that it lacks."""
+        unnamed = [why for one in self.deployments if (why := one.unmodelled) is not None]
+        if not unnamed or any("model" in keys for keys in (self.overrides, *changes)):
+            return error
+        return InputError([*unnamed, *(one for one in error.problems if not f"{one.path}.".startswith("model."))])
 
     def to_dict(self, data: dict[str, Any]) -> dict[str, Any]:
         """Plain data of an answer, with what became of the deployment file, or of each of several."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.ceilings import ENGINE, MODEL
+from llmperf.answers.ceilings import CONTEXT, ENGINE, MODEL
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import BOOLEANS, CAPACITY, MEMORY_CLASSES
@@ -33,6 +33,7 @@ def _limit(result: Answer, by: str) -> str:
     scenario = result.scenario
     words = {
         ENGINE: f"{scenario.engine.name}: {scenario.engine.max_sequences or 0:,.0f} sequences at once on each rank",
+        CONTEXT: f"the context that is asked for, of {scenario.model.max_context:,.0f} tokens",
         MODEL: f"{scenario.model.name}, which allows no more",
     }
     return text(words.get(by, by))
