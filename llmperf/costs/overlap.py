@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmperf.numeric import Array, Real, least
+from llmperf.numeric import Real, least
 
 
-def smooth_max(a: Array, b: Array, blend: Real) -> Array:
+def smooth_max(a: Real, b: Real, blend: Real) -> Real:
     """Two resources that overlap imperfectly.
 
     Parameters

@@ -22,9 +22,13 @@ from llmperf.records import dataclass
 VOCABULARY_BLOCK = 64
 """Vocabularies are padded to a multiple of this before they are divided (vLLM and SGLang, layers of
 vocab_parallel_embedding.py, DEFAULT_VOCAB_PADDING_SIZE). [1]"""
-DENSE, EXPERTS = "the feed-forward width", "the experts' width"
-PARTS: dict[str, Part] = {DENSE: "mlp", EXPERTS: "experts", "the shared experts' width": "shared"}
-"""What formats call that which has a width; all else is attention."""
+WIDTHS: dict[Part, str] = {
+    "mlp": "the feed-forward width",
+    "experts": "the experts' width",
+    "shared": "the shared experts' width",
+    "attention": "the attention's output",
+}
+"""Inner widths that devices share, by what weight formats call the modules."""
 LARGEST = 128
 """Largest tensor-parallel size that is looked at for one that starts. [1]"""
 
@@ -133,22 +137,22 @@ def divisions(model: Model, weights: WeightFormat, layout: Parallelism) -> Itera
         if not model.mla:  # where devices are a multiple of the heads, each head is replicated as often as the others
             wrong = (kv_heads % tp != 0) & (tp % kv_heads != 0)
             yield Division("kv_heads", "tp", f"the number of KV heads, {kv_heads:g},", tp, wrong)
-    for name, width, by in _widths(model, layout):
-        yield Division("widths", "tp", f"{name} of {width:g}", by, width % by != 0)
+    for part, width, by in _widths(model, layout):
+        yield Division("widths", "tp", f"{WIDTHS[part]} of {width:g}", by, width % by != 0)
     padded = ceil_div(model.vocab, VOCABULARY_BLOCK) * VOCABULARY_BLOCK
     yield Division("vocabulary", "tp", f"the vocabulary, {model.vocab:g} padded to {padded:g},", tp, padded % tp != 0)
     yield from _blocks(model, weights, layout)
 
 
-def _widths(model: Model, layout: Parallelism) -> Iterator[tuple[str, Real, Real]]:
+def _widths(model: Model, layout: Parallelism) -> Iterator[tuple[Part, Real, Real]]:
     """Inner widths of feed-forward networks, and the devices that share them."""
     if model.dense_layers:
-        yield DENSE, model.ffn, layout.tp
+        yield "mlp", model.ffn, layout.tp
     if model.moe:
-        yield EXPERTS, model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
+        yield "experts", model.moe.expert_ffn, floor_div(layout.expert_group, layout.ep)
         if model.moe.shared_experts:
             shared = model.moe.shared_experts * (model.moe.shared_ffn or model.moe.expert_ffn)
-            yield "the shared experts' width", shared, layout.tp
+            yield "shared", shared, layout.tp
 
 
 def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterator[Division]:
@@ -164,19 +168,15 @@ def _blocks(model: Model, weights: WeightFormat, layout: Parallelism) -> Iterato
     widths = list(_widths(model, layout))
     if attention:
         value = model.mla.v_head_dim if model.mla else attention.head_dim
-        widths.append(("the attention's output", attention.heads * value, layout.tp))
-    for name, width, by in widths:
-        if everywhere(weights.keeps.get(PARTS.get(name, "attention"), 0.0) >= 1.0):
+        widths.append(("attention", attention.heads * value, layout.tp))
+    for part, width, by in widths:
+        if everywhere(weights.keeps.get(part, 0.0) >= 1.0):
             continue  # it stays in 16 bit, and has no blocks
-        width = _held(model, name, width)
-        text = f"{name} of {width:g} in blocks of {block:g}, {width / block:g},"
-        part = "expert_blocks" if name == EXPERTS else "blocks"
-        yield Division(part, "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
-
-
-def _held(model: Model, name: str, width: Real) -> Real:
-    """A width as the makers' checkpoint in integers has it. [1]"""
-    return most(width, model.quantized_ffn) if name == DENSE else width
+        if part == "mlp":  # as the makers' checkpoint in integers has it
+            width = most(width, model.quantized_ffn)
+        text = f"{WIDTHS[part]} of {width:g} in blocks of {block:g}, {width / block:g},"
+        divided = "expert_blocks" if part == "experts" else "blocks"
+        yield Division(divided, "tp", text, by, choose(by > 1, width % (by * block) != 0, False))
 
 
 def cut(model: Model, weights: WeightFormat, engine: ServingEngine, layout: Parallelism) -> list[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.costs.host import interleaved, launched
-from llmperf.costs.overlap import hidden
+from llmperf.costs.host import launched
+from llmperf.costs.overlap import hidden, smooth_max
 from llmperf.costs.residence import Residence
 from llmperf.costs.step import StepCosts, Sum, combine, price
 from llmperf.numeric import Real, anywhere, ceil_div, choose, most
@@ -209,7 +209,7 @@ def _launching(setup: Setup, device: Sum, launches: Sum) -> Sum:
     engine, launch = setup.scenario.engine, setup.scenario.hardware.achieved.launch
     if engine.eager_launches is not None and engine.launch_time is None and not engine.graphs:
         operator = launch * engine.eager_launches
-        return combine(lambda time, count: interleaved(time, count, operator), device, launches)
+        return combine(lambda time, count: smooth_max(time, count * operator, 0.0), device, launches)
     each = (launch if engine.launch_time is None else engine.launch_time) * engine.launches_per_operator
     return combine(lambda time, count: launched(time, count, each), device, launches)
 

@@ -154,10 +154,8 @@ def _unknown(key: str) -> Problem:
 
 def _within(key: str) -> str | None:
     """The path of a value that is named without its component: ``graphs`` is ``engine.graphs``."""
-    from llmperf.scenarios.components import ENTRIES
-
     head = key.partition(".")[0]
-    inside = [f"{name}.{key}" for name, cls in ENTRIES.items() if name in COMPONENTS and head in cls.__annotations__]
+    inside = [f"{name}.{key}" for name, cls in COMPONENTS.items() if head in cls.__annotations__]
     return inside[0] if len(inside) == 1 else None
 
 
