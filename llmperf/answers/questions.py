@@ -87,6 +87,10 @@ def register(question: Question) -> None:
 def asked(scenario: Scenario) -> Question:
     """The question that a scenario asks."""
     for question in QUESTIONS.values():
-        if any(scenario.asks.get(section) is not None for section in question.asked_by):
+        if any(_said(scenario, section) for section in question.asked_by):
             return question
     return next(iter(QUESTIONS.values()))
+
+
+def _said(scenario: Scenario, section: str) -> bool:
+    return getattr(scenario, section, None) is not None or scenario.asks.get(section) is not None

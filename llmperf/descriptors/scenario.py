@@ -15,6 +15,7 @@ from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
 from llmperf.descriptors.prices import Prices
+from llmperf.descriptors.traffic import Traffic
 from llmperf.descriptors.weights import Compute, WeightFormat
 from llmperf.descriptors.workload import Workload
 from llmperf.records import dataclass
@@ -53,5 +54,7 @@ class Scenario:
     name: Text | None = None
     description: Text | None = None
     prices: Prices = field(default_factory=Prices)
+    traffic: Traffic | None = None
+    """How requests come, where a steady state is asked for."""
     asks: Mapping[str, Any] = field(default_factory=dict)
-    """Sections of other questions than the static batch, by name (`llmperf.answers.questions`)."""
+    """Sections of questions from outside, by name (`llmperf.answers.questions`)."""

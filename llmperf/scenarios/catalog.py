@@ -30,6 +30,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "kv_cache": ("kv_cache",),
     "engine": ("engines",),
     "attention": ("attention",),
+    "traffic": ("traffic",),
     "scenario": ("scenarios",),
     "published": ("published",),
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from llmperf.descriptors import hardware as hardware_module
 from llmperf.descriptors import kv_cache as kv_cache_module
 from llmperf.descriptors import model as model_module
+from llmperf.descriptors import traffic as traffic_module
 from llmperf.descriptors import weights as weights_module
 from llmperf.descriptors.achieved import Achieved
 from llmperf.descriptors.attention import AttentionKernel
@@ -17,6 +18,7 @@ from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import PARTS, Hardware, LinkEntry, TierEntry
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.model import Model
+from llmperf.descriptors.traffic import Traffic
 from llmperf.descriptors.validation import build
 from llmperf.descriptors.weights import WeightFormat
 from llmperf.errors import InputError, Problem, nearest, shown
@@ -38,7 +40,13 @@ COMPONENTS: dict[str, type[Any]] = {
 }
 """Keys of a scenario that name an entry of the catalog; an engine comes before the attention kernel that it names."""
 
-ENTRIES: dict[str, type[Any]] = {**COMPONENTS, "achieved": Achieved, "link": LinkEntry, "tier": TierEntry}
+ENTRIES: dict[str, type[Any]] = {
+    **COMPONENTS,
+    "achieved": Achieved,
+    "link": LinkEntry,
+    "tier": TierEntry,
+    "traffic": Traffic,
+}
 """Kinds of the catalog that are descriptors of their own."""
 
 
@@ -52,6 +60,7 @@ catalog.KNOWN.update({kind: _known(kind) for kind in ENTRIES})
 CHECKS: dict[str, Callable[[Any], list[tuple[str, str]]]] = {
     "hardware": hardware_module.contradictions,
     "kv_cache": kv_cache_module.contradictions,
+    "traffic": traffic_module.statistics,
     "weights": weights_module.contradictions,
 }
 """What finds contradictions within an entry of a kind."""
@@ -147,6 +156,22 @@ def _build(name: str, key: Any, extra: tuple[str, ...], device: Device | None = 
 
 
 _released: MadeOfObjects[WeightFormat] = MadeOfObjects(256)
+
+
+def traffic(value: Any, document: Document, extra: tuple[str, ...]) -> Traffic:
+    """Traffic of a scenario: a name of the catalog, values on top of one, or values alone.
+
+    Raises
+    ------
+    InputError
+        If there is no such entry, or a value is wrong.
+    """
+    reference = value.get("extends") if isinstance(value, Mapping) else value
+    if isinstance(reference, str):
+        base = catalog.load("traffic", reference, extra, "traffic").data
+        own = {key: item for key, item in value.items() if key != "extends"} if isinstance(value, Mapping) else {}
+        document = replace(document, data=catalog.merge(base, own))
+    return build(Traffic, document, "traffic")
 
 
 def as_released(model: Model, weights: WeightFormat) -> WeightFormat:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from llmperf.descriptors import prices
+from llmperf.descriptors import prices, traffic
 from llmperf.descriptors.hardware import BEHIND, Hardware
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
@@ -37,6 +37,8 @@ def check_together(scenario: Scenario, document: Document | None) -> None:
         *_method_of_cache(scenario),
         *((f"prices.{path}", text) for path, text in prices.contradictions(scenario.prices)),
     ]
+    if scenario.traffic is not None:
+        found += [(f"traffic.{path}".rstrip("."), text) for path, text in traffic.contradictions(scenario.traffic)]
     if found:
         file = document.file if document else None
         raise InputError([Problem(text, path, file, document.line(path) if document else None) for path, text in found])

@@ -9,6 +9,7 @@ from typing import Any
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.placement import Placement
 from llmperf.descriptors.prices import Prices
+from llmperf.descriptors.traffic import WAYS, Limits, Traffic
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import MAX_PROBLEMS, InputError, Problem, nearest, shown
 from llmperf.files.documents import MAX_DEPTH, deeper_than
@@ -24,10 +25,11 @@ SECTIONS: dict[str, type[Any]] = {
     "placement": Placement,
     "workload": Workload,
     "prices": Prices,
+    "traffic": Traffic,
 }
 """Keys of a scenario that are mappings of their own."""
 OWN_SECTIONS = tuple(SECTIONS)
-"""Those that every scenario has; others are of a question, and asked by it."""
+"""Fields of a scenario; others are of a question from outside, and asked by it."""
 
 SCALARS = ("activations", "devices", "name", "description")
 FLAT: dict[str, str] = {
@@ -36,9 +38,10 @@ FLAT: dict[str, str] = {
     for item in fields(cls)
     if not (section == "placement" and item.name in ("weights", "kv_cache", "operators", "tensors"))
     and (section != "prices" or item.name == "rent")
-}
+    and not (section == "traffic" and item.name in ("name", "sources", "aliases", "notes", "input", "output", "limits"))
+} | {item.name: f"traffic.limits.{item.name}" for item in fields(Limits)}
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
-NOT_YET = {"training": "training", "traffic": "serving traffic"}
+NOT_YET = {"training": "training"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
 KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS]
 """Every key of a scenario; `add_section` takes one more."""
@@ -60,14 +63,24 @@ def over(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
         # another price takes the place of the one below, with its kind and date
         kept = {key: value for key, value in base["prices"].items() if key == "utilization"}
         base = {**base, "prices": kept}
+    base = _without_way(base, top.get("traffic"))
     out = catalog.merge(base, top)
-    for name in COMPONENTS:
+    for name in (*COMPONENTS, "traffic"):
         below, above = base.get(name), top.get(name)
         if isinstance(below, str) and isinstance(above, Mapping) and not {"extends", "name"} & set(above):
             out[name] = {"extends": below, **above}
         elif isinstance(above, str) and isinstance(below, Mapping) and not {"extends", "name"} & set(below):
             out[name] = {**below, "extends": above}
     return out
+
+
+def _without_way(base: Mapping[str, Any], above: Any) -> Mapping[str, Any]:
+    """A scenario without the way in which its requests come, where another takes its place."""
+    below = base.get("traffic")
+    if not isinstance(below, Mapping) or not isinstance(above, Mapping) or not set(WAYS) & set(above):
+        return base
+    dropped = (*WAYS, "think_time", "burstiness")
+    return {**base, "traffic": {key: value for key, value in below.items() if key not in dropped}}
 
 
 def flattened(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -13,15 +13,25 @@ import numpy as np
 from llmperf.descriptors.model import Model
 from llmperf.descriptors.parallelism import Parallelism
 from llmperf.descriptors.scenario import Plain, Scenario
+from llmperf.descriptors.traffic import Traffic
 from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import Document
-from llmperf.numeric import anywhere, choose, most
+from llmperf.numeric import anywhere, choose, floor_div, most
 from llmperf.operators import divisions
 from llmperf.scenarios import catalog
 from llmperf.scenarios.binding import Resolved, shape_of, without_arrays
-from llmperf.scenarios.components import COMPONENTS, DEFAULTS, Implied, as_released, built, device_of, frozen
+from llmperf.scenarios.components import (
+    COMPONENTS,
+    DEFAULTS,
+    Implied,
+    as_released,
+    built,
+    device_of,
+    frozen,
+    traffic,
+)
 from llmperf.scenarios.consistency import check_together, within
 from llmperf.scenarios.keys import (
     JUDGED,
@@ -159,7 +169,7 @@ def followed(scenario: Scenario, asked: Mapping[str, Any]) -> Scenario:
     """
     said = asked.get("workload") or {}
     work = scenario.workload if "input" in said else replace(scenario.workload, input=Workload().input)
-    work = default_lengths(scenario.model, work, said)
+    work = default_lengths(scenario.model, work, said, scenario.traffic)
     devices: Any = scenario.devices if "devices" in asked else scenario.parallelism.devices
     return replace(scenario, workload=work, devices=devices)
 
@@ -233,9 +243,11 @@ def _validated(
             inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
             if name in lines:
                 inner[""] = lines[name]
-            if given.get(name) is not None:
+            if name == "traffic" and given.get(name) is not None:
+                parts[name] = traffic(given[name], Document(given[name], file, inner), extra)
+            elif given.get(name) is not None:
                 parts[name] = build(cls, Document(given[name], file, inner), name)
-            elif name in OWN_SECTIONS:  # others are of a question that is not asked
+            elif name in OWN_SECTIONS and name != "traffic":  # others are of a question that is not asked
                 parts[name] = cls()
         except InputError as error:
             problems += error.problems
@@ -243,7 +255,8 @@ def _validated(
     if problems:
         raise InputError(problems)
     parts["weights"] = as_released(parts["model"], parts["weights"])
-    parts["workload"] = default_lengths(parts["model"], parts["workload"], given.get("workload") or {})
+    said = given.get("workload") or {}
+    parts["workload"] = default_lengths(parts["model"], parts["workload"], said, parts.get("traffic"))
     if given.get("parallelism") is None:
         parts["parallelism"] = Parallelism(tp=parts["devices"]) if "devices" in given else _whole_system(parts)
     asks = {name: parts.pop(name) for name in SECTIONS if name in parts and name not in OWN_SECTIONS}
@@ -280,11 +293,18 @@ def _over_usual(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def default_lengths(model: Model, work: Workload, given: Mapping[str, Any]) -> Workload:
+def default_lengths(
+    model: Model, work: Workload, given: Mapping[str, Any], comes: Traffic | None = None
+) -> Workload:
     """The workload with lengths that suit the model, where none are given.
 
     A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.
+    Traffic has mean lengths of its own.
     """
+    if comes is not None and model.generates:
+        means = {name: getattr(comes, name).mean for name in ("input", "output") if name not in given}
+        means = {name: most(floor_div(mean + 0.5, 1.0), 1.0) for name, mean in means.items() if mean is not None}
+        work, given = replace(work, **means), {**given, **means}
     if not model.generates:
         defaults: dict[str, Any] = {"input": model.max_context, "output": 1}
         return replace(work, **{key: value for key, value in defaults.items() if key not in given})
