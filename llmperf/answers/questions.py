@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.outputs import PARTS, PHASES, Output, Part, PhaseKind, add_parts, add_phase, loaded, paths
+from llmperf.outputs import PARTS, PHASES, SERVE_PARTS, Output, Part, PhaseKind, add_parts, add_phase, loaded, paths
 from llmperf.records import dataclass
 from llmperf.scenarios.keys import add_section
 
@@ -69,6 +69,14 @@ QUESTIONS: dict[str, Question] = {
         "llmperf.phases.estimate:evaluate",
         tuple(PARTS[name] for name in ("bound", "roofline", "projection", "memory")),
         tuple(PHASES[name] for name in ("prefill", "decode")),
+    ),
+    "serve": Question(
+        "serve",
+        "a steady state: requests come, and others are complete",
+        "llmperf.phases.serving.serve:evaluate",
+        tuple(SERVE_PARTS.values()),
+        tuple(PHASES[name] for name in ("prefill", "decode")),
+        ("traffic",),
     ),
 }
 """By name; the first is asked where a scenario asks nothing else."""

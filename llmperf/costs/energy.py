@@ -38,3 +38,17 @@ def power(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: A
     """Mean power of all devices. [W]"""
     watts: Real = figures.energy_j / figures.e2e_s
     return watts
+
+
+def served_power(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+    """Rated power of all devices of a service. [W]"""
+    watts = scenario.hardware.tdp
+    if definition != "projection" or watts is None:
+        return np.nan
+    return watts * scenario.parallelism.devices
+
+
+def served_per_output_token(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+    """Rated power over generated tokens. [J]"""
+    energy: Real = figures.power_w / figures.output_tokens_per_s
+    return energy

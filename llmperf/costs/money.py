@@ -117,3 +117,30 @@ def _months(date: str) -> int | None:
     """Months since year 0; of a year alone its middle."""
     found = re.match(r"(\d{4})(?:-(\d\d))?", date)
     return 12 * int(found[1]) + int(found[2] or 6) if found else None
+
+
+HOURS_A_MONTH = HOURS_A_YEAR / 12.0
+"""Hours of a month. [h]"""
+
+
+def served_per_month(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+    """Rent of all devices of a service for a month. [USD]"""
+    rent: Real = rate(scenario) * scenario.parallelism.devices * HOURS_A_MONTH
+    return rent
+
+
+def served_per_mtok(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+    """Rent over a million tokens of a service, prompt and generated alike. [USD]"""
+    blended: Real = _per_second(scenario) * 1e6 / figures.total_tokens_per_s
+    return blended
+
+
+def served_per_mtok_output(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+    """Rent over a million generated tokens of a service. [USD]"""
+    generated: Real = _per_second(scenario) * 1e6 / figures.output_tokens_per_s
+    return generated
+
+
+def _per_second(scenario: Scenario) -> Real:
+    """Rent of all devices, the time in which they stand idle besides included. [USD/s]"""
+    return rate(scenario) * scenario.parallelism.devices / 3600.0 / scenario.prices.utilization

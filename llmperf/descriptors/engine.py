@@ -33,6 +33,19 @@ gets it of what everything else leaves (TensorRT-LLM).
 """
 
 
+Schedule = Literal["mixed", "prefill_first", "static"]
+"""Which work a step does.
+
+``mixed``: prompts join the decoding sequences, in chunks of what these leave of the token budget (Sarathi-Serve,
+SplitFuse). ``prefill_first``: prompts run in steps of their own as soon as they are there, and decoding waits.
+``static``: batches of requests; the next begins when the last one of the batch before is complete.
+"""
+
+Admission = Literal["grow", "reserve_full"]
+"""What a request needs before it runs: ``grow``, memory for its prompt, evicting others where it runs out;
+``reserve_full``, memory for all that it may generate."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeviceDefaults:
     """What an engine does by default on devices of at least so much memory; the first row that holds counts."""
@@ -105,6 +118,10 @@ class ServingEngine:
     """Time a request before its prompt reaches the device."""
     token_budget: Whole = 8192
     """Most prompt tokens of one step; longer prompts are prefilled in chunks."""
+    schedule: Schedule = "mixed"
+    prefill_interval: Whole = 1
+    """Steps from one that prompts may join to the next."""
+    admission: Admission = "grow"
     pipeline_depth: Whole | None = None
     """Most steps of prompts that are in a pipeline before it drains (None: all of them)."""
     max_sequences: Whole | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from itertools import pairwise
 from typing import Annotated
 
 from llmperf.descriptors.fields import (
@@ -113,7 +114,7 @@ def _lengths(name: str, lengths: Lengths) -> list[tuple[str, str]]:
     known = [(key, getattr(lengths, key)) for key in ("p50", "p90", "p99") if getattr(lengths, key) is not None]
     found = [
         (f"{name}.{key}", f"{value:g} is below {before}, {least:g}: percentiles are in order")
-        for (before, least), (key, value) in zip(known, known[1:], strict=False)
+        for (before, least), (key, value) in pairwise(known)
         if value < least
     ]
     if known and not lengths.cv:
@@ -124,5 +125,3 @@ def _lengths(name: str, lengths: Lengths) -> list[tuple[str, str]]:
             text = f"{lengths.p50:g} is further from the mean, {lengths.mean:g}, than a standard deviation, {most:g}"
             found.append((f"{name}.p50", text))
     return found
-
-

@@ -38,4 +38,5 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
         step.costs,
         parts_of_batch,
         runs=setup.scenario.workload.output > 1,
+        busiest=time.projection.busiest,
     )

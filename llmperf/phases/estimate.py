@@ -27,15 +27,21 @@ from llmperf.phases.prefill import prefill
 from llmperf.phases.setup import Setup, setup
 
 
-def evaluate(scenario: Scenario) -> Evaluated:
+def evaluate(scenario: Scenario, sequences: Real | None = None) -> Evaluated:
     """Evaluate a scenario whose numbers are scalars or arrays of one length.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    sequences : number or array, optional
+        As of `llmperf.phases.setup.setup`.
 
     Raises
     ------
     InputError
         If the hardware has no engine for a format, or a placement names an unknown tier.
     """
-    prepared, first, then, need, placed = laid_out(scenario)
+    prepared, first, then, need, placed = laid_out(scenario, sequences)
     filling = prefill(prepared, first, placed)
     stepping = decode(prepared, then, placed)
     steps = {definition: getattr(stepping, definition) for definition in ("bound", "roofline", "projection")}
@@ -51,9 +57,9 @@ def evaluate(scenario: Scenario) -> Evaluated:
     )
 
 
-def laid_out(scenario: Scenario) -> tuple[Setup, Table, Table, Memory, Placed]:
+def laid_out(scenario: Scenario, sequences: Real | None = None) -> tuple[Setup, Table, Table, Memory, Placed]:
     """A scenario prepared, its operators of prefill and of decode, what they need in memory, and where it lies."""
-    prepared = setup(scenario)
+    prepared = setup(scenario, sequences)
     first, then = prepared.table(prepared.prefill_step), prepared.table(prepared.decode_step)
     need = memory(prepared, first, then)
     placed = place(scenario, need)

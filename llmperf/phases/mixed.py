@@ -1,4 +1,4 @@
-"""A mixed step: decoding sequences, and a chunk of a prompt in what they leave of the token budget."""
+"""Steps with prompts: beside decoding sequences, in what they leave of the token budget, or by themselves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from llmperf.phases.setup import Setup
 from llmperf.phases.timing import timed_step
 
 
-def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
+def mixed(setup: Setup, placed: Placed, prompts: Real | None = None, decoding: bool = True) -> Phase:
     """One step of continuous batching (Sarathi-Serve, arXiv:2403.02310, sec. 4.2: stall-free batches).
 
     Parameters
@@ -20,23 +20,34 @@ def mixed(setup: Setup, placed: Placed, prompts: Real | None = None) -> Phase:
     placed : Placed
         Where weights and KV cache lie.
     prompts : number or array, optional
-        Prompts beside the decoding sequences, no more than the token budget takes; without, as many as it takes. [1]
+        Prompts in the step, no more than the token budget takes; without, as many as it takes. [1]
+    decoding : bool
+        Whether the decoding sequences are in the step, too; without them, prompts have the whole budget.
     """
     scenario = setup.scenario
-    decoding = setup.decode_step
-    left = most(scenario.engine.token_budget - decoding.sequences, 1.0)
+    others = setup.decode_step
+    left = most(scenario.engine.token_budget - (others.sequences if decoding else 0.0), 1.0)
     new = setup.new_tokens
     query = least(new, left)
     most_prompts = most(floor_div(left, query), 1.0)
     beside = most_prompts if prompts is None else least(prompts, most_prompts)
+    tokens = beside * query * setup.shards.dp
     step = replace(
-        decoding,
+        others if decoding else setup.prefill_step,
         prompts=beside,
         query=query,
         before=setup.cached_tokens,
         length=scenario.workload.input,
-        group=decoding.group + beside * query * setup.shards.dp,
+        group=others.group + tokens if decoding else tokens,
     )
     found = timed_step(setup, step, setup.table(step), placed)
     time = found.time
-    return Phase(found.bound, time.roofline.total, time.projection.total, time.waits, found.costs, 1.0)
+    return Phase(
+        found.bound,
+        time.roofline.total,
+        time.projection.total,
+        time.waits,
+        found.costs,
+        1.0,
+        busiest=time.projection.busiest,
+    )

@@ -25,6 +25,8 @@ class Phase:
         Steps of the phase, or micro-batches of one token. [1]
     runs : bool or array
         Whether the phase takes place at all.
+    busiest : number or array
+        Projected time of one step in the busiest stage of a pipeline. [s]
     """
 
     bound: Real
@@ -35,3 +37,4 @@ class Phase:
     steps: Real
     mean: tuple[Real, Real, Real] = (0.0, 0.0, 0.0)
     runs: Any = True
+    busiest: Real = 0.0

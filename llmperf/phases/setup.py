@@ -213,8 +213,14 @@ def skips(hardware: Hardware, weights: WeightFormat, dtype: str) -> bool:
     return weights.sparsity is not None and engine is not None and dtype in engine.skips.get(weights.sparsity, ())
 
 
-def setup(scenario: Scenario) -> Setup:
+def setup(scenario: Scenario, sequences: Real | None = None) -> Setup:
     """Prepare a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    sequences : number or array, optional
+        Sequences of a data-parallel rank, as a mean over time; without, those of the most loaded one of the batch. [1]
 
     Raises
     ------
@@ -230,7 +236,7 @@ def setup(scenario: Scenario) -> Setup:
         plan,
         shards(model, layout),
         stages(model.layers, layout.pp),
-        ceil_div(scenario.workload.batch, layout.dp * layout.replicas),
+        ceil_div(scenario.workload.batch, layout.dp * layout.replicas) if sequences is None else sequences,
     )
 
 

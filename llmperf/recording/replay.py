@@ -216,6 +216,7 @@ PYTHON: dict[Any, str] = {
     np.absolute: "abs({0})",
     np.sqrt: "sqrt({0})",
     np.log: "log({0})",
+    np.exp: "exp({0})",
     np.floor: "floor({0})",
     np.ceil: "ceil({0})",
     np.maximum: "{0} if {0} > {1} else {1}",
@@ -249,7 +250,7 @@ def _ceil(value: float) -> float:
 
 
 _NAMES = {
-    **{name: getattr(math, name) for name in ("isfinite", "isnan", "sqrt", "log", "inf", "nan")},
+    **{name: getattr(math, name) for name in ("isfinite", "isnan", "sqrt", "log", "exp", "inf", "nan")},
     "floor": _floor,
     "ceil": _ceil,
 }

@@ -238,15 +238,8 @@ def _validated(
             problems += [_located(problem, name, document) for problem in error.problems]
     for name, cls in SECTIONS.items():
         try:
-            lines = document.lines if document else {}
-            file = document.file if document else None
-            inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
-            if name in lines:
-                inner[""] = lines[name]
-            if name == "traffic" and given.get(name) is not None:
-                parts[name] = traffic(given[name], Document(given[name], file, inner), extra)
-            elif given.get(name) is not None:
-                parts[name] = build(cls, Document(given[name], file, inner), name)
+            if given.get(name) is not None:
+                parts[name] = _section(name, given[name], document, extra)
             elif name in OWN_SECTIONS and name != "traffic":  # others are of a question that is not asked
                 parts[name] = cls()
         except InputError as error:
@@ -255,12 +248,22 @@ def _validated(
     if problems:
         raise InputError(problems)
     parts["weights"] = as_released(parts["model"], parts["weights"])
-    said = given.get("workload") or {}
-    parts["workload"] = default_lengths(parts["model"], parts["workload"], said, parts.get("traffic"))
+    own = given.get("workload") or {}
+    parts["workload"] = default_lengths(parts["model"], parts["workload"], own, parts.get("traffic"))
     if given.get("parallelism") is None:
         parts["parallelism"] = Parallelism(tp=parts["devices"]) if "devices" in given else _whole_system(parts)
     asks = {name: parts.pop(name) for name in SECTIONS if name in parts and name not in OWN_SECTIONS}
     return Scenario(**parts, asks=asks), tuple(warnings)
+
+
+def _section(name: str, value: Any, document: Document | None, extra: tuple[str, ...]) -> Any:
+    """A section of a scenario from what is written of it."""
+    lines = document.lines if document else {}
+    inner = {key[len(name) + 1 :]: line for key, line in lines.items() if key.startswith(f"{name}.")}
+    if name in lines:
+        inner[""] = lines[name]
+    part = Document(value, document.file if document else None, inner)
+    return traffic(value, part, extra) if name == "traffic" else build(SECTIONS[name], part, name)
 
 
 def _whole_system(parts: Mapping[str, Any]) -> Parallelism:
@@ -293,9 +296,7 @@ def _over_usual(given: Any, usual: Any) -> Any:
     return usual if given is None else given
 
 
-def default_lengths(
-    model: Model, work: Workload, given: Mapping[str, Any], comes: Traffic | None = None
-) -> Workload:
+def default_lengths(model: Model, work: Workload, given: Mapping[str, Any], comes: Traffic | None = None) -> Workload:
     """The workload with lengths that suit the model, where none are given.
 
     A model that sees all of its input at once has its whole input and no second token; a short one a shorter prompt.

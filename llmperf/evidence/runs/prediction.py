@@ -200,7 +200,7 @@ def _decoding(scenario: Scenario, measured: Mapping[str, float], flying: float) 
     Little's law for decoding alone: tokens a second times the time of a token. A server may hold requests back, so
     that fewer decode than are in flight, and a token can beat the bound that all of them would have.
     """
-    copies, output = ranks(scenario), float(scenario.workload.output)
+    copies, output = int(ranks(scenario)), float(scenario.workload.output)
     rate = measured.get("output_tokens_per_s")
     each = measured.get("tpot_s", measured.get("itl_s"))
     if rate is None or each is None:

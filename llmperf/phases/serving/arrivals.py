@@ -1,25 +1,23 @@
-"""An open loop: requests arrive at a rate, whatever is in flight."""
+"""An open loop: requests arrive at a rate, whatever is in flight; or users ask, read, and ask again."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, anywhere, choose, least, most
-from llmperf.phases.serving.loop import Loop, room
-from llmperf.phases.serving.request import Request, at, request
-
-TIMES = ("in_flight", "step", "prompt", "token", "ttft", "e2e", "steps")
-"""Fields of a request that lie between those of two others."""
+from llmperf.numeric import Real, choose, least, most, root
+from llmperf.phases.serving.curve import TIMES, Curve, curve
+from llmperf.phases.serving.loop import Loop, Wait
+from llmperf.phases.serving.request import Request
+from llmperf.phases.serving.scheduled import request
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """The steady state of an open loop.
+    """The steady state of requests that come by themselves.
 
     Attributes
     ----------
@@ -28,10 +26,25 @@ class Arrivals:
     saturated : bool or array
         Where more arrive than the server can answer: they queue without end, and the loop is that of all that it has
         room for.
+    curve : Curve
+        The server, from one request in flight to all that it has room for.
+    elasticity : number or array
+        How the time of a request grows with the requests in flight: relative growth of both. [1]
+    pace : number or array
+        The same of the time between tokens. [1]
+    variance : number or array
+        Of the number in flight, over the square of its mean. [1]
+    seen : number or array
+        Share of that variance that a request sees while it stays. [1]
     """
 
     loop: Loop
     saturated: Any
+    curve: Curve
+    elasticity: Real
+    pace: Real
+    variance: Real = 0.0
+    seen: Real = 1.0
 
 
 def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrivals:
@@ -48,34 +61,129 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrival
 
     Notes
     -----
-    The number in flight is the fixed point of Little's law, ``n = rate e2e(n)``. It lies between two whole numbers,
-    which bisection finds: the more are in flight, the more a server answers a second. Times between theirs are linear.
+    Little's law gives the mean number in flight, ``rate e2e``. An arrival of a Poisson process finds as many, and is
+    one more; those of other processes, whose gaps are of a gamma distribution of shape ``b``, find ``(1 / b - 1) / 2``
+    more. What it meets is the fixed point of ``n = 1 + rate e2e(n)``, which lies between two points of the server's
+    curve; there the server is evaluated once more, and one step of Newton's method corrects what was linear between.
+
+    References
+    ----------
+    .. [1] Wolff, "Poisson Arrivals See Time Averages", Operations Research 30, 1982.
     """
-    alone, space = at(scenario, 1.0), room(scenario)
-    high: Any = most(least(limit, space), 1.0) + 0.0 * rate
-    low: Any = 1.0 + 0.0 * high
-    full = _missing(request(scenario, high, alone), rate) > 0.0
-    low = choose(full, high, low)  # all that there is room for, and more would come
-    high = choose(_missing(request(scenario, low, alone), rate) > 0.0, high, low)
-    while anywhere(high - low > 1.0):
-        middle = (low + high) // 2.0
-        few = _missing(request(scenario, middle, alone), rate) > 0.0
-        low, high = choose(few, middle, low), choose(few, high, middle)
-    found = _between(request(scenario, low, alone), request(scenario, high, alone), rate)
-    flying = least(rate * found.e2e, found.in_flight)
-    return Arrivals(Loop(found, alone, flying, space), np.asarray(full) & (limit >= space))
+    traffic = scenario.traffic
+    bursts = (1.0 / traffic.burstiness - 1.0) / 2.0 if traffic is not None else 0.0
+    server = curve(scenario, limit + 1.0)
+
+    def met(e2e: Real) -> Any:
+        return 1.0 + rate * e2e + bursts * least(rate * e2e, 1.0)
+
+    found = _steady(server, met)
+    most_flying = least(limit, server.room)
+    full = server.full
+    flying = least(rate * found.loop.request.e2e, most_flying)
+    saturated = (rate * full.e2e > full.in_flight) & (limit >= server.room)
+    wait = waiting(scenario, rate, full)
+    loop = replace(found.loop, in_flight=flying, wait=wait)
+    variance, seen = _varying(found, flying, bursts)
+    return replace(found, loop=loop, saturated=saturated, variance=variance, seen=seen)
 
 
-def _missing(one: Request, rate: Real) -> Any:
-    """Requests in flight by Little's law that are more than a request meets. [1]"""
-    return rate * one.e2e - one.in_flight
+def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
+    """The steady state of users, each of whom reads an answer before the next request.
+
+    Notes
+    -----
+    A request meets those of the other users that do not read: ``n = 1 + (U - 1) e2e / (think + e2e)``, the arrival
+    theorem of closed networks. More than there is room for wait.
+
+    References
+    ----------
+    .. [1] Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", JACM 27, 1980.
+    """
+    server = curve(scenario, users)
+    found = _steady(server, lambda e2e: 1.0 + (users - 1.0) * e2e / (think + e2e))
+    one = found.loop.request
+    flying = users * one.e2e / (think + one.e2e)
+    fits = least(flying, server.room)
+    queue = most(users / (fits / one.e2e) - think - one.e2e, 0.0)  # one round of all users, by Little's law
+    wait = Wait(choose(flying > server.room, 1.0, 0.0), queue)
+    variance, seen = _varying(found, fits, 0.0)
+    reading = think / (think + one.e2e)  # where nobody reads, as many are in flight as there are users
+    loop = replace(found.loop, in_flight=fits, wait=wait)
+    saturated = flying > server.room
+    return replace(found, loop=loop, saturated=saturated, variance=variance * reading, seen=seen)
 
 
-def _between(low: Request, high: Request, rate: Real) -> Request:
-    """The request between two for which Little's law holds; the nearer of them where it holds for none."""
-    short, over = _missing(low, rate), _missing(high, rate)
-    differ = short != over
-    part = choose(differ, short / choose(differ, short - over, 1.0), 0.0)
-    part = least(most(part, 0.0), 1.0)
-    values = {name: getattr(low, name) + part * (getattr(high, name) - getattr(low, name)) for name in TIMES}
-    return replace(low, **values)
+def _varying(found: Arrivals, flying: Real, bursts: Real) -> tuple[Any, Any]:
+    """Variance of the number in flight over the square of its mean, and what share of it a request sees.
+
+    About the fixed point of a queue whose pace depends on the number ``n`` in it, the number is normal with the
+    variance ``n / (1 - e)``, ``e`` the elasticity; with gaps of a squared coefficient of variation ``1 / b`` in place
+    of a Poisson process, that many times it. A request that stays as long as all that it meets sees two thirds of the
+    variance as a mean over its stay, and all of it where the number changes slower.
+    """
+    elastic = least(found.elasticity, STIFFEST)
+    room = most(found.curve.full.in_flight, 1.0)
+    wide = (1.0 + 2.0 * bursts) / most(flying, 1.0) / (1.0 - elastic)
+    slack = most(room / most(flying, 1.0) - 1.0, 0.0)  # no more than there is room for
+    return least(wide, most(slack**2, 1e-12)), 1.0 - (1.0 - most(elastic, 0.0)) / 3.0
+
+
+STIFFEST = 0.95
+"""Elasticity beyond which numbers in flight are no longer normal about the fixed point. [1]"""
+
+
+def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
+    """The request that meets as many as its own time in the server lets be there."""
+    low, high, part = server.crossing(lambda one: met(one.e2e) - one.in_flight)
+    near = server.between(low, high, part)
+    exact = request(server.scenario, near.in_flight, server.alone)
+    apart = high.in_flight - low.in_flight
+    width = choose(apart > 0.0, apart, 1.0)
+    slopes = {name: (getattr(high, name) - getattr(low, name)) / width for name in TIMES}
+    over = met(exact.e2e) - exact.in_flight
+    growth = met(exact.e2e + slopes["e2e"]) - met(exact.e2e)  # of what is met, for one more that is
+    step = over / choose(growth < 1.0, 1.0 - growth, 1.0)
+    step = choose(growth < 1.0, step, 0.0)
+    last = most(server.full.in_flight, 1.0)
+    step = most(least(exact.in_flight + step, last), 1.0) - exact.in_flight
+    values = {name: getattr(exact, name) + step * slopes[name] for name in TIMES}
+    found = replace(exact, **values)
+    relative = found.in_flight / found.e2e
+    loop = Loop(found, server.alone, found.in_flight, server.room)
+    pace = slopes["token"] * found.in_flight / found.token
+    return Arrivals(loop, False, server, slopes["e2e"] * relative, pace)
+
+
+def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:
+    """What arrivals wait for one of the places of a server that is full at times.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    rate : number or array
+        Arrivals. [1/s]
+    full : Request
+        A request where all places are taken.
+
+    Notes
+    -----
+    As in a queue of ``c`` servers, each of which takes ``e2e`` for a request: ``(e2e / c) rho^(sqrt(2 (c + 1)) - 1) /
+    (1 - rho)``, times half the squared coefficients of variation of gaps and of lengths together. Infinite where more
+    arrive than can be answered.
+
+    References
+    ----------
+    .. [1] Sakasegawa, "An Approximation Formula L_q = alpha rho^beta / (1 - rho)", Ann. Inst. Stat. Math. 29, 1977.
+    .. [2] Allen, "Probability, Statistics and Queueing Theory", 1978: other processes of arrivals and of service.
+    """
+    traffic = scenario.traffic
+    scatter: Any = 0.5
+    if traffic is not None:
+        scatter = (1.0 / traffic.burstiness + traffic.output.cv**2) / 2.0
+    places = full.in_flight
+    load = rate * full.e2e / places
+    below = least(load, 1.0 - 1e-9)
+    share = below ** (root(2.0 * (places + 1.0)) - 1.0)
+    found = scatter * (full.e2e / places) * share / (1.0 - below)
+    return Wait(choose(load < 1.0, share, 1.0), choose(load < 1.0, found, math.inf))

@@ -1,0 +1,5 @@
+"""``python -m llmperf``: the command line."""
+
+from llmperf.interfaces.cli import main
+
+main()

@@ -1,0 +1,110 @@
+"""What a server gives by the requests in flight: some points of the curve, and what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import Real, choose, least, most
+from llmperf.phases.answered import Evaluated
+from llmperf.phases.serving.loop import room
+from llmperf.phases.serving.request import Request
+from llmperf.phases.serving.scheduled import alone, request
+
+POINTS = 8
+"""Requests in flight at which a server is evaluated, evenly spread by ratio from one to all that there is room for."""
+TIMES = ("in_flight", "step", "prompt", "own", "token", "ttft", "e2e", "steps", "arriving")
+"""Fields of a request that lie between those of two others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A server from one request in flight to as many as it has room for; numbers or arrays.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    alone : Evaluated
+        A request by itself.
+    room : number or array
+        Requests of which memory and engine have room; less than one where not even one fits. [1]
+    points : tuple of Request
+        By requests in flight, the fewest first.
+    """
+
+    scenario: Scenario
+    alone: Evaluated
+    room: Real
+    points: tuple[Request, ...]
+
+    @property
+    def full(self) -> Request:
+        """A request where all room is taken."""
+        return self.points[-1]
+
+    def crossing(self, excess: Callable[[Request], Real]) -> tuple[Request, Request, Real]:
+        """The first stretch of the curve along which a quantity of requests falls to zero.
+
+        Parameters
+        ----------
+        excess : callable
+            Of a request; above zero at the beginning of the stretch, not at its end.
+
+        Returns
+        -------
+        low, high : Request
+            Its ends; both the first point where the quantity is not above zero there, the last ones where it never
+            falls to zero.
+        part : number or array
+            Where on the stretch it is zero, between 0 and 1.
+        """
+        low: Any = self.points[0]
+        high: Any = self.points[0]
+        over = excess(low)
+        part: Any = 0.0 * over
+        going: Any = over > 0.0  # whether it has been above zero so far
+        for before, after in zip(self.points, self.points[1:], strict=False):
+            above = excess(after)
+            share = least(most(over / choose(over != above, over - above, 1.0), 0.0), 1.0)
+            low, high = _chosen(going, before, low), _chosen(going, after, high)
+            part = choose(going, choose(above > 0.0, 1.0, share), part)
+            going, over = going & (above > 0.0), above
+        return low, high, part
+
+    def between(self, low: Request, high: Request, part: Real) -> Request:
+        """The request between two, all quantities linear."""
+        values: dict[str, Any] = {
+            name: getattr(low, name) + part * (getattr(high, name) - getattr(low, name)) for name in TIMES
+        }
+        return replace(low, **values)
+
+    def at(self, in_flight: Real) -> Request:
+        """The request that meets so many in flight, itself included."""
+        return self.between(*self.crossing(lambda one: in_flight - one.in_flight))
+
+
+def _chosen(condition: Any, a: Request, b: Request) -> Request:
+    """One of two requests, field by field; what is no time is that of the second."""
+    values: dict[str, Any] = {name: choose(condition, getattr(a, name), getattr(b, name)) for name in TIMES}
+    return replace(b, **values)
+
+
+def curve(scenario: Scenario, most_in_flight: Real | None = None) -> Curve:
+    """Evaluate a server from one request in flight to as many as it has room for.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its `workload.batch` is not used.
+    most_in_flight : number or array, optional
+        More are not looked at. [1]
+    """
+    first, space = alone(scenario), room(scenario)
+    last = most(space if most_in_flight is None else least(space, most_in_flight), 1.0)
+    points = []
+    for place in range(POINTS):
+        here = last ** (place / (POINTS - 1.0))
+        points.append(request(scenario, here, first))
+    return Curve(scenario, first, space, tuple(points))

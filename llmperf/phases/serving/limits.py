@@ -1,0 +1,81 @@
+"""Limits of a service: who keeps them, and how many requests come before too many do not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from llmperf.descriptors.traffic import Limits, Traffic
+from llmperf.numeric import Real, choose, least, most
+from llmperf.phases.serving.curve import Curve
+from llmperf.phases.serving.request import Request
+from llmperf.phases.serving.tails import tails
+
+LIMITED = ("ttft", "tpot", "itl", "e2e")
+"""Times that may have a limit."""
+
+
+def kept(limits: Limits, times: Any) -> Any:
+    """Share of requests that keep every limit, times taken as independent. [1]"""
+    share: Any = 1.0
+    for name in LIMITED:
+        limit = getattr(limits, name)
+        if limit is not None:
+            share = share * times[name].within(limit)
+    return share
+
+
+def capacity(server: Curve, traffic: Traffic) -> Real:
+    """Most arrivals at which the stated share of requests keeps each limit; that at saturation without limits. [1/s]"""
+    return within(server, traffic)[1]
+
+
+def within(server: Curve, traffic: Traffic) -> tuple[Real, Real, Real]:
+    """The most requests that a server takes within limits.
+
+    Parameters
+    ----------
+    server : Curve
+    traffic : Traffic
+        Its `limits`, and how requests come; neither how many they are.
+
+    Returns
+    -------
+    tuple of number or array
+        Requests in flight, arrivals [1/s], and which limit ends them: an index into `LIMITED`, its length where the
+        room does, and one more where not even a request alone keeps them all (then there are none in flight).
+    """
+    limits, full = traffic.limits, server.full
+    flying: Any = full.in_flight
+    index: Any = float(len(LIMITED)) + 0.0 * flying
+    none: Any = 0.0 * flying > 1.0
+    for place, name in enumerate(LIMITED):
+        limit = getattr(limits, name)
+        if limit is None:
+            continue
+        over = _over(server, traffic, name, limit)
+        low, high, part = server.crossing(_negative(over))
+        here = low.in_flight + part * (high.in_flight - low.in_flight)
+        none = none | (over(server.points[0]) > 0.0)
+        index = choose(here < flying, float(place), index)
+        flying = least(here, flying)
+    flying = choose(none | (server.room < 1.0), 0.0, flying)
+    one = server.at(most(flying, 1.0))
+    return flying, flying / one.e2e, choose(flying > 0.0, index, len(LIMITED) + 1.0)
+
+
+def _negative(function: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    return lambda one: -function(one)
+
+
+def _over(server: Curve, traffic: Traffic, name: str, limit: Real) -> Callable[[Request], Any]:
+    """By how much a percentile of requests is beyond a limit, as a function of the request. [s]"""
+    percent = int(traffic.limits.percentile)
+    closed = traffic.concurrency is not None
+
+    def over(one: Request) -> Any:
+        variance = 0.0 if closed else 1.0 / most(one.in_flight, 1.0)
+        spread = tails(server.scenario, one, variance, 0.5)[name]
+        return spread.percentile(percent) - limit
+
+    return over

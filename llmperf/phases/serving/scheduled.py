@@ -1,0 +1,121 @@
+"""One request among others that a server works on, as its engine schedules them: what all loops are made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import Real, choose, everywhere, least, most
+from llmperf.phases.answered import Evaluated
+from llmperf.phases.mixed import mixed
+from llmperf.phases.serving.batches import batched
+from llmperf.phases.serving.lengths import Mix, mix
+from llmperf.phases.serving.request import Request, at, interrupted, ranks
+
+RUNNING = 0.5
+"""Steps that a request waits for the one that runs when it comes: half of one on average. [1]"""
+
+
+def alone(scenario: Scenario) -> Evaluated:
+    """A request by itself, with what it finds in the prefix cache."""
+    found = mix(scenario)
+    return at(scenario, 1.0, **({"shared_prefix": found.cached} if found.hits else {}))
+
+
+def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
+    """A request that shares the server with others, each of which is replaced when it is complete.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Its `workload.batch` is not used.
+    in_flight : number or array
+        Requests in flight, this one included; at least one. [1]
+    first : Evaluated
+        The batch of one (`alone`).
+
+    Notes
+    -----
+    With ``n`` requests a rank, of ``c`` chunks of a prompt and ``o`` tokens, a request waits for half of the step that
+    runs, joins ``c`` steps with its prompt, and ``o - 1`` more:
+
+        ``k = 1/2 + c + o - 1``, ``token = s + (n - 1) p / k``,
+        ``ttft = q + (1/2 + c) token + p``, ``e2e = ttft + (o - 1) token = q + k s + n p``.
+
+    ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p`` is what a prompt
+    adds to a step that reads the weights anyway (`added`), ``q`` the engine's host time of a request. Alone, a request
+    joins nothing: its prompt is a prefill of its own. Between one and two requests a rank the two are mixed. Lengths
+    that scatter count as `llmperf.phases.serving.lengths.mix` says.
+
+    References
+    ----------
+    .. [1] Agrawal et al., "Taming Throughput-Latency Tradeoff in LLM Inference with Sarathi-Serve",
+       arXiv:2403.02310, sec. 4.2: prompts join decode steps.
+    .. [2] Little, "A Proof for the Queuing Formula L = lambda W", Operations Research 9, 1961: how many decode.
+    """
+    if scenario.engine.schedule == "static":
+        return batched(scenario, in_flight)
+    engine, lengths = scenario.engine, mix(scenario)
+    output = lengths.output
+    several = output > 1.0
+    each = in_flight / ranks(scenario)
+    others = most(each - 1.0, 0.0)
+    joins = least(others, 1.0)
+    apart = engine.schedule == "prefill_first"
+    new = first.setup.new_tokens
+    chunks = new / least(new, most(engine.token_budget - (0.0 if apart else each), 1.0))
+    before = joins * (RUNNING + (0.0 if apart else chunks) + (engine.prefill_interval - 1.0) / 2.0)
+    steps = before + output - 1.0
+    decoding = choose(several, most(in_flight * (output - 1.0) / most(steps, 1.0), 1.0), most(in_flight, 1.0))
+    crowd = at(scenario, decoding, **lengths.decoding)
+    prompts = at(scenario, decoding, **lengths.prompts) if lengths.prompts else crowd
+    step = choose(several, crowd.phases["decode"].projection, 0.0)
+    arriving = engine.prefill_interval * each / most(steps, 1.0)
+    prompt, own = added(prompts, most(arriving, 1.0), apart, lengths)
+    if not everywhere(several):  # nobody decodes: prompts read the weights for themselves
+        whole = prompts.phases["prefill"].projection - engine.request_time
+        prompt, own = (choose(several, one, whole / most(each, 1.0)) for one in (prompt, own))
+    own = joins * own + (1.0 - joins) * (first.phases["prefill"].projection - engine.request_time)
+    token = interrupted(step, prompt, others, steps)
+    ttft = engine.request_time + before * token + own
+    e2e = ttft + (output - 1.0) * token
+    return Request(in_flight, step, prompt, own, token, ttft, e2e, steps, chunks, 0.0, crowd)
+
+
+def added(crowd: Evaluated, joining: Real, apart: bool, lengths: Mix) -> tuple[Any, Any]:
+    """Time that a prompt adds to decode steps: for the others in them, and for its own first token.
+
+    Parameters
+    ----------
+    crowd : Evaluated
+        The static batch of the sequences that decode.
+    joining : number or array
+        Prompts that come in one step of a rank; no more join it than the budget has room for. [1]
+    apart : bool
+        Whether prompts run in steps of their own; else they join decode steps, in chunks of what these leave of the
+        token budget.
+    lengths : Mix
+
+    Returns
+    -------
+    tuple of number or array
+        [s]
+
+    Notes
+    -----
+    In a pipeline, a prompt costs others the time of the busiest stage, for stages work on other micro-batches at the
+    same time; its own first token passes through all of them.
+    """
+    setup, decode = crowd.setup, crowd.phases["decode"]
+    left = most(setup.scenario.engine.token_budget - (0.0 if apart else setup.decode_step.sequences), 1.0)
+    new = setup.new_tokens
+    chunk = least(new, left)
+    together = least(joining, most(left // chunk, 1.0))
+    step = mixed(setup, crowd.placed, together, not apart)
+    share = lengths.prompt_share * (new / chunk) / together
+    if apart:
+        return share * step.busiest, share * step.projection
+    own = most(step.projection - decode.projection / decode.steps, 0.0)
+    if setup.stages.number == 1:
+        return share * own, share * own
+    return share * most(step.busiest - decode.busiest, 0.0), share * own

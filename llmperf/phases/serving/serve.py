@@ -1,0 +1,164 @@
+"""The question `serve`: the steady state of a service under its traffic, solved and not simulated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.traffic import Traffic
+from llmperf.numeric import Real, ceil_div, choose, least, most
+from llmperf.outputs import SERVE_PARTS
+from llmperf.phases.answered import Evaluated, figures
+from llmperf.phases.serving.arrivals import Arrivals, of_users, open_loop
+from llmperf.phases.serving.burst import burst
+from llmperf.phases.serving.curve import curve
+from llmperf.phases.serving.lengths import mix
+from llmperf.phases.serving.limits import capacity, kept
+from llmperf.phases.serving.loop import Loop, closed_loop, room
+from llmperf.phases.serving.request import at, ranks
+from llmperf.phases.serving.tails import PERCENTILES, tails
+from llmperf.phases.serving.usage import busy
+
+MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
+"""Outputs of the mean times."""
+
+
+def evaluate(scenario: Scenario) -> Evaluated:
+    """Evaluate a service whose numbers are scalars or arrays of one length.
+
+    Raises
+    ------
+    InputError
+        As `llmperf.phases.estimate.evaluate`.
+    """
+    traffic = scenario.traffic
+    assert traffic is not None
+    if traffic.requests is not None and traffic.concurrency is None:
+        return burst(scenario)
+    loop, arrivals = solved(scenario, traffic)
+    crowd = loop.request.crowd
+    times, projected = _projection(scenario, loop, arrivals)
+    bound = _bound(scenario, loop, arrivals)
+    given = {
+        "bound": bound,
+        "projection": projected,
+        "service": _service(scenario, traffic, loop, arrivals, times),
+        "memory": _memory(loop),
+    }
+    parts = {name: figures(SERVE_PARTS[name], values, lambda: scenario) for name, values in given.items()}
+    return Evaluated(crowd.setup, crowd.need, crowd.placed, crowd.phases, parts)
+
+
+def solved(scenario: Scenario, traffic: Traffic) -> tuple[Loop, Arrivals | None]:
+    """The steady state of traffic, and what is known of it where requests come by themselves."""
+    if traffic.concurrency is not None:
+        return closed_loop(scenario, traffic.concurrency, traffic.requests or math.inf), None
+    if traffic.users is not None:
+        arrivals = of_users(scenario, traffic.users, traffic.think_time)
+    else:
+        assert traffic.request_rate is not None
+        arrivals = open_loop(scenario, traffic.request_rate)
+    return arrivals.loop, arrivals
+
+
+def spreads(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> Any:
+    """How the times of requests scatter in a steady state (`llmperf.phases.serving.tails`)."""
+    if arrivals is None:
+        return tails(scenario, loop.request, wait=loop.wait)
+    return tails(scenario, loop.request, arrivals.variance, arrivals.pace, arrivals.seen, loop.wait)
+
+
+def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Any, dict[str, Any]]:
+    """Spreads, and results of `llmperf.outputs.SERVED`."""
+    times, one = spreads(scenario, loop, arrivals), loop.request
+    output, several = mix(scenario).output, mix(scenario).output > 1.0
+    found: dict[str, Any] = {}
+    for name, spread in times.items():
+        known = True if name in ("ttft", "e2e") else several
+        found[MEANS[name]] = choose(known, spread.mean, math.nan)
+        for percent in PERCENTILES:
+            found[f"{name}_p{percent}_s"] = choose(known, spread.percentile(percent), math.nan)
+    rate = loop.in_flight / one.e2e
+    return times, {**found, **_rates(scenario, rate, output)}
+
+
+def _rates(scenario: Scenario, rate: Real, output: Real) -> dict[str, Real]:
+    return {
+        "requests_per_s": rate,
+        "output_tokens_per_s": rate * output,
+        "total_tokens_per_s": rate * (scenario.workload.input + output),
+    }
+
+
+def fastest(scenario: Scenario, in_flight: Real, alone: Evaluated, crowd: Evaluated) -> Real:
+    """The least time in which as many requests complete as are in flight. [s]
+
+    The longest of three: one request alone; all prompts; all decode steps. These need not add up: prefills of some
+    requests may use what decode steps of others leave of a resource.
+    """
+    further = mix(scenario).output - 1.0
+    own = alone.phases["prefill"].bound + further * alone.phases["decode"].bound
+    together = most(crowd.phases["prefill"].bound, further * crowd.phases["decode"].bound)
+    fullest = ceil_div(in_flight, ranks(scenario)) * ranks(scenario)  # others may have one sequence less
+    return most(own, together) * in_flight / fullest
+
+
+def _bound(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> dict[str, Any]:
+    """Results that no system beats: of a request alone, and of the rate at which so many in flight are complete.
+
+    How many are in flight under arrivals follows from the system, so that the times of a request alone are the bound.
+    """
+    alone, output = loop.alone, mix(scenario).output
+    prefill, step = alone.phases["prefill"].bound, alone.phases["decode"].bound
+    if arrivals is None:
+        whole = at(scenario, ceil_div(loop.in_flight, 1.0))
+        rate = loop.in_flight / fastest(scenario, loop.in_flight, alone, whole)
+        step = most(step, loop.request.crowd.phases["decode"].bound)
+    else:
+        traffic = scenario.traffic
+        assert traffic is not None
+        if traffic.users is not None:
+            rate = traffic.users / (traffic.think_time + prefill + (output - 1.0) * step)
+        else:
+            assert traffic.request_rate is not None
+            rate = traffic.request_rate
+    e2e, token = prefill + (output - 1.0) * step, choose(output > 1.0, step, math.nan)
+    found: dict[str, Any] = {"ttft_mean_s": prefill, "tpot_s": token, "itl_s": token, "e2e_s": e2e}
+    for percent in PERCENTILES:
+        found[f"ttft_p{percent}_s"], found[f"e2e_p{percent}_s"] = math.nan, math.nan
+        found[f"tpot_p{percent}_s"], found[f"itl_p{percent}_s"] = math.nan, math.nan
+    return {**found, **_rates(scenario, rate, output)}
+
+
+def _service(scenario: Scenario, traffic: Traffic, loop: Loop, arrivals: Arrivals | None, times: Any) -> dict[str, Any]:
+    """Results of `llmperf.outputs.SERVICE`."""
+    server = arrivals.curve if arrivals is not None else curve(scenario)
+    rate = loop.in_flight / loop.request.e2e
+    share = kept(traffic.limits, times)
+    return {
+        "in_flight": loop.in_flight,
+        "queued": choose(loop.wait.mean < math.inf, rate * least(loop.wait.mean, 1e30), math.inf),
+        "queue_s": loop.wait.mean,
+        "saturated": arrivals.saturated if arrivals is not None else loop.wait.mean > 0.0,
+        "saturation_rate_per_s": server.full.in_flight / server.full.e2e,
+        "capacity_per_s": capacity(server, traffic),
+        "goodput_per_s": rate * share,
+        "within_limits": share,
+        "kv_occupancy": least(loop.in_flight / most(loop.room, 1.0), 1.0),
+        "preemption_onset": _onset(scenario, loop),
+        **busy(scenario, loop),
+    }
+
+
+def _onset(scenario: Scenario, loop: Loop) -> Real:
+    """Requests of full length for which there is memory. [1]"""
+    engine = replace(scenario.engine, admission="reserve_full")
+    return least(room(replace(scenario, engine=engine)), loop.room)
+
+
+def _memory(loop: Loop) -> dict[str, Any]:
+    """What the requests that run need, at their full lengths; whether one of them has a place."""
+    values = dict(loop.request.crowd.parts["memory"].given)
+    return {**values, "fits": loop.room >= 1.0}

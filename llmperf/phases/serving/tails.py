@@ -1,0 +1,233 @@
+"""How far requests lie from the mean one: percentiles of waiting, of tokens and of whole requests.
+
+What makes them differ is named: where in a running step a request comes, how many prompts join a step, how many
+requests are in flight while it stays, how long it is, and whether it waits for room. Each is a variance; what one time
+has of them is a gamma distribution above the least time, and what lengths add is joined by squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from llmperf.descriptors.scenario import Scenario
+from llmperf.numeric import Real, choose, least, most, root
+from llmperf.phases.serving.lengths import NORMAL, mix, quantile
+from llmperf.phases.serving.loop import NO_WAIT, Wait
+from llmperf.phases.serving.request import Request, ranks
+
+PERCENTILES = tuple(NORMAL)
+"""Percentiles that are said. [%]"""
+TINY = 1e-300
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """A time that scatters; numbers or arrays.
+
+    Attributes
+    ----------
+    least, mean, variance : number or array
+        [s], [s], [s2]
+    lengths : mapping of int to number or array
+        By percentile: how far lengths of requests alone move the time from its mean. [s]
+    late : mapping of int to number or array
+        By percentile: what waiting for room adds to the mean of it. [s]
+    length_variance : number or array
+        Of the time, by lengths alone. [s2]
+    """
+
+    least: Real
+    mean: Real
+    variance: Real
+    lengths: Mapping[int, Real]
+    late: Mapping[int, Real]
+    length_variance: Real = 0.0
+
+    def percentile(self, percent: int) -> Real:
+        """A percentile. [s]"""
+        own = self._gamma(NORMAL[percent], self.variance) - self.mean
+        length = self.lengths.get(percent, 0.0)
+        moved = _signed_square(own) + _signed_square(length)
+        size = root(most(moved, -moved))
+        return self.mean + choose(moved >= 0.0, size, -size) + self.late.get(percent, 0.0)
+
+    def within(self, limit: Real) -> Real:
+        """Share of requests that take at most so long. [1]"""
+        excess = most(self.mean - self.least, TINY)
+        shape = most(excess**2 / most(self.variance + self.length_variance, TINY), SHARPEST)
+        ratio = most(limit - self.least, 0.0) / excess
+        far = 3.0 * root(shape) * (ratio ** (1.0 / 3.0) - 1.0 + 1.0 / (9.0 * shape))
+        far = least(most(far, -8.0), 8.0)
+        share: Real = 1.0 / (1.0 + np.exp(-1.5976 * far - 0.07056 * far**3))
+        return share
+
+    def _gamma(self, normal: float, variance: Real) -> Any:
+        """The quantile of a gamma distribution above the least time, by Wilson and Hilferty's cube. [s]"""
+        excess = most(self.mean - self.least, TINY)
+        shape = most(excess**2 / most(variance, TINY), SHARPEST)
+        cube = 1.0 - 1.0 / (9.0 * shape) + normal / (3.0 * root(shape))
+        return self.least + excess * most(cube, 0.0) ** 3.0
+
+
+SHARPEST = 0.12
+"""Least shape of a gamma distribution for which the cube holds: below it is a distribution of rare, long waits. [1]"""
+
+
+def _signed_square(value: Any) -> Any:
+    return value * most(value, -value)
+
+
+def tails(
+    scenario: Scenario, one: Request, flying: Real = 0.0, pace: Real = 0.0, seen: Real = 1.0, wait: Wait = NO_WAIT
+) -> dict[str, Spread | Gaps]:
+    """How TTFT, ITL, TPOT and E2E of requests scatter.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    one : Request
+        The mean request.
+    flying : number or array
+        Variance of the number in flight over the square of its mean; 0 of a closed loop. [1]
+    pace : number or array
+        How the time between tokens grows with the requests in flight: relative growth of both. [1]
+    seen : number or array
+        Share of that variance that a request sees while it stays. [1]
+    wait : Wait
+        For room.
+
+    Returns
+    -------
+    dict of str to Spread
+        By ``ttft``, ``itl``, ``tpot``, ``e2e``.
+
+    Notes
+    -----
+    With prompts that take a share ``u`` of the time, a step of mean ``S`` has the variance ``p u S / (1 - u^2)`` when
+    those that arrive in a step join the next one, so that an arrival meets steps of ``S2 = S + p u / (1 - u^2)``. It
+    waits for the rest of one, which is uniform in it, and shares the next with ``m = u S2 / p`` prompts: a variance of
+    ``S2^2 / 12 + p^2 m``. Requests in flight vary about the fixed point with the variance ``n / (1 - e)`` where the
+    time of a request grows with them by the elasticity ``e``; a request that stays as long as they do sees two thirds
+    of it, and all where they change slower.
+
+    References
+    ----------
+    .. [1] Takagi, "Queueing Analysis", vol. 1, 1991, ch. 2: gated service, residual times.
+    .. [2] Kelly, "Reversibility and Stochastic Networks", 1979, ch. 3: numbers in a symmetric queue whose pace depends
+       on them do not depend on the distribution of lengths.
+    .. [3] Wilson and Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
+    """
+    output, traffic = mix(scenario).output, scenario.traffic
+    static = scenario.engine.schedule == "static"
+    others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
+    share = 0.0 * one.token if static else one.prompting
+    gap = met(one, share, others)
+    joining = least(share * gap / most(one.prompt, TINY), others)
+    whole = most(one.ttft - one.own - scenario.engine.request_time, 0.0)  # what it waits for before its own prompt
+    residual = least(gap / 2.0, whole)
+    first_variance = residual**2 / 3.0 + one.prompt**2 * joining
+    if static:
+        first_variance = whole**2 / 12.0
+    late = {percent: wait.percentile(percent) - wait.mean for percent in PERCENTILES}
+    lengths_in, lengths_out = _moved(scenario, one, output)
+    paced = pace**2 * flying * seen + share * one.prompt / most(one.steps * one.token, TINY)
+    generating = (output - 1.0) * one.token
+    total = first_variance + paced * generating**2
+    return {
+        "ttft": Spread(
+            most(one.ttft - residual - one.prompt * joining, 0.0) if not static else one.ttft - whole,
+            one.ttft + wait.mean,
+            first_variance,
+            lengths_in,
+            late,
+            (one.own * traffic.input.cv) ** 2 if traffic is not None else 0.0,
+        ),
+        "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, {}, {}),
+        "itl": Gaps(one.step, one.token, most(one.prompt, TINY) / most(one.chunks, 1.0)),
+        "e2e": Spread(
+            0.0 * one.e2e,
+            one.e2e + wait.mean,
+            total,
+            {name: _joined(lengths_in[name], lengths_out[name]) for name in lengths_out},
+            late,
+            (one.token * output) ** 2 * (traffic.output.cv**2 if traffic is not None else 0.0),
+        ),
+    }
+
+
+def met(one: Request, share: Real, others: Real) -> Any:
+    """Mean length of the steps that arrivals meet: the longer one is, the more arrive in it. [s]"""
+    return one.token + least(one.prompt * share / most(1.0 - share**2, 0.05), others * one.prompt / 2.0)
+
+
+def _joined(a: Any, b: Any) -> Any:
+    moved = _signed_square(a) + _signed_square(b)
+    size = root(most(moved, -moved))
+    return choose(moved >= 0.0, size, -size)
+
+
+def _moved(scenario: Scenario, one: Request, output: Real) -> tuple[dict[int, Real], dict[int, Real]]:
+    """By percentile, how far lengths alone move the time to the first token, and the time from there to the last."""
+    traffic = scenario.traffic
+    if traffic is None:
+        return {}, {}
+    prompt, work = one.own, scenario.workload
+    first = {
+        percent: prompt * (quantile(traffic.input, work.input, percent) / work.input - 1.0) for percent in PERCENTILES
+    }
+    then = {percent: one.token * (quantile(traffic.output, output, percent) - output) for percent in PERCENTILES}
+    return first, then
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Times between tokens: a step, and the prompts in it, whose number is of a Poisson distribution.
+
+    Attributes
+    ----------
+    step, mean : number or array
+        A step without prompts, and the mean one. [s]
+    each : number or array
+        What a prompt adds to a step. [s]
+    """
+
+    step: Real
+    mean: Real
+    each: Real
+
+    def percentile(self, percent: int) -> Real:
+        """A percentile. [s]"""
+        mean, count = self._prompts(), 0.0 * self.mean
+        for below in self._below(mean)[:-1]:
+            count = count + choose(below < percent / 100.0, 1.0, 0.0)
+        many = mean + NORMAL[percent] * root(mean)
+        found: Real = self.step + self.each * choose(mean > MOST_PROMPTS / 2.0, many, count)
+        return found
+
+    def within(self, limit: Real) -> Real:
+        """Share of tokens that come after at most so long. [1]"""
+        found: Any = 0.0 * self.mean
+        for number, below in enumerate(self._below(self._prompts())):
+            found = choose(limit >= self.step + number * self.each, below, found)
+        return found
+
+    def _prompts(self) -> Any:
+        """Prompts in a step on average. [1]"""
+        return most((self.mean - self.step) / self.each, 0.0)
+
+    def _below(self, mean: Any) -> list[Any]:
+        """Shares of steps with at most 0, 1, ... prompts. [1]"""
+        term = np.exp(-least(mean, 50.0))
+        found = [term]
+        for number in range(1, MOST_PROMPTS + 1):
+            term = term * mean / number
+            found.append(found[-1] + term)
+        return found
+
+
+MOST_PROMPTS = 8
+"""Prompts in one step up to which their number is counted; of more it is taken as normal."""
