@@ -121,6 +121,8 @@ class ServingEngine:
     schedule: Schedule = "mixed"
     prefill_interval: Whole = 1
     """Steps from one that prompts may join to the next."""
+    ahead: WholeOrZero = 0
+    """Steps that are scheduled while one runs (asynchronous scheduling): an arrival joins the one behind them."""
     admission: Admission = "grow"
     pipeline_depth: Whole | None = None
     """Most steps of prompts that are in a pipeline before it drains (None: all of them)."""

@@ -1,8 +1,9 @@
-"""Load stages of real vLLM servers: open-loop arrivals at a rate, mean times to first token, between tokens, in all."""
+"""Load stages of real vLLM servers: open-loop arrivals at a rate, times to first token, between tokens, in all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,26 @@ from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, asked
 from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
-from llmperf.phases.serving.arrivals import open_loop
+from llmperf.phases.serving.serve import evaluate as evaluate_service
 
 NAME = "vllm"
 COLUMNS = {"request_rate_per_s", "shared_prefix_len", "max_num_batched_tokens", "itl_mean_ms", "ttft_mean_ms"}
 
 ENGINE = "vllm"
-METRICS = (("ttft_s", "ttft_mean_ms", "prefill"), ("itl_s", "itl_mean_ms", "decode"), ("e2e_s", "e2e_mean_ms", "e2e"))
+METRICS = (
+    ("ttft_mean_s", "ttft_mean_ms", "prefill"),
+    ("itl_s", "itl_mean_ms", "decode"),
+    ("e2e_s", "e2e_mean_ms", "e2e"),
+    ("ttft_p90_s", "ttft_p90_ms", "prefill"),
+    ("ttft_p99_s", "ttft_p99_ms", "prefill"),
+    ("e2e_p90_s", "e2e_p90_ms", "e2e"),
+    ("e2e_p99_s", "e2e_p99_ms", "e2e"),
+)
 """Each metric, its column, and the phase of its error band."""
+_MEAN = {metric: metric for metric, _, _ in METRICS[:3]} | {
+    metric: mean for metric, _, _ in METRICS[3:] for mean in ("ttft_mean_s", "e2e_s") if metric[:4] == mean[:4]
+}
+"""The metric whose bound is that of each metric: of percentiles that of their mean, which no tail is below."""
 FORMATS = {"fp8": "fp8", "fp16": "bf16", "bf16": "bf16"}
 REPEATED = 0.5
 """Share of a prompt behind the common one that earlier turns have left in the prefix cache: traffic of many turns, as
@@ -47,7 +60,6 @@ def evaluate(table: DataTable) -> Rows:
     cases: list[Case] = []
     kept: list[int] = []
     for i, name in enumerate(ids):
-        rows.omit([name], "percentiles of open-loop arrivals: need serve")
         try:
             cases.append(_case(table, numbers, i))
             kept.append(i)
@@ -63,13 +75,15 @@ def evaluate(table: DataTable) -> Rows:
             rows.omit([ids[place]], "the rate exceeds what the server can answer, or the model does not fit")
     index, flying = np.flatnonzero(known), states.column("in_flight")
     for metric, column, phase in METRICS:
-        bands = states.bands(phase)
+        if column not in numbers:
+            continue
+        bands = states.bands(phase) if metric in ("ttft_mean_s", "itl_s", "e2e_s") else [""] * len(cases)
         rows.extend(
             ids=[ids[kept[i]] for i in index],
             metric=metric,
             groups=[f"{cases[i].scenario['model']}|tp{cases[i].scenario['parallelism']['tp']}" for i in index],
             measured=numbers[column][kept][index] * 1e-3,
-            bound=states.column(f"bound.{metric}")[index],
+            bound=states.column(f"bound.{_MEAN.get(metric, metric)}")[index],
             projection=states.column(metric)[index],
             notes=[f"open loop, {flying[i]:.1f} sequences at once" for i in index],
             sources=[table.text("engine")[kept[i]] for i in index],
@@ -84,6 +98,7 @@ def _numbers(table: DataTable) -> dict[str, Array]:
         for name in ("request_rate_per_s", "tp", "input_len", "output_len", "ttft_mean_ms", "itl_mean_ms")
     }
     found["e2e_mean_ms"] = table.numbers("e2e_mean_ms")
+    found |= {column: table.numbers(column) for _, column, _ in METRICS if column in table.columns}
     found["shared_prefix_len"] = table.numbers("shared_prefix_len", 0.0, above=False)
     found["max_num_batched_tokens"] = table.numbers("max_num_batched_tokens", 8192.0)
     found["max_num_seqs"] = table.numbers("max_num_seqs", 256.0)
@@ -107,27 +122,24 @@ def _case(table: DataTable, numbers: dict[str, Array], i: int) -> Case:
             "max_sequences": int(numbers["max_num_seqs"][i]),
             "utilization": float(numbers["gpu_mem_util"][i]),
         },
+        "traffic": {"request_rate": 1.0, "prefix_hit": REPEATED},  # the rate of each stage takes its place
     }
     prefix, length = float(numbers["shared_prefix_len"][i]), float(numbers["input_len"][i])
-    cached = min(round(prefix + REPEATED * (length - prefix)), length - 1.0)
-    return Case(scenario, 1.0, length, float(round(output)), float(cached))
+    return Case(scenario, 1.0, length, float(round(output)), min(prefix, length - 1.0))
 
 
 def steady(cases: list[Case], rate: Array) -> Asked:
     """The steady state of each stage; NaN where the server saturates, or not even one request fits."""
 
     def ask(scenario: Scenario, places: NDArray[np.intp]) -> Mapping[str, Any]:
-        found = open_loop(scenario, rate[places])
-        loop, one = found.loop, found.loop.request
-        steady = np.where(np.asarray(found.saturated) | (loop.room < 1.0), np.nan, 1.0)
+        assert scenario.traffic is not None
+        found = evaluate_service(replace(scenario, traffic=replace(scenario.traffic, request_rate=rate[places])))
+        service, times = found.parts["service"], found.parts["projection"]
+        steady = np.where(np.asarray(service.saturated) | ~np.asarray(found.parts["memory"].fits), np.nan, 1.0)
         return {
-            "ttft_s": steady * one.ttft,
-            "itl_s": steady * one.token,
-            "e2e_s": steady * one.e2e,
-            "in_flight": loop.in_flight,
-            "bound.ttft_s": loop.alone.parts["bound"].ttft_s,
-            "bound.itl_s": one.crowd.phases["decode"].bound,
-            "bound.e2e_s": loop.alone.parts["bound"].e2e_s,
+            **{metric: steady * times.of(metric) for metric, _, _ in METRICS},
+            **{f"bound.{metric}": found.parts["bound"].of(metric) for metric in _MEAN.values()},
+            "in_flight": service.in_flight,
         }
 
     return asked(cases, ask)

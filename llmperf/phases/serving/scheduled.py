@@ -64,7 +64,8 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     apart = engine.schedule == "prefill_first"
     new = first.setup.new_tokens
     chunks = new / least(new, most(engine.token_budget - (0.0 if apart else each), 1.0))
-    before = joins * (RUNNING + (0.0 if apart else chunks) + (engine.prefill_interval - 1.0) / 2.0)
+    misses = RUNNING + engine.ahead + (engine.prefill_interval - 1.0) / 2.0
+    before = joins * (misses + (0.0 if apart else chunks))
     steps = before + output - 1.0
     decoding = choose(several, most(in_flight * (output - 1.0) / most(steps, 1.0), 1.0), most(in_flight, 1.0))
     crowd = at(scenario, decoding, **lengths.decoding)

@@ -205,7 +205,7 @@ class Gaps:
         for below in self._below(mean)[:-1]:
             count = count + choose(below < percent / 100.0, 1.0, 0.0)
         many = mean + NORMAL[percent] * root(mean)
-        found: Real = self.step + self.each * choose(mean > MOST_PROMPTS / 2.0, many, count)
+        found: Any = self.step + self.each * choose(mean > MOST_PROMPTS / 2.0, many, count)
         return found
 
     def within(self, limit: Real) -> Real:
