@@ -116,6 +116,8 @@ class ServingEngine:
     """Host time of a step to hand it to the workers of further devices, where there are any."""
     request_time: Seconds = 0.0
     """Time a request before its prompt reaches the device."""
+    front_time: Seconds = 0.0
+    """Time a request in the front end of a server: HTTP, tokenization, hand-over, its first chunk of text."""
     token_budget: Whole = 8192
     """Most prompt tokens of one step; longer prompts are prefilled in chunks."""
     schedule: Schedule = "mixed"

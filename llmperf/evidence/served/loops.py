@@ -42,18 +42,21 @@ class Loops:
         What is known of them, and why a case has no answer.
     concurrency, most : ndarray
         Sequences at once as projected, and as memory allows at most. [1]
-    tpot, e2e : ndarray
-        Between tokens, prompts of others included, and from the prompt to the last token, projected. [s]
-    bound_tpot, bound_cycle : ndarray
-        Least time between tokens; least time in which `most` sequences are served once. [s]
+    ttft, tpot, e2e : ndarray
+        To the first token, between tokens, prompts of others included, and from the prompt to the last token,
+        projected. [s]
+    bound_ttft, bound_tpot, bound_cycle : ndarray
+        Least time to the first token, and between tokens; least time in which `most` sequences are served once. [s]
     """
 
     cases: list[Case]
     asked: Asked
     concurrency: Array
     most: Array
+    ttft: Array
     tpot: Array
     e2e: Array
+    bound_ttft: Array
     bound_tpot: Array
     bound_cycle: Array
 
@@ -63,8 +66,10 @@ class Loops:
         return self.asked.faults
 
     def metric(self, name: str, i: int, bound: bool = False) -> float:
-        """One result: `tpot_s`, or tokens a second of all sequences."""
+        """One result: `ttft_mean_s`, `tpot_s`, or tokens a second of all sequences."""
         case = self.cases[i]
+        if name == "ttft_mean_s":
+            return float(self.bound_ttft[i] if bound else self.ttft[i])
         if name == "tpot_s":
             return float(self.bound_tpot[i] if bound else self.tpot[i])
         tokens = case.output + (case.input if name == "total_tokens_per_s" else 0.0)
@@ -73,23 +78,26 @@ class Loops:
         return float(self.concurrency[i] * tokens / self.e2e[i])
 
 
-COLUMNS = ("concurrency", "most", "tpot", "e2e", "bound_tpot", "bound_cycle")
+COLUMNS = ("concurrency", "most", "ttft", "tpot", "e2e", "bound_ttft", "bound_tpot", "bound_cycle")
 
 
 def loops(cases: Sequence[Case]) -> Loops:
     """Evaluate closed loops (`llmperf.phases.serving.loop`)."""
     wanted = np.array([case.batch for case in cases])
+    sent = np.array([case.sent for case in cases])
 
     def ask(scenario: Scenario, places: NDArray[np.intp]) -> Mapping[str, Any]:
-        loop = closed_loop(scenario, wanted[places])
+        loop = closed_loop(scenario, wanted[places], sent[places])
         loosest = replace(scenario, engine=replace(scenario.engine, **LOOSEST))
         many = most(least(wanted[places], room(loosest)), loop.in_flight)
         return {
             "concurrency": loop.in_flight,
             "room": loop.room,
             "most": many,
+            "ttft": loop.request.ttft + loop.wait.mean,
             "tpot": loop.request.token,
             "e2e": loop.request.e2e,
+            "bound_ttft": loop.alone.parts["bound"].ttft_s,
             "bound_tpot": loop.request.crowd.phases["decode"].bound,
             "bound_cycle": fastest_round(loosest, many).bound,
         }

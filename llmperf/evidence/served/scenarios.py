@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,8 @@ class Case:
     input: float = 1.0
     output: float = 1.0
     shared_prefix: float = 0.0
+    sent: float = math.inf
+    """Requests that a load sends in all, where it keeps so many in flight."""
 
     @property
     def key(self) -> str:

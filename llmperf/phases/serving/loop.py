@@ -6,14 +6,20 @@ import math
 from dataclasses import dataclass, replace
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, anywhere, ceil_div, choose, least, log, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, log, most, root
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.serving.lengths import mix
-from llmperf.phases.serving.request import Request, at, fitting
+from llmperf.phases.serving.request import Request, at, fitting, ranks
 from llmperf.phases.serving.scheduled import alone, request
 
 MOST = 2.0**20
 """Requests in flight beyond which none are looked for: what keeps no cache fits without end. [1]"""
+
+
+ROUNDS = 1.0
+"""How many times the requests that come at once in the beginning still come in step with others in later rounds: times
+to the first token of 1,100 measured configurations grow with the requests in flight by a tenth of a prompt each where a
+tenth of all requests come at once, which half of them would explain (docs/theory/phases.md). [1]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +101,38 @@ def closed_loop(scenario: Scenario, concurrency: Real, sent: Real = math.inf) ->
     wait = NO_WAIT
     if anywhere((concurrency > in_flight) & (concurrency < math.inf)):
         wait = Wait(1.0, most(least(concurrency, MOST) - in_flight, 0.0) / rate)
-    if anywhere(sent < math.inf):
-        one = _with_burst(scenario, one, least(in_flight / sent, 1.0))
+    if anywhere(sent < math.inf) or scenario.engine.schedule == "prefill_first":
+        one = _in_step(scenario, one, least(in_flight / sent, 1.0))
     return Loop(one, first, in_flight, space, wait)
 
 
-def _with_burst(scenario: Scenario, one: Request, share: Real) -> Request:
-    """The mean request where a share of all came at once in the beginning, and their prompts ran one by one."""
-    together = at(scenario, one.in_flight, **mix(scenario).prompts).phases["prefill"].mean[0]
-    return replace(one, ttft=one.ttft + share * most(together - one.ttft, 0.0))
+def _in_step(scenario: Scenario, one: Request, first: Real) -> Request:
+    """The mean request where some come together, and their prompts wait for each other.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    one : Request
+        Where all come one by one.
+    first : number or array
+        Share of all requests that come at once in the beginning. [1]
+
+    Notes
+    -----
+    Of ``n`` prompts that come together, one waits for ``(n - 1) / 2`` others on average. The first ones do, and those
+    that replace them are not yet spread over the time of a request: in the rounds that follow as many wait again. An engine that runs all
+    prompts before it decodes keeps those together that came together: requests of equal lengths are complete in one
+    step, and their successors come at once again (lockstep). Lengths that scatter spread them over the time that the
+    longest takes more than the shortest; over some rounds, twice as far.
+    """
+    others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
+    share = least(first * (1.0 + ROUNDS), 1.0)
+    if scenario.engine.schedule == "prefill_first":
+        scatter = 0.0 if scenario.traffic is None else scenario.traffic.output.cv
+        apart = 2.0 * root(12.0) * scatter * scenario.workload.output * one.token
+        together = most(1.0 - apart / most((others + 1.0) * one.own, 1e-300), 0.0)
+        share = share + (1.0 - share) * together
+    return replace(one, ttft=one.ttft + share * others * one.own / 2.0)
 
 
 def room(scenario: Scenario) -> Real:

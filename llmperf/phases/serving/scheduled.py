@@ -42,7 +42,8 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
         ``k = 1/2 + c + o - 1``, ``token = s + (n - 1) p / k``,
         ``ttft = q + (1/2 + c) token + p``, ``e2e = ttft + (o - 1) token = q + k s + n p``.
 
-    ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p`` is what a prompt
+    An engine that schedules ahead adds as many steps to the half; the steps that an arrival meets are longer than the
+    mean one (`gated`). ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p`` is what a prompt
     adds to a step that reads the weights anyway (`added`), ``q`` the engine's host time of a request. Alone, a request
     joins nothing: its prompt is a prefill of its own. Between one and two requests a rank the two are mixed. Lengths
     that scatter count as `llmperf.phases.serving.lengths.mix` says.
@@ -78,9 +79,35 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
         prompt, own = (choose(several, one, whole / most(each, 1.0)) for one in (prompt, own))
     own = joins * own + (1.0 - joins) * (first.phases["prefill"].projection - engine.request_time)
     token = interrupted(step, prompt, others, steps)
-    ttft = engine.request_time + before * token + own
+    busy = 1.0 - step / token
+    longer = gated(token, prompt, busy, others) - token
+    ttft = engine.request_time + engine.front_time + before * token + joins * (RUNNING + busy) * longer + own
     e2e = ttft + (output - 1.0) * token
     return Request(in_flight, step, prompt, own, token, ttft, e2e, steps, chunks, 0.0, crowd)
+
+
+def gated(token: Real, prompt: Real, busy: Real, others: Real) -> Any:
+    """Mean length of the steps that arrivals meet: the longer one is, the more arrive in it. [s]
+
+    Parameters
+    ----------
+    token, prompt : number or array
+        The mean step, and what a prompt adds to one. [s]
+    busy : number or array
+        Share of the time that steps are longer by prompts, ``u``. [1]
+    others : number or array
+        Requests that may come. [1]
+
+    Notes
+    -----
+    Those that arrive in a step join the next: its length has the variance ``p u S / (1 - u^2)`` about the mean ``S``, so
+    that ``E[S^2] / E[S] = S + p u / (1 - u^2)``; of a closed loop no more come than there are.
+
+    References
+    ----------
+    .. [1] Takagi, "Queueing Analysis", vol. 1, 1991, ch. 2: gated service.
+    """
+    return token + least(prompt * busy / most(1.0 - busy**2, 0.05), others * prompt / 2.0)
 
 
 def added(crowd: Evaluated, joining: Real, apart: bool, lengths: Mix) -> tuple[Any, Any]:

@@ -18,6 +18,7 @@ from llmperf.numeric import Real, choose, least, most, root
 from llmperf.phases.serving.lengths import NORMAL, mix, quantile
 from llmperf.phases.serving.loop import NO_WAIT, Wait
 from llmperf.phases.serving.request import Request, ranks
+from llmperf.phases.serving.scheduled import gated
 
 PERCENTILES = tuple(NORMAL)
 """Percentiles that are said. [%]"""
@@ -125,9 +126,10 @@ def tails(
     static = scenario.engine.schedule == "static"
     others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
     share = 0.0 * one.token if static else one.prompting
-    gap = met(one, share, others)
+    gap = gated(one.token, one.prompt, share, others)
     joining = least(share * gap / most(one.prompt, TINY), others)
-    whole = most(one.ttft - one.own - scenario.engine.request_time, 0.0)  # what it waits for before its own prompt
+    host = scenario.engine.request_time + scenario.engine.front_time
+    whole = most(one.ttft - one.own - host, 0.0)  # what it waits for before its own prompt
     residual = least(gap / 2.0, whole)
     first_variance = residual**2 / 3.0 + one.prompt**2 * joining
     if static:
@@ -157,11 +159,6 @@ def tails(
             (one.token * output) ** 2 * (traffic.output.cv**2 if traffic is not None else 0.0),
         ),
     }
-
-
-def met(one: Request, share: Real, others: Real) -> Any:
-    """Mean length of the steps that arrivals meet: the longer one is, the more arrive in it. [s]"""
-    return one.token + least(one.prompt * share / most(1.0 - share**2, 0.05), others * one.prompt / 2.0)
 
 
 def _joined(a: Any, b: Any) -> Any:
