@@ -40,11 +40,12 @@ HANDED_OVER = "TTFT of disaggregated pools: the prefill pool is not stated"
 CLIENT = {True: 20e-3, False: 60e-3}
 """Time to the first token that clients add in the harness of rows with a date of measurement, and in the others: what
 764 rows of vLLM show beyond its own 3 ms, which load stages of another client confirm. [s]"""
-SHORTEST, SENT = 0.8, 10.0
+SHORTEST = 0.8
+SENT = {True: 10.0, False: 20.0}
 """What the harness of rows with a date of measurement sends: lengths that are even between this share of those named and
 all of them, and so many times as many requests as are in flight (github.com/SemiAnalysisAI/InferenceX,
 utils/bench_serving/benchmark_serving.py, sample_random_requests; RANDOM_RANGE_RATIO and --num-prompts of its
-benchmarks). Others send equal lengths, by their ids; how many is not said, and taken to be as many. [1]"""
+benchmarks). Others send equal lengths; how many is not said, and what 480 of their rows show. [1]"""
 
 
 def evaluate(table: DataTable) -> Rows:
@@ -134,11 +135,11 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
     batch = float(_count(cells[f"{pool}batch_size"]) * layout["dp"])
     given, output = float(_count(cells["isl"])), float(_count(cells["osl"]))
     if not _dated(cells):
-        return Case(scenario, batch, given, output, sent=SENT * batch)
+        return Case(scenario, batch, given, output, sent=SENT[False] * batch)
     mean = (1.0 + SHORTEST) / 2.0
     even = {"cv": (1.0 - SHORTEST) / 12.0**0.5 / mean}
     scenario["traffic"] = {"concurrency": 1, "input": even, "output": even}
-    return Case(scenario, batch, round(mean * given), round(mean * output), sent=SENT * batch)
+    return Case(scenario, batch, round(mean * given), round(mean * output), sent=SENT[True] * batch)
 
 
 def _dated(cells: Mapping[str, str]) -> bool:
