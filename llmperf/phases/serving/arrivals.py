@@ -104,7 +104,7 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
     found = _steady(server, lambda e2e: 1.0 + (users - 1.0) * e2e / (think + e2e))
     one = found.loop.request
     flying = users * one.e2e / (think + one.e2e)
-    fits = least(flying, server.room)
+    fits = least(flying, most(server.room, 1.0))  # where not even one request fits, as of one
     queue = most(users / (fits / one.e2e) - think - one.e2e, 0.0)  # one round of all users, by Little's law
     wait = Wait(choose(flying > server.room, 1.0, 0.0), queue)
     variance, seen = _varying(found, fits, 0.0)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
+
+import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most
@@ -103,8 +105,16 @@ def curve(scenario: Scenario, most_in_flight: Real | None = None) -> Curve:
     """
     first, space = alone(scenario), room(scenario)
     last = most(space if most_in_flight is None else least(space, most_in_flight), 1.0)
-    points = []
-    for place in range(POINTS):
-        here = last ** (place / (POINTS - 1.0))
-        points.append(request(scenario, here, first))
-    return Curve(scenario, first, space, tuple(points))
+    shares = [place / (POINTS - 1.0) for place in range(POINTS)]
+    if isinstance(last, float):  # all points at once cost little more than one
+        return Curve(scenario, first, space, apart(request(scenario, last ** np.array(shares), first), POINTS))
+    return Curve(scenario, first, space, tuple(request(scenario, last**share, first) for share in shares))
+
+
+def apart(together: Request, points: int) -> tuple[Request, ...]:
+    """Requests that were evaluated in one array, one after the other: plain numbers, but for their static batch."""
+    names = [item.name for item in fields(together) if item.name != "crowd"]
+    columns = {name: np.broadcast_to(getattr(together, name), points).tolist() for name in names}
+    return tuple(
+        replace(together, **{name: column[place] for name, column in columns.items()}) for place in range(points)
+    )
