@@ -21,6 +21,9 @@ from llmperf.scenarios.resolve import checked, extremes, followed, on_axes, reso
 
 Kind = TypeVar("Kind", bound=Answer)
 
+NUMERIC = ("workload", "parallelism", "traffic")
+"""Sections whose numbers may be bound to a scenario that is prepared."""
+
 
 class Prepared(Generic[Kind]):
     """A scenario to be called with numbers; gives an answer of a kind.
@@ -155,7 +158,7 @@ def _loop(resolved: Resolved, names: tuple[str, ...]) -> _Loop | None:
     checks = []
     for path in paths:
         section, _, name = path.partition(".")
-        check = filler(SECTIONS[section], name) if section in ("workload", "parallelism") else None
+        check = filler(SECTIONS[section], name) if section in NUMERIC else None
         if check is None or name == "maximize":
             return None
         checks.append(check)
