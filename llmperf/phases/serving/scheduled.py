@@ -79,8 +79,8 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
         prompt, own = (choose(several, one, whole / most(each, 1.0)) for one in (prompt, own))
     own = joins * own + (1.0 - joins) * (first.phases["prefill"].projection - engine.request_time)
     token = interrupted(step, prompt, others, steps)
-    busy = 1.0 - step / token
-    longer = gated(token, prompt, busy, others) - token
+    busy = 1.0 - step / most(token, 1e-300)
+    longer = choose(several, gated(token, prompt, busy, others) - token, 0.0)
     ttft = engine.request_time + engine.front_time + before * token + joins * (RUNNING + busy) * longer + own
     e2e = ttft + (output - 1.0) * token
     return Request(in_flight, step, prompt, own, token, ttft, e2e, steps, chunks, 0.0, crowd)
