@@ -15,6 +15,7 @@ import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most, root
+from llmperf.phases.serving.gaps import Gaps, gaps
 from llmperf.phases.serving.lengths import NORMAL, mix, quantile
 from llmperf.phases.serving.loop import NO_WAIT, Wait
 from llmperf.phases.serving.request import Request, ranks
@@ -149,7 +150,7 @@ def tails(
             (one.own * traffic.input.cv) ** 2 if traffic is not None else 0.0,
         ),
         "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, {}, {}),
-        "itl": Gaps(one.step, one.token, most(one.prompt, TINY) / most(one.chunks, 1.0)),
+        "itl": gaps(scenario, one),
         "e2e": Spread(
             0.0 * one.e2e,
             one.e2e + wait.mean,
@@ -178,53 +179,3 @@ def _moved(scenario: Scenario, one: Request, output: Real) -> tuple[dict[int, Re
     }
     then = {percent: one.token * (quantile(traffic.output, output, percent) - output) for percent in PERCENTILES}
     return first, then
-
-
-@dataclass(frozen=True, slots=True)
-class Gaps:
-    """Times between tokens: a step, and the prompts in it, whose number is of a Poisson distribution.
-
-    Attributes
-    ----------
-    step, mean : number or array
-        A step without prompts, and the mean one. [s]
-    each : number or array
-        What a prompt adds to a step. [s]
-    """
-
-    step: Real
-    mean: Real
-    each: Real
-
-    def percentile(self, percent: int) -> Real:
-        """A percentile. [s]"""
-        mean, count = self._prompts(), 0.0 * self.mean
-        for below in self._below(mean)[:-1]:
-            count = count + choose(below < percent / 100.0, 1.0, 0.0)
-        many = mean + NORMAL[percent] * root(mean)
-        found: Any = self.step + self.each * choose(mean > MOST_PROMPTS / 2.0, many, count)
-        return found
-
-    def within(self, limit: Real) -> Real:
-        """Share of tokens that come after at most so long. [1]"""
-        found: Any = 0.0 * self.mean
-        for number, below in enumerate(self._below(self._prompts())):
-            found = choose(limit >= self.step + number * self.each, below, found)
-        return found
-
-    def _prompts(self) -> Any:
-        """Prompts in a step on average. [1]"""
-        return most((self.mean - self.step) / self.each, 0.0)
-
-    def _below(self, mean: Any) -> list[Any]:
-        """Shares of steps with at most 0, 1, ... prompts. [1]"""
-        term = np.exp(-least(mean, 50.0))
-        found = [term]
-        for number in range(1, MOST_PROMPTS + 1):
-            term = term * mean / number
-            found.append(found[-1] + term)
-        return found
-
-
-MOST_PROMPTS = 8
-"""Prompts in one step up to which their number is counted; of more it is taken as normal."""
