@@ -65,7 +65,11 @@ MECHANISMS: dict[str, str] = {
     "training": "a training step: backward pass, gradients, optimizer",
     "reinforcement learning": "generation, scoring and training in one step",
     "fault tolerance": "failures, checkpoints and recovery",
-    "serving": "arrivals, queueing and continuous batching at saturation",
+    "transients": "runs that begin and end, and requests that come at set times",
+    "schedules": "steps of prompts and of decodes in an order of their own",
+    "percentiles": "percentiles other than 50, 90 and 99",
+    "bubbles": "pipelines whose steps take unequal times",
+    "fairness": "requests that are put aside for others, and fetched again",
     "disaggregation": "pools of machines for prompts and for tokens",
     "elasticity": "scaling an instance while it serves",
     "speculation": "drafting and verifying",
@@ -93,7 +97,7 @@ MECHANISMS: dict[str, str] = {
     "unknown setup": "the source does not say what a scenario needs",
 }
 """What claims wait for that have no scenario: name -> in words. A name goes when no claim waits for it any more."""
-LANDS_WITH = {"training": "training", "serving": "traffic"}
+LANDS_WITH = {"training": "training"}
 """Mechanism -> the section of a scenario that comes with it (`llmperf.scenarios.keys.NOT_YET`)."""
 
 
