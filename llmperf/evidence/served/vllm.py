@@ -133,7 +133,8 @@ def steady(cases: list[Case], rate: Array) -> Asked:
 
     def ask(scenario: Scenario, places: NDArray[np.intp]) -> Mapping[str, Any]:
         assert scenario.traffic is not None
-        found = evaluate_service(replace(scenario, traffic=replace(scenario.traffic, request_rate=rate[places])))
+        arriving: Any = rate[places]
+        found = evaluate_service(replace(scenario, traffic=replace(scenario.traffic, request_rate=arriving)))
         service, times = found.parts["service"], found.parts["projection"]
         steady = np.where(np.asarray(service.saturated) | ~np.asarray(found.parts["memory"].fits), np.nan, 1.0)
         return {

@@ -11,7 +11,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most, root
 from llmperf.phases.serving.curve import TIMES, Curve, curve
 from llmperf.phases.serving.loop import Loop, Wait
-from llmperf.phases.serving.request import Request
+from llmperf.phases.serving.request import Request, ranks
 from llmperf.phases.serving.scheduled import request
 
 
@@ -36,6 +36,8 @@ class Arrivals:
         Of the number in flight, over the square of its mean. [1]
     seen : number or array
         Share of that variance that a request sees while it stays. [1]
+    clumps : number or array
+        Requests that come in the same step beyond those of a Poisson process (`clumped`). [1]
     """
 
     loop: Loop
@@ -45,6 +47,7 @@ class Arrivals:
     pace: Real
     variance: Real = 0.0
     seen: Real = 1.0
+    clumps: Real = 0.0
 
 
 def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrivals:
@@ -83,9 +86,37 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrival
     flying = least(rate * found.loop.request.e2e, most_flying)
     saturated = (rate * full.e2e > full.in_flight) & (limit >= server.room)
     wait = waiting(scenario, rate, full)
-    loop = replace(found.loop, in_flight=flying, wait=wait)
     variance, seen = _varying(found, flying, bursts)
-    return replace(found, loop=loop, saturated=saturated, variance=variance, seen=seen)
+    one = found.loop.request
+    clumps = clumped(rate / ranks(scenario) * one.token, traffic.burstiness) if traffic is not None else 0.0
+    one = replace(one, ttft=one.ttft + clumps * one.prompt, e2e=one.e2e + clumps * one.prompt)
+    loop = replace(found.loop, request=one, in_flight=least(rate * one.e2e, most_flying), wait=wait)
+    return replace(found, loop=loop, saturated=saturated, variance=variance, seen=seen, clumps=clumps)
+
+
+def clumped(arriving: Real, shape: Real) -> Any:
+    """Requests that come within a step beside an arrival, beyond those of a Poisson process. [1]
+
+    Parameters
+    ----------
+    arriving : number or array
+        Mean arrivals in a step, ``a``. [1]
+    shape : number or array
+        Of the gamma distribution of gaps, ``b``. [1]
+
+    Notes
+    -----
+    A gap is shorter than a step with about the probability ``(b a)^b / Gamma(1 + b)``, in place of ``a``; on both sides
+    of an arrival, and in the long run no more than ``1 / b - 1``.
+
+    References
+    ----------
+    .. [1] Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 6.1.35: the gamma function.
+    """
+    b = least(shape, 1.0)
+    gamma = 1.0 + b * (-0.5748646 + b * (0.9512363 + b * (-0.6998588 + b * (0.4245549 - 0.1010678 * b))))
+    soon = (shape * arriving) ** shape / gamma - arriving
+    return 2.0 * most(least(soon, most(1.0 / shape - 1.0, 0.0) / 2.0), -arriving)
 
 
 def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most, root
-from llmperf.phases.serving.lengths import mix
+from llmperf.phases.serving.lengths import NORMAL, mix
 from llmperf.phases.serving.request import Request, ranks
 
 TINY = 1e-12
@@ -32,6 +32,8 @@ class Gaps:
         Median of what prompts add to the former, and standard deviation of its logarithm. [s], [1]
     fullest : number or array
         The most that prompts add. [s]
+    numbers : number or array
+        Variance of a step by the requests in flight, over its square. [1]
     """
 
     step: Real
@@ -41,6 +43,7 @@ class Gaps:
     middle: Real
     spread: Real
     fullest: Real
+    numbers: Real = 0.0
 
     def percentile(self, percent: int) -> Real:
         """A percentile. [s]"""
@@ -48,7 +51,9 @@ class Gaps:
         inside = least(most(above, TINY), 1.0 - TINY)
         added = least(self.middle * np.exp(self.spread * normal_above(inside)), self.fullest)
         added = choose(above >= 1.0, 0.0, choose(above <= 0.0, self.fullest, added))
-        return self.step + added
+        crowd = NORMAL[percent] * root(self.numbers) * self.mean
+        found: Real = self.mean + beside(self.step + added - self.mean, crowd)
+        return found
 
     def within(self, limit: Real) -> Real:
         """Share of tokens that come after at most so long. [1]"""
@@ -58,13 +63,22 @@ class Gaps:
         return found
 
 
-def gaps(scenario: Scenario, one: Request) -> Gaps:
+def beside(a: Any, b: Any) -> Any:
+    """How far two quantities that vary independently lie from their mean together: by squares, with their signs."""
+    moved = a * most(a, -a) + b * most(b, -b)
+    size = root(most(moved, -moved))
+    return choose(moved >= 0.0, size, -size)
+
+
+def gaps(scenario: Scenario, one: Request, numbers: Real = 0.0) -> Gaps:
     """The times between tokens of the mean request.
 
     Parameters
     ----------
     scenario : Scenario
     one : Request
+    numbers : number or array
+        Variance of a step by the requests in flight, over its square. [1]
 
     Notes
     -----
@@ -102,7 +116,14 @@ def gaps(scenario: Scenario, one: Request) -> Gaps:
     held = mean * (1.0 - longer(middle * np.exp(spread**2), spread, fullest)) + fullest * over  # of the mean, in a step
     spilled = most(size * number - some * held, 0.0) / fullest
     return Gaps(
-        one.step, one.token, some / engine.prefill_interval, spilled / engine.prefill_interval, middle, spread, fullest
+        one.step,
+        one.token,
+        some / engine.prefill_interval,
+        spilled / engine.prefill_interval,
+        middle,
+        spread,
+        fullest,
+        numbers,
     )
 
 

@@ -43,10 +43,10 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
         ``ttft = q + (1/2 + c) token + p``, ``e2e = ttft + (o - 1) token = q + k s + n p``.
 
     An engine that schedules ahead adds as many steps to the half; the steps that an arrival meets are longer than the
-    mean one (`gated`). ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p`` is what a prompt
-    adds to a step that reads the weights anyway (`added`), ``q`` the engine's host time of a request. Alone, a request
-    joins nothing: its prompt is a prefill of its own. Between one and two requests a rank the two are mixed. Lengths
-    that scatter count as `llmperf.phases.serving.lengths.mix` says.
+    mean one (`gated`). ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p``
+    is what a prompt adds to a step that reads the weights anyway (`added`), ``q`` the engine's host time of a request.
+    Alone, a request joins nothing: its prompt is a prefill of its own. Between one and two requests a rank the two are
+    mixed. Lengths that scatter count as `llmperf.phases.serving.lengths.mix` says.
 
     References
     ----------
@@ -100,8 +100,8 @@ def gated(token: Real, prompt: Real, busy: Real, others: Real) -> Any:
 
     Notes
     -----
-    Those that arrive in a step join the next: its length has the variance ``p u S / (1 - u^2)`` about the mean ``S``, so
-    that ``E[S^2] / E[S] = S + p u / (1 - u^2)``; of a closed loop no more come than there are.
+    Those that arrive in a step join the next: its length has the variance ``p u S / (1 - u^2)`` about the mean ``S``,
+    so that ``E[S^2] / E[S] = S + p u / (1 - u^2)``; of a closed loop no more come than there are.
 
     References
     ----------

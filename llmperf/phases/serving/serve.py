@@ -67,7 +67,8 @@ def spreads(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> Any:
     """How the times of requests scatter in a steady state (`llmperf.phases.serving.tails`)."""
     if arrivals is None:
         return tails(scenario, loop.request, wait=loop.wait)
-    return tails(scenario, loop.request, arrivals.variance, arrivals.pace, arrivals.seen, loop.wait)
+    varying = (arrivals.variance, arrivals.pace, arrivals.seen)
+    return tails(scenario, loop.request, *varying, loop.wait, arrivals.clumps)
 
 
 def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Any, dict[str, Any]]:

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, choose, least, most, root
-from llmperf.phases.serving.gaps import Gaps, gaps
+from llmperf.numeric import Real, least, most, root
+from llmperf.phases.serving.gaps import Gaps, beside, gaps
 from llmperf.phases.serving.lengths import NORMAL, mix, quantile
 from llmperf.phases.serving.loop import NO_WAIT, Wait
 from llmperf.phases.serving.request import Request, ranks
@@ -53,9 +53,8 @@ class Spread:
         """A percentile. [s]"""
         own = self._gamma(NORMAL[percent], self.variance) - self.mean
         length = self.lengths.get(percent, 0.0)
-        moved = _signed_square(own) + _signed_square(length)
-        size = root(most(moved, -moved))
-        return self.mean + choose(moved >= 0.0, size, -size) + self.late.get(percent, 0.0)
+        found: Real = self.mean + beside(own, length) + self.late.get(percent, 0.0)
+        return found
 
     def within(self, limit: Real) -> Real:
         """Share of requests that take at most so long. [1]"""
@@ -79,12 +78,14 @@ SHARPEST = 0.12
 """Least shape of a gamma distribution for which the cube holds: below it is a distribution of rare, long waits. [1]"""
 
 
-def _signed_square(value: Any) -> Any:
-    return value * most(value, -value)
-
-
 def tails(
-    scenario: Scenario, one: Request, flying: Real = 0.0, pace: Real = 0.0, seen: Real = 1.0, wait: Wait = NO_WAIT
+    scenario: Scenario,
+    one: Request,
+    flying: Real = 0.0,
+    pace: Real = 0.0,
+    seen: Real = 1.0,
+    wait: Wait = NO_WAIT,
+    clumps: Real = 0.0,
 ) -> dict[str, Spread | Gaps]:
     """How TTFT, ITL, TPOT and E2E of requests scatter.
 
@@ -101,71 +102,76 @@ def tails(
         Share of that variance that a request sees while it stays. [1]
     wait : Wait
         For room.
+    clumps : number or array
+        Requests that come in the same step beyond those of a Poisson process. [1]
 
     Returns
     -------
     dict of str to Spread
         By ``ttft``, ``itl``, ``tpot``, ``e2e``.
 
-    Notes
-    -----
-    With prompts that take a share ``u`` of the time, a step of mean ``S`` has the variance ``p u S / (1 - u^2)`` when
-    those that arrive in a step join the next one, so that an arrival meets steps of ``S2 = S + p u / (1 - u^2)``. It
-    waits for the rest of one, which is uniform in it, and shares the next with ``m = u S2 / p`` prompts: a variance of
-    ``S2^2 / 12 + p^2 m``. Requests in flight vary about the fixed point with the variance ``n / (1 - e)`` where the
-    time of a request grows with them by the elasticity ``e``; a request that stays as long as they do sees two thirds
-    of it, and all where they change slower.
-
     References
     ----------
-    .. [1] Takagi, "Queueing Analysis", vol. 1, 1991, ch. 2: gated service, residual times.
-    .. [2] Kelly, "Reversibility and Stochastic Networks", 1979, ch. 3: numbers in a symmetric queue whose pace depends
-       on them do not depend on the distribution of lengths.
-    .. [3] Wilson and Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
+    .. [1] Wilson and Hilferty, "The Distribution of Chi-Square", PNAS 17, 1931.
     """
     output, traffic = mix(scenario).output, scenario.traffic
-    static = scenario.engine.schedule == "static"
-    others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
-    share = 0.0 * one.token if static else one.prompting
-    gap = gated(one.token, one.prompt, share, others)
-    joining = least(share * gap / most(one.prompt, TINY), others)
-    host = scenario.engine.request_time + scenario.engine.front_time
-    whole = most(one.ttft - one.own - host, 0.0)  # what it waits for before its own prompt
-    residual = least(gap / 2.0, whole)
-    first_variance = residual**2 / 3.0 + one.prompt**2 * joining
-    if static:
-        first_variance = whole**2 / 12.0
+    least_first, first = _first(scenario, one, clumps)
     late = {percent: wait.percentile(percent) - wait.mean for percent in PERCENTILES}
     lengths_in, lengths_out = _moved(scenario, one, output)
-    paced = pace**2 * flying * seen + share * one.prompt / most(one.steps * one.token, TINY)
+    busy = 0.0 if scenario.engine.schedule == "static" else one.prompting
+    numbers = pace**2 * flying * seen
+    paced = numbers + busy * one.prompt / most(one.steps * one.token, TINY)
     generating = (output - 1.0) * one.token
-    total = first_variance + paced * generating**2
     return {
         "ttft": Spread(
-            most(one.ttft - residual - one.prompt * joining, 0.0) if not static else one.ttft - whole,
+            least_first,
             one.ttft + wait.mean,
-            first_variance,
+            first,
             lengths_in,
             late,
             (one.own * traffic.input.cv) ** 2 if traffic is not None else 0.0,
         ),
         "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, {}, {}),
-        "itl": gaps(scenario, one),
+        "itl": gaps(scenario, one, pace**2 * flying),
         "e2e": Spread(
             0.0 * one.e2e,
             one.e2e + wait.mean,
-            total,
-            {name: _joined(lengths_in[name], lengths_out[name]) for name in lengths_out},
+            first + paced * generating**2,
+            {name: beside(lengths_in[name], lengths_out[name]) for name in lengths_out},
             late,
             (one.token * output) ** 2 * (traffic.output.cv**2 if traffic is not None else 0.0),
         ),
     }
 
 
-def _joined(a: Any, b: Any) -> Any:
-    moved = _signed_square(a) + _signed_square(b)
-    size = root(most(moved, -moved))
-    return choose(moved >= 0.0, size, -size)
+def _first(scenario: Scenario, one: Request, clumps: Real) -> tuple[Any, Any]:
+    """The least time to a first token, and the variance of that time. [s], [s2]
+
+    Notes
+    -----
+    A step of mean ``S`` takes a prompt of each that came in the one before: with the share ``u`` of prompts in the
+    time, its variance is ``v = p u S / (1 - u^2)`` and its third moment about the mean ``p^2 u S``. An arrival comes
+    evenly anywhere in a step ``S'`` that it meets with a weight of its length, waits for the rest of it, and shares the
+    next one with ``m`` others: ``E[S'^2] / 12 + p^2 m + (1/2 + u)^2 Var(S')``.
+
+    References
+    ----------
+    .. [1] Takagi, "Queueing Analysis", vol. 1, 1991, ch. 2: gated service, residual times.
+    """
+    host = scenario.engine.request_time + scenario.engine.front_time
+    before = most(one.ttft - one.own - host, 0.0)
+    if scenario.engine.schedule == "static":
+        return one.ttft - before, before**2 / 12.0
+    others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
+    busy, step = one.prompting, one.token
+    met = gated(step, one.prompt, busy, others)
+    joining = least(busy * met / most(one.prompt, TINY) + clumps, others)
+    wide = one.prompt * busy * (1.0 + clumps)
+    squares = step**2 + 3.0 * wide * step / most(1.0 - busy**2, 0.05) + one.prompt * wide
+    longer = most(squares - met**2, 0.0)
+    residual = least(met / 2.0, before)
+    variance = residual**2 / 3.0 * (squares / most(met**2, TINY)) + one.prompt**2 * joining + (0.5 + busy) ** 2 * longer
+    return most(one.ttft - residual - one.prompt * joining, 0.0), variance
 
 
 def _moved(scenario: Scenario, one: Request, output: Real) -> tuple[dict[int, Real], dict[int, Real]]:
