@@ -58,7 +58,7 @@ class Traffic:
     """A steady state: requests that arrive, by themselves or as others are complete, or all at once.
 
     Exactly one of `request_rate`, `concurrency`, `users` and `requests` says how they come; `requests` may stand beside
-    `concurrency`: so many are sent in all.
+    `request_rate` or `concurrency`: so many are sent in all.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
@@ -76,7 +76,7 @@ class Traffic:
     """Users, each of whom reads an answer for `think_time` before the next request. [1]"""
     think_time: Seconds = 0.0
     requests: Whole | None = None
-    """Requests of a finite burst, all there at time zero; beside `concurrency`, those that are sent in all. [1]"""
+    """Requests of a finite burst, all there at time zero; beside another way to come, those that are sent in all. [1]"""
     input: Lengths = field(default_factory=Lengths)
     output: Lengths = field(default_factory=Lengths)
     correlation: Annotated[float, Number(-1.0, 1.0)] = 0.0
@@ -96,7 +96,7 @@ def contradictions(traffic: Traffic) -> list[tuple[str, str]]:
     ways = [name for name in WAYS if getattr(traffic, name) is not None]
     if not ways:
         found.append(("", f"does not say how requests come: one of {', '.join(WAYS)}"))
-    if len(ways) > 1 and ways != ["concurrency", "requests"]:
+    if len(ways) > 1 and ways not in (["request_rate", "requests"], ["concurrency", "requests"]):
         found.append((ways[1], f"stands beside {ways[0]}: requests come in one way"))
     if traffic.think_time and traffic.users is None:
         found.append(("think_time", "is that of users, of whom there are none"))

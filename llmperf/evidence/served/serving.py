@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+import re
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.traffic import Traffic
 from llmperf.errors import shown
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
@@ -17,6 +20,7 @@ from llmperf.evidence.served.names import InexpressibleError
 from llmperf.evidence.served.scenarios import Asked, Case, asked, times
 from llmperf.evidence.tables import LARGEST, DataTable
 from llmperf.numeric import Array
+from llmperf.phases.serving.serve import evaluate as evaluate_service
 from llmperf.phases.serving.waves import waves
 
 NAME = "serving"
@@ -46,6 +50,9 @@ STACKS = {
 }
 """What vLLM of 2024 reached where its kernels were not yet tuned, as LLM-Inference-Bench ran it."""
 
+NATIVE: dict[str, Any] = {"front_time": 0.0, "ahead": 0}
+"""A server in C++ (the Triton backend of TensorRT-LLM), in place of the Python one of later versions."""
+
 METRICS = {
     "ttft_ms": "ttft_s",
     "tpot_ms": "tpot_s",
@@ -54,7 +61,16 @@ METRICS = {
     "output_tokens_per_s_per_gpu": "output_tokens_per_s",
     "total_tokens_per_s": "total_tokens_per_s",
 }
-PHASES = {"ttft_s": "prefill", "tpot_s": "decode", "prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode"}
+SERVED = ("ttft_mean_s", "tpot_s", "output_tokens_per_s", "total_tokens_per_s")
+MANY = 1e6
+"""Requests of a load that does not say how many it sends. [1]"""
+PHASES = {
+    "ttft_s": "prefill",
+    "ttft_mean_s": "prefill",
+    "tpot_s": "decode",
+    "prefill_tokens_per_s": "prefill",
+    "decode_tokens_per_s": "decode",
+}
 
 
 @dataclass(slots=True)
@@ -68,6 +84,8 @@ class ServedRow:
     case: Case
     loop: bool = False
     pool: str = ""
+    rate: float = 0.0
+    """Requests a second; 0 of what does not come at a rate."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -90,7 +108,8 @@ def evaluate(table: DataTable) -> Rows:
         except InexpressibleError as error:
             rows.omit([name], str(error))
     _static(rows, table, [row for row in read if not row.loop])
-    _loops(rows, table, [row for row in read if row.loop])
+    _loops(rows, table, [row for row in read if row.loop and not row.rate])
+    _arrivals(rows, table, [row for row in read if row.rate])
     return rows
 
 
@@ -108,27 +127,39 @@ def _read(cells: dict[str, str], name: str, place: int, value: float) -> ServedR
     output = _count(cells["output_len"])
     if pool or (metric == "ttft_ms" and output is None):
         output = 2.0 if pool == "decode" else 1.0
-    if cells["scenario"] == "server":
-        _refuse_server(cells)
     given = _count(cells["input_len"])
     if given is None or output is None:
         raise InexpressibleError("no " + ("input" if given is None else "output") + " length")
     loop = cells["scenario"] in ("offline_max", "server")
-    if loop and metric == "ttft_ms":
-        raise InexpressibleError("TTFT under load includes queueing: needs serve")
-    if loop and metric == "tpot_ms" and cells["batch_or_concurrency"] == "QPS=INF":
-        raise InexpressibleError("time between tokens of a burst of requests, no steady state: needs serve")
+    rate, sent = _arriving(cells, loop, metric)
     gpus = _count(cells["n_gpus"]) or 1.0
     scale = gpus if metric.endswith("_per_gpu") else 1e-3 if metric.endswith("_ms") else 1.0
     notes: list[str] = []
-    case = Case(_scenario(cells, gpus, notes), _batch(cells, gpus, loop, given), given, output)
+    batch = 1.0 if rate else _batch(cells, gpus, loop, given)
+    case = Case(_scenario(cells, gpus, notes), batch, given, output, sent=sent)
     stated = METRICS[metric] if not pool else f"{pool}_tokens_per_s"
-    return ServedRow(name, place, stated, value * scale, case, loop, pool, notes)
+    if stated == "ttft_s" and loop:
+        stated = "ttft_mean_s"
+    return ServedRow(name, place, stated, value * scale, case, loop, pool, rate, notes)
 
 
-def _refuse_server(cells: dict[str, str]) -> None:
-    if cells["batch_or_concurrency"].startswith("QPS") or not cells["batch_or_concurrency"]:
-        raise InexpressibleError("requests arrive at a rate: needs serve")
+def _arriving(cells: dict[str, str], loop: bool, metric: str) -> tuple[float, float]:
+    """Requests a second, infinitely many of a burst and 0 of none, and how many are sent in all."""
+    text = cells["batch_or_concurrency"]
+    if not loop:
+        return 0.0, math.inf
+    if not text and cells["scenario"] == "server":
+        raise InexpressibleError("arrives at a rate that is not stated, with lengths of a data set")
+    sent = re.search(r"(\d+) requests", cells.get("notes", ""))
+    count = float(sent[1]) if sent else math.inf
+    if not text.startswith("QPS="):
+        return 0.0, count
+    rate = float(text.removeprefix("QPS=").replace("INF", "inf"))
+    if rate == math.inf and metric.endswith("_per_s"):
+        return 0.0, math.inf  # the most that is served, by which such rows are meant
+    if rate == math.inf and count == math.inf:
+        raise InexpressibleError("a burst of requests, whose number is not stated")
+    return rate, count
 
 
 def _pool(notes: str) -> str:
@@ -173,7 +204,7 @@ def _scenario(cells: dict[str, str], gpus: float, notes: list[str]) -> dict[str,
         "model": model,
         "hardware": _hardware(cells, stack),
         "parallelism": _layout(cells, gpus, notes),
-        "engine": stack,
+        "engine": {"extends": stack, **NATIVE} if "Triton" in cells["engine"] else stack,
         "weights": _weights(cells, model),
         "kv_cache": names.kv_cache(cells["kv_fmt"]),
     }
@@ -279,6 +310,37 @@ def _loops(rows: Rows, table: DataTable, read: list[ServedRow]) -> None:
         found.asked,
         index,
     )
+
+
+def _arrivals(rows: Rows, table: DataTable, read: list[ServedRow]) -> None:
+    """Requests that come at a rate, or all at once, as the question `serve` answers them."""
+    rates, sent = np.array([row.rate for row in read]), np.array([row.case.sent for row in read])
+
+    def ask(scenario: Scenario, places: NDArray[Any]) -> dict[str, Any]:
+        many: Any = np.where(np.isfinite(sent[places]), sent[places], MANY)
+        rate: Any = rates[places]
+        come = Traffic(requests=many) if np.isinf(rate).all() else Traffic(request_rate=rate, requests=many)
+        found = evaluate_service(replace(scenario, traffic=come))
+        names = (*SERVED, *(f"bound.{name}" for name in SERVED))
+        return {name: found.parts["bound" if "." in name else "projection"].of(name.split(".")[-1]) for name in names}
+
+    cases = [replace(row.case, scenario={**row.case.scenario, "name": _way(row.rate)}) for row in read]
+    found = asked(cases, ask)
+    keep = [i for i in range(len(read)) if not found.faults[i]]
+    for i, row in enumerate(read):
+        if found.faults[i]:
+            rows.omit([row.name], found.faults[i])
+        else:
+            row.notes.append("a burst" if np.isinf(row.rate) else f"{row.rate:g} requests/s")
+    bound, projection = (
+        np.array([found.column(f"{part}{read[i].metric}")[i] for i in keep], dtype=float) for part in ("bound.", "")
+    )
+    _extend(rows, table, [read[i] for i in keep], bound, projection, found, np.array(keep, dtype=int))
+
+
+def _way(rate: float) -> str:
+    """What keeps bursts and arrivals apart, which are not evaluated together."""
+    return "burst" if np.isinf(rate) else "arrivals"
 
 
 def _extend(

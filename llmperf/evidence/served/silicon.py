@@ -42,8 +42,8 @@ CLIENT = {True: 20e-3, False: 60e-3}
 764 rows of vLLM show beyond its own 3 ms, which load stages of another client confirm. [s]"""
 SHORTEST = 0.8
 SENT = {True: 10.0, False: 20.0}
-"""What the harness of rows with a date of measurement sends: lengths that are even between this share of those named and
-all of them, and so many times as many requests as are in flight (github.com/SemiAnalysisAI/InferenceX,
+"""What the harness of rows with a date of measurement sends: lengths that are even between this share of those named
+and all of them, and so many times as many requests as are in flight (github.com/SemiAnalysisAI/InferenceX,
 utils/bench_serving/benchmark_serving.py, sample_random_requests; RANDOM_RANGE_RATIO and --num-prompts of its
 benchmarks). Others send equal lengths; how many is not said, and what 480 of their rows show. [1]"""
 

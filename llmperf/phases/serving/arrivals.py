@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, choose, least, most, root
+from llmperf.numeric import Real, anywhere, choose, least, most, root
 from llmperf.phases.serving.curve import TIMES, Curve, curve
 from llmperf.phases.serving.loop import Loop, Wait
 from llmperf.phases.serving.request import Request, ranks
@@ -50,7 +50,7 @@ class Arrivals:
     clumps: Real = 0.0
 
 
-def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrivals:
+def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real = math.inf) -> Arrivals:
     """The steady state of arrivals at a rate.
 
     Parameters
@@ -61,6 +61,8 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrival
         Arrivals. [1/s]
     limit : number or array
         Most requests that the client has in flight; more arrivals wait for it. [1]
+    sent : number or array
+        Requests that come in all: where more come than can be answered, no more queue. [1]
 
     Notes
     -----
@@ -86,6 +88,9 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf) -> Arrival
     flying = least(rate * found.loop.request.e2e, most_flying)
     saturated = (rate * full.e2e > full.in_flight) & (limit >= server.room)
     wait = waiting(scenario, rate, full)
+    if anywhere(sent < math.inf):  # the queue grows until the last has come
+        behind = most(least(sent, 1e15) * (full.e2e / full.in_flight - 1.0 / rate), 0.0) / 2.0
+        wait = Wait(wait.share, least(wait.mean, most(behind, most(full.e2e - found.loop.request.e2e, 0.0))))
     variance, seen = _varying(found, flying, bursts)
     one = found.loop.request
     clumps = clumped(rate / ranks(scenario) * one.token, traffic.burstiness) if traffic is not None else 0.0

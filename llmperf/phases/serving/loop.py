@@ -120,11 +120,11 @@ def _in_step(scenario: Scenario, one: Request, first: Real) -> Request:
     Notes
     -----
     Of ``n`` prompts that come together, one waits for ``(n - 1) / 2`` others on average. The first ones do, and those
-    that replace them are not yet spread over the time of a request: in the rounds that follow as many wait again. An engine that runs all
-    prompts before it decodes keeps those together that came together: requests of equal lengths are complete in one
-    step, and their successors come at once again (lockstep). What prompts wait for each other, they do not interrupt
-    others that decode: the device is no less busy. Lengths that scatter spread them over the time that the
-    longest takes more than the shortest; over some rounds, twice as far.
+    that replace them are not yet spread over the time of a request: in the rounds that follow as many wait again. An
+    engine that runs all prompts before it decodes keeps those together that came together: requests of equal lengths
+    are complete in one step, and their successors come at once again (lockstep). What prompts wait for each other, they
+    do not interrupt others that decode: the device is no less busy. Lengths that scatter spread them over the time that
+    the longest takes more than the shortest; over some rounds, twice as far.
     """
     others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
     share = least(first * (1.0 + ROUNDS), 1.0)

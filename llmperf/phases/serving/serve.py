@@ -35,7 +35,7 @@ def evaluate(scenario: Scenario) -> Evaluated:
     """
     traffic = scenario.traffic
     assert traffic is not None
-    if traffic.requests is not None and traffic.concurrency is None:
+    if traffic.requests is not None and traffic.concurrency is None and traffic.request_rate is None:
         return burst(scenario)
     loop, arrivals = solved(scenario, traffic)
     crowd = loop.request.crowd
@@ -54,13 +54,17 @@ def evaluate(scenario: Scenario) -> Evaluated:
 def solved(scenario: Scenario, traffic: Traffic) -> tuple[Loop, Arrivals | None]:
     """The steady state of traffic, and what is known of it where requests come by themselves."""
     if traffic.concurrency is not None:
-        return closed_loop(scenario, traffic.concurrency, traffic.requests or math.inf), None
+        return closed_loop(scenario, traffic.concurrency, _sent(traffic)), None
     if traffic.users is not None:
         arrivals = of_users(scenario, traffic.users, traffic.think_time)
     else:
         assert traffic.request_rate is not None
-        arrivals = open_loop(scenario, traffic.request_rate)
+        arrivals = open_loop(scenario, traffic.request_rate, sent=_sent(traffic))
     return arrivals.loop, arrivals
+
+
+def _sent(traffic: Traffic) -> Real:
+    return math.inf if traffic.requests is None else traffic.requests
 
 
 def spreads(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> Any:
@@ -81,8 +85,16 @@ def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tu
         found[MEANS[name]] = choose(known, spread.mean, math.nan)
         for percent in PERCENTILES:
             found[f"{name}_p{percent}_s"] = choose(known, spread.percentile(percent), math.nan)
+    return times, {**found, **_rates(scenario, completed(scenario, loop), output)}
+
+
+def completed(scenario: Scenario, loop: Loop) -> Real:
+    """Requests that are completed; of a number of them that come at a rate, until the last one is. [1/s]"""
+    one, traffic = loop.request, scenario.traffic
     rate = loop.in_flight / one.e2e
-    return times, {**found, **_rates(scenario, rate, output)}
+    if traffic is None or traffic.requests is None:
+        return rate
+    return traffic.requests / (traffic.requests / rate + one.e2e)
 
 
 def _rates(scenario: Scenario, rate: Real, output: Real) -> dict[str, Real]:
@@ -136,7 +148,7 @@ def _bound(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> dict[st
 def _service(scenario: Scenario, traffic: Traffic, loop: Loop, arrivals: Arrivals | None, times: Any) -> dict[str, Any]:
     """Results of `llmperf.outputs.SERVICE`."""
     server = arrivals.curve if arrivals is not None else curve(scenario)
-    rate = loop.in_flight / loop.request.e2e
+    rate = completed(scenario, loop)
     share = kept(traffic.limits, times)
     return {
         "in_flight": loop.in_flight,
