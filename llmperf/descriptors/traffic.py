@@ -76,7 +76,7 @@ class Traffic:
     """Users, each of whom reads an answer for `think_time` before the next request. [1]"""
     think_time: Seconds = 0.0
     requests: Whole | None = None
-    """Requests of a finite burst, all there at time zero; beside another way to come, those that are sent in all. [1]"""
+    """Requests of a burst, all there at time zero; beside another way to come, those that are sent in all. [1]"""
     input: Lengths = field(default_factory=Lengths)
     output: Lengths = field(default_factory=Lengths)
     correlation: Annotated[float, Number(-1.0, 1.0)] = 0.0

@@ -77,7 +77,7 @@ def spreads(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> Any:
 
 def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Any, dict[str, Any]]:
     """Spreads, and results of `llmperf.outputs.SERVED`."""
-    times, one = spreads(scenario, loop, arrivals), loop.request
+    times = spreads(scenario, loop, arrivals)
     output, several = mix(scenario).output, mix(scenario).output > 1.0
     found: dict[str, Any] = {}
     for name, spread in times.items():
