@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from llmperf.errors import InputError, Problem, nearest
-from llmperf.importers.traces.trace import UNITS, Asked, Faults, Floats, Wholes
+from llmperf.importers.traces.trace import UNITS, Faults, Floats, Wanted, Wholes
 
 NAMES: dict[str, tuple[str, ...]] = {
     "time": (
@@ -37,7 +37,7 @@ def squeezed(name: str) -> str:
     return re.sub(r"[\W_]", "", name.lower())
 
 
-def roles(names: Iterable[str], asked: Asked, file: str, line: int | None = None) -> dict[str, str]:
+def roles(names: Iterable[str], asked: Wanted, file: str, line: int | None = None) -> dict[str, str]:
     """Role -> the column that has it.
 
     Raises
@@ -73,7 +73,7 @@ def _some(known: Sequence[str]) -> str:
     return f"{', '.join(known[:12])}{', ...' if len(known) > 12 else ''}"
 
 
-def unit_of(name: str, first: float, asked: Asked) -> str:
+def unit_of(name: str, first: float, asked: Wanted) -> str:
     """The unit of numbers that are times: what is asked for, what the name ends in, or what their size says."""
     if asked.time_unit is not None:
         return asked.time_unit

@@ -6,20 +6,20 @@ from pathlib import Path
 
 from llmperf.errors import InputError, Problem
 from llmperf.files.documents import irregular
-from llmperf.importers.traces.trace import Asked, Trace
+from llmperf.importers.traces.trace import Trace, Wanted
 
 MAX_BYTES = 2 * 2**30
 """Largest file that is read; a week of Azure's conversations has 1.1 GiB."""
 
 
-def read(path: Path, asked: Asked) -> Trace:
+def read(path: Path, asked: Wanted) -> Trace:
     """The requests of a trace.
 
     Parameters
     ----------
     path : Path
         At most `MAX_BYTES` bytes: CSV, JSON lines, or a JSON list.
-    asked : Asked
+    asked : Wanted
         How it is to be read, where it does not say so itself.
 
     Raises

@@ -17,7 +17,7 @@ import numpy as np
 from llmperf.errors import InputError, Problem, shown, sort_of
 from llmperf.files.documents import MAX_DEPTH, decoded, raw_bytes
 from llmperf.importers.traces import names
-from llmperf.importers.traces.trace import UNITS, Asked, Blocks, Faults, Rows, Trace, finished
+from llmperf.importers.traces.trace import UNITS, Blocks, Faults, Requests, Trace, Wanted, finished
 
 MAX_LINE = 64 * 2**20
 """Longest line; one with the ids of a million tokens in blocks of 16 has half a MiB. [byte]"""
@@ -34,7 +34,7 @@ _ASKS, _ANSWERS = ("human", "user", "system", "tool"), ("gpt", "assistant", "mod
 class Gathered:
     """Requests as they are read, column by column."""
 
-    asked: Asked
+    asked: Wanted
     faults: Faults
     columns: dict[str, Any] = field(default_factory=dict)
     sessions: dict[Any, int] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Gathered:
             return 0.0
         return len(text) / self.asked.chars_per_token
 
-    def rows(self) -> Rows:
+    def rows(self) -> Requests:
         """All requests."""
         found: dict[str, Any] = {name: np.frombuffer(column, column.typecode) for name, column in self.columns.items()}
         counts = found.pop("counts", None)
@@ -87,7 +87,7 @@ class Gathered:
         if "times" in found and np.isnan(found["times"]).any():
             del found["times"]
             self.notes.append("later turns have delays and no times: no rate and no burstiness")
-        return Rows(**found, blocks=blocks)
+        return Requests(**found, blocks=blocks)
 
     def _numbered(self) -> Any:
         known: dict[Any, int] = {}
@@ -103,7 +103,7 @@ class Form:
     add: Callable[[Gathered, int, Mapping[str, Any]], None]
 
 
-def read(path: Path, asked: Asked) -> Trace:
+def read(path: Path, asked: Wanted) -> Trace:
     """A trace of JSON lines, or of one list."""
     faults = Faults(str(path))
     gathered = Gathered(asked, faults)

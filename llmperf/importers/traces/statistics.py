@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.importers.traces.reading import read
-from llmperf.importers.traces.trace import Asked, Floats, Trace, Wholes
+from llmperf.importers.traces.trace import Floats, Trace, Wanted, Wholes
 from llmperf.records import dataclass
 from llmperf.version import __version__
 
@@ -26,7 +26,8 @@ that is too coarse for gaps. [1]"""
 EVEN = 1e6
 """The burstiness of what comes as regularly as a clock. [1]"""
 COUNTED = 30
-"""Requests of a window in which they are counted where gaps are not known; there must be as many windows."""
+"""Fewest gaps that say how they scatter; where gaps are not known, requests of a window in which they are counted, and
+how many such windows there must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def traffic(
     InputError
         If the file holds no trace, or lines of it are broken or impossible; with lines.
     """
-    return statistics(read(Path(path), Asked(columns or {}, where or {}, time_unit, chars_per_token, first_turn)))
+    return statistics(read(Path(path), Wanted(columns or {}, where or {}, time_unit, chars_per_token, first_turn)))
 
 
 def statistics(trace: Trace) -> TraceStatistics:
@@ -270,7 +271,7 @@ def _gaps(gaps: Floats) -> tuple[float | None, float | None, bool]:
     Stretches of a constant rate differ in their mean gap by no more than gaps within them let expect (analysis of
     variance).
     """
-    if len(gaps) < 2:
+    if len(gaps) < COUNTED:
         return None, None, False
     scatter = float(gaps.var() / gaps.mean() ** 2)
     number = len(gaps) // STRETCH

@@ -14,7 +14,7 @@ import numpy as np
 
 from llmperf.errors import InputError, Problem
 from llmperf.importers.traces import names
-from llmperf.importers.traces.trace import UNITS, Asked, Faults, Floats, Rows, Trace, Wholes, finished
+from llmperf.importers.traces.trace import UNITS, Faults, Floats, Requests, Trace, Wanted, Wholes, finished
 
 CHUNK = 20_000
 """Rows that are read at once."""
@@ -48,10 +48,10 @@ class _Columns:
         return ((role, self.names.index(name)) for role, name in self.found.items())
 
 
-def read(path: Path, asked: Asked) -> Trace:
+def read(path: Path, asked: Wanted) -> Trace:
     """A trace with a line for each request and a header that names their columns."""
     file, faults = str(path), Faults(str(path))
-    parts: list[Rows] = []
+    parts: list[Requests] = []
     line = 1
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -77,7 +77,7 @@ def read(path: Path, asked: Asked) -> Trace:
     return finished(_joined(parts), faults, kind, left_out, (note,))
 
 
-def _columns(head: str, asked: Asked, file: str) -> _Columns:
+def _columns(head: str, asked: Wanted, file: str) -> _Columns:
     """The columns that a header names."""
     delimiter = max(",;\t|", key=head.count)
     known = [name.strip() for row in csv.reader([head], delimiter=delimiter, strict=True) for name in row]
@@ -113,7 +113,7 @@ def _chunks(reader: Any, width: int, faults: Faults) -> Iterator[tuple[list[list
         yield rows, lines.astype(np.int64)
 
 
-def _rows(rows: list[list[str]], lines: Wholes, columns: _Columns, asked: Asked, faults: Faults) -> Rows:
+def _rows(rows: list[list[str]], lines: Wholes, columns: _Columns, asked: Wanted, faults: Faults) -> Requests:
     """The requests of some rows; the unit of times is what the first of all settles."""
     found = columns.found
     cells = {role: [row[index] for row in rows] for role, index in columns.places()}
@@ -134,12 +134,12 @@ def _rows(rows: list[list[str]], lines: Wholes, columns: _Columns, asked: Asked,
             [known.setdefault(one, len(known)) if one else -1 for one in map(str.strip, cells["session"])]
         )
     inputs, outputs = (names.numbers(cells[role], lines, found[role], faults) for role in ("input", "output"))
-    return Rows(lines, inputs, outputs, times, None, numbered)
+    return Requests(lines, inputs, outputs, times, None, numbered)
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
+def _joined(parts: Sequence[Requests]) -> Requests:
     def of(name: str) -> Any:
         columns = [getattr(part, name) for part in parts]
         return None if columns[0] is None else np.concatenate(columns)
 
-    return Rows(*(of(name) for name in ("lines", "inputs", "outputs", "times", "ends", "sessions")))
+    return Requests(*(of(name) for name in ("lines", "inputs", "outputs", "times", "ends", "sessions")))

@@ -30,7 +30,7 @@ OUT_OF_ORDER_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Wanted:
     """How a trace is to be read, where it does not say so itself.
 
     Attributes
@@ -104,7 +104,7 @@ class Blocks:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Requests:
     """Requests as a file has them, in its order; what it does not say is None."""
 
     lines: Wholes
@@ -127,7 +127,7 @@ class Trace:
     ----------
     file, format : str
         The file, and what kind of trace it is.
-    rows : Rows
+    rows : Requests
         The requests; times are in order, from the first. [s]
     left_out : mapping
         Why requests do not count -> how many.
@@ -137,12 +137,12 @@ class Trace:
 
     file: str
     format: str
-    rows: Rows
+    rows: Requests
     left_out: Mapping[str, int]
     notes: tuple[str, ...]
 
 
-def finished(rows: Rows, faults: Faults, kind: str, left_out: Mapping[str, int], notes: tuple[str, ...]) -> Trace:
+def finished(rows: Requests, faults: Faults, kind: str, left_out: Mapping[str, int], notes: tuple[str, ...]) -> Trace:
     """The trace of what a file has, once nothing in it is impossible.
 
     Raises
@@ -174,7 +174,7 @@ def finished(rows: Rows, faults: Faults, kind: str, left_out: Mapping[str, int],
     return Trace(faults.file, kind, _in_order(rows, answered), out, notes)
 
 
-def _in_order(rows: Rows, answered: NDArray[np.bool_]) -> Rows:
+def _in_order(rows: Requests, answered: NDArray[np.bool_]) -> Requests:
     """The requests that were answered, in the order in which they came, with times from the first.
 
     Blocks stay those of all requests: one that failed has filled the cache as well.
@@ -188,7 +188,7 @@ def _in_order(rows: Rows, answered: NDArray[np.bool_]) -> Rows:
     def of(column: Any, start: float = 0.0) -> Any:
         return None if column is None else column[kept] - start if start else column[kept]
 
-    return Rows(
+    return Requests(
         rows.lines[kept],
         rows.inputs[kept],
         rows.outputs[kept],
@@ -206,7 +206,7 @@ def block_tokens(blocks: Blocks, inputs: Floats) -> int | None:
     return best if fits[best] >= FITTING else None
 
 
-def reused_tokens(rows: Rows) -> Floats | None:
+def reused_tokens(rows: Requests) -> Floats | None:
     """Tokens of each prompt that prompts before it have left in a cache without limits.
 
     They are those of its leading blocks, up to the first that no earlier request had (the reuse of prefixes; Mooncake,
