@@ -14,7 +14,8 @@ import numpy as np
 
 from llmperf.errors import InputError, Problem
 from llmperf.importers.traces import names
-from llmperf.importers.traces.trace import UNITS, Faults, Floats, Requests, Trace, Wanted, Wholes, finished
+from llmperf.importers.traces.checked import finished
+from llmperf.importers.traces.trace import UNITS, Faults, Floats, Requests, Trace, Wanted, Wholes
 
 CHUNK = 20_000
 """Rows that are read at once."""

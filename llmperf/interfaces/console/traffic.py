@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llmperf.importers.traces.statistics import Arrivals, TraceStatistics
+from llmperf.importers.traces.arrivals import Arrivals
+from llmperf.importers.traces.statistics import TraceStatistics
 from llmperf.interfaces.console.style import console, filled, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.words.quantities import count, quantity, share
