@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from llmperf.checks import Checks, check
     from llmperf.checks.diff import diff
     from llmperf.errors import InputError, Problem
+    from llmperf.importers.traces.statistics import traffic
     from llmperf.interfaces.api import Comparison, Estimate, compare, estimate, prepare
     from llmperf.scenarios.resolve import resolve as load
 
@@ -32,6 +33,7 @@ __all__ = [
     "estimate",
     "load",
     "prepare",
+    "traffic",
 ]
 
 _HOMES = {
@@ -43,6 +45,7 @@ _HOMES = {
     "Estimate": ("llmperf.interfaces.api", "Estimate"),
     "estimate": ("llmperf.interfaces.api", "estimate"),
     "prepare": ("llmperf.interfaces.api", "prepare"),
+    "traffic": ("llmperf.importers.traces.statistics", "traffic"),
     "load": ("llmperf.scenarios.resolve", "resolve"),
     "InputError": ("llmperf.errors", "InputError"),
     "Problem": ("llmperf.errors", "Problem"),

@@ -28,6 +28,7 @@ PLACES = {
     "link": ("links", "Links"),
     "tier": ("memory", "Memory tiers"),
     "achieved": ("constants", "Constants"),
+    "traffic": ("traffic", "Traffic"),
     "scenario": ("scenarios", "Scenarios"),
     "published": ("systems", "Published systems"),
 }
@@ -208,8 +209,15 @@ _SAID = {
     "link": "Links that hardware names by `links: {network: {extends: infiniband-ndr}}`. Bandwidth is that of one "
     "direction of one device.",
     "tier": "Memories that hardware names by `tiers: {cxl: {extends: micron-cz120, via: pcie}}`.",
+    "traffic": "Lengths and reuse of published traces and data sets, for `--traffic azure-code --rate 5`: how requests "
+    "come is yours to say. Lengths are means, in tokens; spreads and percentiles are below. "
+    "[Traffic](../how-to/traffic.md) makes such an entry of a trace of your own.",
     "scenario": "Scenarios that commands take by name: `llmperf estimate deepseek-v3-8xh200`.",
 }
+
+
+_NUMBERED = ("weights", "kv_cache", "traffic")
+"""Kinds of whose lines all columns are numbers."""
 
 
 def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -> str:
@@ -219,6 +227,7 @@ def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -
         "attention": ("mechanisms",),
         "link": ("kind", "bandwidth"),
         "tier": ("kind", "capacity", "bandwidth"),
+        "traffic": ("input", "output", "prefix_hit"),
     }.get(kind, ())
     rows = [
         (
@@ -230,9 +239,7 @@ def _group(kind: str, group: str | None, lines: Sequence[Line], several: bool) -
         if line.get("stage") == group
     ]
     names = tuple(column.replace("_", " ").replace("at 128k", "") for column in columns)
-    found = table(
-        ("name", *names, "aliases"), rows, numbers=range(1, len(columns) + 1) if "bits" in str(columns) else ()
-    )
+    found = table(("name", *names, "aliases"), rows, numbers=range(1, len(columns) + 1) if kind in _NUMBERED else ())
     return f"**{group or 'plain'}**\n\n{found}" if several else found
 
 

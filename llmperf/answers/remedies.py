@@ -14,6 +14,7 @@ from llmperf.phases.estimate import evaluate
 from llmperf.phases.placement import tier_order
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
+from llmperf.scenarios.flags import FLAGS, flag
 from llmperf.scenarios.resolve import changed
 
 NOTHING_FITS = "It would fit with no single change of batch, layout, formats or placement."
@@ -65,7 +66,7 @@ def flags(keys: Keys) -> str:
         return ",".join(value) if isinstance(value, list) else str(value)
 
     return " ".join(
-        f"--set {key}={text(value)}" if "." in key else f"--{key.replace('_', '-')} {text(value)}"
+        f"--set {key}={text(value)}" if "." in key and key not in FLAGS else f"{flag(key)} {text(value)}"
         for key, value in keys.items()
     )
 

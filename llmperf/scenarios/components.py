@@ -170,8 +170,16 @@ def traffic(value: Any, document: Document, extra: tuple[str, ...]) -> Traffic:
     if isinstance(reference, str):
         base = catalog.load("traffic", reference, extra, "traffic").data
         own = {key: item for key, item in value.items() if key != "extends"} if isinstance(value, Mapping) else {}
-        document = replace(document, data=catalog.merge(base, own))
+        document = replace(document, data=catalog.merge(_without_way(base, own), own))
     return build(Traffic, document, "traffic")
+
+
+def _without_way(base: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Named traffic without how its requests come, where a scenario has them come otherwise."""
+    ways = [way for way in traffic_module.WAYS if own.get(way) is not None]
+    if not ways or any(way in base for way in ways):  # the same way, at another rate
+        return base
+    return {key: value for key, value in base.items() if key not in (*traffic_module.WAYS, "think_time", "burstiness")}
 
 
 def as_released(model: Model, weights: WeightFormat) -> WeightFormat:

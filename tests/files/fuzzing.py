@@ -342,6 +342,11 @@ READERS: dict[str, Reader] = {
             ("estimate", "--model", "gpt2", "--hardware", "hw", "--catalog", "cat", "--json"),
         ],
     ),
+    "traffic": Reader(
+        _descriptors("traffic", "azure-code-2023", "agentic-codex"),
+        "w.yaml",
+        [("estimate", "--model", "gpt2", "--hardware", "h100-sxm", "--traffic", "./{file}", "--rate", "2", "--json")],
+    ),
     "model": Reader(
         _descriptors("model", "llama-3.1-8b", "deepseek-v3", "mixtral-8x7b"),
         "m.yaml",
@@ -379,6 +384,15 @@ READERS: dict[str, Reader] = {
         _texts("runs", ".md", ".csv", ".txt", ".log"),
         "run.txt",
         [("compare", "--measured", "{file}", "--hardware", "h100-sxm", "--model", "llama-3.1-8b")],
+    ),
+    "trace-tables": Reader(_texts("traces", ".csv"), "t.csv", [("traffic", "{file}", "--json"), ("traffic", "{file}")]),
+    "trace-lines": Reader(_texts("traces", ".jsonl"), "t", [("traffic", "{file}"), ("traffic", "{file}", "--json")]),
+    "trace-records": Reader(
+        lambda: [*_json_files("traces", "sharegpt.json")(),
+                 *([json.loads(line) for line in path.read_text().splitlines()]
+                   for path in sorted((DATA / "traces").glob("*.jsonl")))],
+        "t.json",
+        [("traffic", "{file}", "--chars-per-token", "4"), ("traffic", "{file}", "--chars-per-token", "4", "--json")],
     ),
     "deployment-yaml": Reader(
         _texts("deployments", ".yaml"),

@@ -37,6 +37,7 @@ def test_every_command_has_help_with_an_example_that_runs(command: str, run: Run
     assert example, shown
     shutil.copytree(ROOT / "examples/checks", tmp_path / "sizing")
     (tmp_path / "result.json").write_text((ROOT / "tests/data/runs/vllm-serve.json").read_text())
+    (tmp_path / "trace.jsonl").write_text((ROOT / "tests/data/traces/mooncake.jsonl").read_text())
     done = process(*shlex.split(example.group(1)), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout

@@ -16,6 +16,7 @@ from llmperf.evidence.runs.run import Run
 from llmperf.phases.notes import notes
 from llmperf.scenarios import catalog, checkpoints, typed
 from llmperf.scenarios.binding import Resolved
+from llmperf.scenarios.flags import flag
 from llmperf.scenarios.resolve import resolve, written
 
 Reference = Mapping[str, Any] | str | Path | None
@@ -219,7 +220,7 @@ def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[d
             said.append(f"the run names {shown(name)} as engine, which the catalog does not know: generic is taken")
         elif name and not named:
             text = f"the run names {shown(name)}, which the catalog does not know"
-            wrong.append(Problem(text, kind, suggestion=f"give --{kind.replace('_', '-')}"))
+            wrong.append(Problem(text, kind, suggestion=f"give {flag(kind)}"))
         elif isinstance(mine, str) and isinstance(found, str) and _known(kind, mine, extra) not in (None, found):
             said.append(f"the run names {name} as {kind}, the scenario {mine}")
     if base.get("weights") == "fp8" and _released(base.get("model") or user.get("model"), extra) == "fp8-block":

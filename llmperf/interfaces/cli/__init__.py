@@ -33,6 +33,7 @@ COMMANDS = {
     "schema": "schema",
     "bench": "bench",
     "init": "init",
+    "traffic": "traffic",
     "calibrate": "calibrate",
     "validate": "validate",
 }

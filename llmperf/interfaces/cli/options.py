@@ -15,12 +15,14 @@ import typer
 
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.records import dataclass
+from llmperf.scenarios.flags import FLAGS, flag
 
 if TYPE_CHECKING:
     from llmperf.deployments import Deployment
     from llmperf.scenarios.binding import Resolved
 
-LAYOUT, FORMATS, WORKLOAD, OTHER = "Layout", "Formats and engine", "Workload", "Output and catalog"
+LAYOUT, FORMATS, WORKLOAD, TRAFFIC = "Layout", "Formats and engine", "Workload", "Traffic"
+OTHER = "Output and catalog"
 
 OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("model", "Scenario", "Model: catalog name, Hugging Face id, or path of a descriptor, config.json or GGUF file."),
@@ -48,8 +50,27 @@ OPTIONS: tuple[tuple[str, str, str], ...] = (
     ("output", WORKLOAD, "Generated tokens of a sequence."),
     ("shared_prefix", WORKLOAD, "Prompt tokens that all sequences share and that are cached."),
     ("maximize", WORKLOAD, "As large as memory allows: batch, context (the input), or throughput (the best batch)."),
+    (
+        "traffic",
+        TRAFFIC,
+        "Lengths and arrivals: a name of the catalog (azure-code, ...), or a file of llmperf traffic.",
+    ),
+    ("request_rate", TRAFFIC, "Requests that arrive in a second."),
+    ("concurrency", TRAFFIC, "Requests in flight, each replaced when it is complete."),
+    ("users", TRAFFIC, "Users, each with one request at a time."),
+    ("think_time", TRAFFIC, "What a user takes before the next request: 20s."),
+    ("requests", TRAFFIC, "Requests of a burst, all there at once; with --concurrency, those sent in all."),
+    ("burstiness", TRAFFIC, "Of arrivals: 1 Poisson, below it bursts."),
+    ("prefix_hit", TRAFFIC, "Share of prompt tokens that the prefix cache has: 40%."),
+    ("traffic.input.cv", TRAFFIC, "Coefficient of variation of prompt lengths."),
+    ("traffic.output.cv", TRAFFIC, "Coefficient of variation of answer lengths."),
+    ("ttft", TRAFFIC, "Limit of the time to the first token: 2s."),
+    ("tpot", TRAFFIC, "Limit of the time of each further token of a request: 50ms."),
+    ("itl", TRAFFIC, "Limit of the time between two tokens."),
+    ("e2e", TRAFFIC, "Limit of the time to the last token."),
+    ("percentile", TRAFFIC, "Of requests that keep the limits: 90."),
 )
-"""Keyword, panel of the help, help text."""
+"""Keyword or path, panel of the help, help text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +143,7 @@ def located(
     """The faults of a deployment's scenario, with the flags or with the lines of the file that say it."""
     from llmperf.scenarios.keys import FLAT
 
-    flags = {FLAT.get(key, key): f"--{key.replace('_', '-')}" for key in overrides if "." not in key}
+    flags = {FLAT.get(key, key): flag(key) for key in overrides if "." not in key or key in FLAGS}
     given = (*flags, *(key for key in overrides if "." in key), *(FLAT.get(key, key) for key in changed))
     lines = {one.path: one for one in deployment.findings if one.path} if deployment else {}
 
@@ -240,7 +261,7 @@ def alone(name: str, text: str) -> str:
     if _LIST.fullmatch(text.strip()):
         said = f"{text[:60]!r} are several numbers, and a scenario has one"
         hint = f"llmperf compare ... --with {name}={text.strip()[:60]}"
-        raise InputError(Problem(said, f"--{name.replace('_', '-')}", suggestion=hint))
+        raise InputError(Problem(said, flag(name), suggestion=hint))
     return text
 
 
@@ -257,12 +278,12 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
     number of scenarios.
     """
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+    options = [one for one in OPTIONS if one[0] not in {parameter.name for parameter in own}]
 
     def command(**given: Any) -> None:
-        names = [name for name, _, _ in OPTIONS]
         overrides: dict[str, Any] = {}
-        for name in names:
-            text = given.pop(name)
+        for name, _, _ in options:
+            text = given.pop(name.replace(".", "_"))
             if text is not None:
                 overrides[name] = keyed(name, alone(name, text))
         for text in given.pop("assign") or ():
@@ -287,14 +308,15 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
     parameters = [
         _parameter("scenario", Annotated[list[str] | None if several else str | None, argument]),
     ]
-    for name, panel, text in OPTIONS:
-        flag = "--" + name.replace("_", "-")
+    for name, panel, text in options:
         parameters.append(
             _parameter(
-                name,
+                name.replace(".", "_"),
                 Annotated[
                     str | None,
-                    typer.Option(flag, help=text, rich_help_panel=panel, metavar="TEXT" if panel != LAYOUT else "N"),
+                    typer.Option(
+                        flag(name), help=text, rich_help_panel=panel, metavar="TEXT" if panel != LAYOUT else "N"
+                    ),
                 ],
             )
         )

@@ -18,6 +18,7 @@ _COLUMNS = {
     "attention": ("mechanisms",),
     "link": ("kind", "bandwidth"),
     "tier": ("kind", "capacity", "bandwidth"),
+    "traffic": ("input", "output", "prefix_hit"),
     "published": ("category", "year", "claims", "not_expressible"),
 }
 
@@ -72,7 +73,7 @@ def _cell(column: str, value: Any) -> str:
         return f"{value:.4g}"
     if column.endswith("_at_128k"):
         return f"{value:.1%}"
-    return text(count(value)) if column == "max_context" else text(value)
+    return text(count(value)) if column in ("max_context", "input", "output") else text(value)
 
 
 def _billions(value: float) -> str:

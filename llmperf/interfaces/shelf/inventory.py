@@ -117,6 +117,9 @@ def _line(kind: str, name: str, extra: tuple[str, ...]) -> dict[str, Any]:
         line |= {"bits": data.get("bits"), "group": data.get("group"), "bits_with_scales": _bits(kind, name, extra)}
     if kind == "kv_cache":
         line |= _method(name, extra)
+    if kind == "traffic":
+        line |= {key: (data.get(key) or {}).get("mean") for key in ("input", "output")}
+        line["prefix_hit"] = data.get("prefix_hit")
     if kind == "attention":
         line["mechanisms"] = ", ".join(key for key in data if key not in ("name", "sources", "aliases", "notes"))
     if kind == "published":

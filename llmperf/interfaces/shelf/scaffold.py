@@ -90,7 +90,7 @@ def scaffold(kind: str, path: Path, force: bool = False) -> Path:
         text = f"there is no scaffold of {kind!r}"
         allowed = (*SCAFFOLDS, "check")
         raise InputError(Problem(text, "kind", allowed=allowed, suggestion=nearest(kind, allowed)))
-    return _written(path, SCAFFOLDS[kind], force)
+    return written(path, SCAFFOLDS[kind], force)
 
 
 def check_scaffold(scenario: str, path: Path | None = None, force: bool = False, extra: tuple[str, ...] = ()) -> Path:
@@ -129,7 +129,7 @@ def check_scaffold(scenario: str, path: Path | None = None, force: bool = False,
         "  fits: true",
         *(f"  {f'{name}: {limit}':<48}# {today} today" for name, limit, today in _promises(result)),
     ]
-    return _written(path, "\n".join(lines) + "\n", force)
+    return written(path, "\n".join(lines) + "\n", force)
 
 
 def _promises(result: Answer) -> Iterator[tuple[str, str, str]]:
@@ -154,7 +154,14 @@ def _promises(result: Answer) -> Iterator[tuple[str, str, str]]:
         yield name, limit, said(outputs[name], today)
 
 
-def _written(path: Path, text: str, force: bool) -> Path:
+def written(path: Path, text: str, force: bool) -> Path:
+    """Write a YAML file whole; one that exists is replaced with `force` alone.
+
+    Raises
+    ------
+    InputError
+        If it does not end in .yaml, exists, or cannot be written.
+    """
     if path.suffix not in (".yaml", ".yml"):
         raise InputError(Problem("must end in .yaml", file=str(path)))
     if path.exists() and not force:

@@ -91,6 +91,9 @@ def _scenario() -> dict[str, Any]:
     for name, cls in SECTIONS.items():
         inner = adapter(cls).json_schema()
         definitions.update(inner.pop("$defs", {}))
+        if name in ENTRIES:  # one of the catalog, or what is said on top of one
+            inner["properties"] = {"extends": {"type": "string"}, **inner["properties"]}
+            inner = {"anyOf": [{"type": "string", "description": "a catalog name, an alias or a file"}, inner]}
         properties[name] = inner
     properties |= adapter(Plain).json_schema()["properties"]
     properties |= {key: value for key, value in _check_keys(definitions).items() if key in JUDGED}

@@ -1,0 +1,1 @@
+"""Request traces of services, benchmarks and chats: read, bounded, into statistics of traffic."""
