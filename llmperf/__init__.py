@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmperf.checks.diff import diff
     from llmperf.errors import InputError, Problem
     from llmperf.importers.traces.statistics import traffic
-    from llmperf.interfaces.api import Comparison, Estimate, compare, estimate, prepare
+    from llmperf.interfaces.api import Comparison, Estimate, compare, estimate, prepare, serve
     from llmperf.scenarios.resolve import resolve as load
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "estimate",
     "load",
     "prepare",
+    "serve",
     "traffic",
 ]
 
@@ -45,6 +46,7 @@ _HOMES = {
     "Estimate": ("llmperf.interfaces.api", "Estimate"),
     "estimate": ("llmperf.interfaces.api", "estimate"),
     "prepare": ("llmperf.interfaces.api", "prepare"),
+    "serve": ("llmperf.interfaces.api", "serve"),
     "traffic": ("llmperf.importers.traces.statistics", "traffic"),
     "load": ("llmperf.scenarios.resolve", "resolve"),
     "InputError": ("llmperf.errors", "InputError"),

@@ -14,6 +14,7 @@ from llmperf.answers.answer import Answer, answer
 from llmperf.answers.comparison import Comparison as Compared
 from llmperf.answers.comparison import compare as compared
 from llmperf.answers.repeated import again
+from llmperf.errors import InputError, Problem
 from llmperf.records import dataclass
 from llmperf.scenarios.resolve import resolve
 
@@ -185,6 +186,40 @@ def estimate(
     """
     found = again(Estimate, scenario, overrides, catalog)
     return asked(answer(resolve(scenario, overrides, catalog))) if found is None else found
+
+
+def serve(
+    scenario: Mapping[str, Any] | str | Path | None = None, *, catalog: tuple[str, ...] = (), **overrides: Any
+) -> Estimate:
+    """Solve the steady state of a service under its traffic.
+
+    >>> import llmperf
+    >>> service = llmperf.serve(model="llama-3.1-8b", hardware="h100-sxm", engine="vllm", request_rate=5)
+    >>> bool(service.ttft_p50_s <= service.ttft_p99_s)
+    True
+
+    Parameters
+    ----------
+    scenario, catalog, **overrides
+        As of `estimate`, with one of ``request_rate``, ``concurrency``, ``users`` and ``requests``; limits as ``ttft``,
+        ``tpot``, ``itl``, ``e2e`` and ``percentile``; or ``traffic``, a name of the catalog or a mapping.
+
+    Returns
+    -------
+    Estimate
+        Numbers where all inputs are numbers, arrays of the broadcast shape otherwise. [SI units]
+
+    Raises
+    ------
+    InputError
+        If the scenario is wrong, or says nothing of how requests come; lists every fault.
+    """
+    resolved = resolve(scenario, overrides, catalog)
+    if resolved.template.traffic is None:
+        text = "says nothing of how requests come"
+        hint = "request_rate=4, concurrency=32, users=50 or requests=500"
+        raise InputError(Problem(text, "traffic", suggestion=hint))
+    return asked(answer(resolved))
 
 
 def compare(

@@ -19,7 +19,8 @@ from llmperf.outputs.batch import TIMES as TIMES
 from llmperf.outputs.output import CHANGED
 from llmperf.outputs.output import Group as Group
 from llmperf.outputs.output import Output as Output
-from llmperf.outputs.serving import SERVED, SERVICE
+from llmperf.outputs.serving import SERVED as SERVED
+from llmperf.outputs.serving import SERVICE as SERVICE
 from llmperf.records import dataclass
 
 OPERATORS = Group(

@@ -15,6 +15,8 @@ _TIMES = (
 )
 _MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
 """Names of the means: those that a static batch has, too."""
+TIMES = {_MEANS[name]: label for name, label, _, _ in _TIMES}
+"""Means of the times of a request, with their labels."""
 _VIEWS = {"ttft": on("compare", "card", "notebook", "lock"), "tpot": on("compare", "card", "notebook", "lock")}
 
 

@@ -23,10 +23,14 @@ def described(scenario: Scenario) -> str:
         if anywhere(getattr(layout, name) != 1)
     ]
     ways = f" ({', '.join(parts)})" if parts else ""
+    asked = f"{span(work.batch)} sequences of {span(work.input)} in, {span(work.output)} out"
+    if scenario.traffic is not None:
+        from llmperf.words.traffic import coming
+
+        asked = coming(scenario)
     return (
         f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, "
-        f"on {devices(scenario)}{ways}: {span(work.batch)} sequences of {span(work.input)} in, "
-        f"{span(work.output)} out"
+        f"on {devices(scenario)}{ways}: {asked}"
     )
 
 

@@ -21,6 +21,7 @@ _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 """The command-line parser's base of all complaints, wherever the installed version keeps it."""
 COMMANDS = {
     "estimate": "estimate",
+    "serve": "serve",
     "ops": "ops",
     "memory": "memory",
     "compare": "compare",

@@ -18,6 +18,8 @@ def estimate(request: Request, explain: Annotated[bool, EXPLAIN] = False) -> Non
     Example: llmperf estimate --model llama-3.1-70b --hardware h100-sxm --tp 8 --weights fp8 --batch 32
 
     In sentences, with what would help: llmperf estimate --model llama-3.1-8b --hardware l40s --batch 16 --explain
+
+    A service, whose requests come and go, is llmperf serve: --rate, --concurrency or --users ask it here, too.
     """
     from llmperf.answers.answer import answer
 
@@ -39,8 +41,10 @@ def estimate(request: Request, explain: Annotated[bool, EXPLAIN] = False) -> Non
         show_explanation(result)
         request.show_findings()
         return
-    from llmperf.interfaces.console.estimate import show
-
+    if result.question == "serve":
+        from llmperf.interfaces.console.serve import show
+    else:
+        from llmperf.interfaces.console.estimate import show
     show(result)
     request.show_findings()
 

@@ -14,7 +14,7 @@ from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.resources import RESOURCES
-from llmperf.words.quantities import count, gib, share
+from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.scenario import headline, maximum
 from llmperf.words.tables import tables
 
@@ -44,12 +44,27 @@ def show(result: Answer) -> None:
         out.print(_verdict(result))
         out.print()
     out.print(_where(result))
+    if served := in_flight(result):
+        out.print(served)
     basis = result.scenario.hardware.achieved
     out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
     for reason in extrapolated_of(result):
         out.print(f"extrapolated: {text(reason)}")
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
+
+
+def in_flight(result: Answer) -> str:
+    """What the batch would be as a service, whose requests are replaced as they are complete; empty of one request."""
+    work = result.scenario.workload
+    if result.shape or work.batch <= 1 or work.output <= 1 or not result.memory.fits:
+        return ""
+    from llmperf.answers.answer import answer
+    from llmperf.scenarios.resolve import changed
+
+    found = answer(changed(result.resolved, {"concurrency": int(work.batch)}))
+    tpot, ttft = (quantity(found.value(name), "time") for name in ("tpot_s", "ttft_mean_s"))
+    return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
 
 
 def _confidence(result: Answer) -> str:

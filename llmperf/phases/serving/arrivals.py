@@ -136,7 +136,7 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
     ----------
     .. [1] Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", JACM 27, 1980.
     """
-    server = curve(scenario, users)
+    server = curve(scenario)
     found = _steady(server, lambda e2e: 1.0 + (users - 1.0) * e2e / (think + e2e))
     one = found.loop.request
     flying = users * one.e2e / (think + one.e2e)

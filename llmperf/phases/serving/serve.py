@@ -84,7 +84,8 @@ def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tu
         known = True if name in ("ttft", "e2e") else several
         found[MEANS[name]] = choose(known, spread.mean, math.nan)
         for percent in PERCENTILES:
-            found[f"{name}_p{percent}_s"] = choose(known, spread.percentile(percent), math.nan)
+            value = choose(spread.mean < math.inf, spread.percentile(percent), math.inf)
+            found[f"{name}_p{percent}_s"] = choose(known, value, math.nan)
     return times, {**found, **_rates(scenario, completed(scenario, loop), output)}
 
 
