@@ -160,7 +160,17 @@ def recording(question: Question, template: Scenario, paths: tuple[str, ...]) ->
 def _rest(template: Scenario, paths: tuple[str, ...]) -> tuple[Any, ...]:
     """All but the components of a scenario, without the numbers at some paths."""
     own: Scenario = bound(template, {path: 0.0 for path in paths if path.partition(".")[0] not in COMPONENTS})
-    return own.workload, own.parallelism, own.activations, own.devices, own.placement, own.prices, own.traffic, own.asks
+    return (
+        own.workload,
+        own.parallelism,
+        own.activations,
+        own.devices,
+        own.placement,
+        own.prices,
+        own.traffic,
+        own.prefill_pool,
+        own.asks,
+    )
 
 
 def _sample(axes: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,8 +35,9 @@ def scenario_dict(scenario: Scenario) -> dict[str, Any]:
     except InputError:
         same = False
     data: dict[str, Any] = _mapping(scenario, {id(achieved): achieved.name} if same else {})
-    if not scenario.asks:
-        del data["asks"]
+    for name in ("asks", "traffic", "prefill_pool"):
+        if not data[name]:
+            del data[name]
     return data
 
 

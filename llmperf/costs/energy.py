@@ -40,12 +40,14 @@ def power(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: A
     return watts
 
 
-def served_power(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
+def served_power(scenario: Scenario, definition: str, figures: Any) -> Real:
     """Rated power of all devices of a service. [W]"""
     watts = scenario.hardware.tdp
     if definition != "projection" or watts is None:
         return np.nan
-    return watts * scenario.parallelism.devices
+    own = watts * scenario.parallelism.devices
+    pool = scenario.prefill_pool
+    return own if pool is None else own + served_power(pool, definition, figures)
 
 
 def served_per_output_token(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001

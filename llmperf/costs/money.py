@@ -125,7 +125,7 @@ HOURS_A_MONTH = HOURS_A_YEAR / 12.0
 
 def served_per_month(scenario: Scenario, definition: str, figures: Any) -> Real:  # noqa: ARG001
     """Rent of all devices of a service for a month. [USD]"""
-    rent: Real = rate(scenario) * scenario.parallelism.devices * HOURS_A_MONTH
+    rent: Real = _hourly(scenario) * HOURS_A_MONTH
     return rent
 
 
@@ -143,4 +143,10 @@ def served_per_mtok_output(scenario: Scenario, definition: str, figures: Any) ->
 
 def _per_second(scenario: Scenario) -> Real:
     """Rent of all devices, the time in which they stand idle besides included. [USD/s]"""
-    return rate(scenario) * scenario.parallelism.devices / 3600.0 / scenario.prices.utilization
+    return _hourly(scenario) / 3600.0 / scenario.prices.utilization
+
+
+def _hourly(scenario: Scenario) -> Real:
+    """Rent of all devices of a service, those of both pools where there are two. [USD/h]"""
+    own = rate(scenario) * scenario.parallelism.devices
+    return own if scenario.prefill_pool is None else own + _hourly(scenario.prefill_pool)

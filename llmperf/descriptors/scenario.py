@@ -56,5 +56,7 @@ class Scenario:
     prices: Prices = field(default_factory=Prices)
     traffic: Traffic | None = None
     """How requests come, where a steady state is asked for."""
+    prefill_pool: Scenario | None = None
+    """Workers that run the prompts, where those of this scenario decode only."""
     asks: Mapping[str, Any] = field(default_factory=dict)
     """Sections of questions from outside, by name (`llmperf.answers.questions`)."""

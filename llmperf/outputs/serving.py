@@ -138,6 +138,13 @@ SERVICE = Group(
         "completed requests that keep every stated limit",
         shown=on("compare", "lock"),
     ),
+    Output(
+        "pool_ratio",
+        "1",
+        "",
+        "prefill workers wanted",
+        "of two pools: how many times as many workers that prefill would be busy when those that decode are",
+    ),
     Output("within_limits", "", "higher", "within limits", "share of requests that keep every stated limit"),
     Output("kv_occupancy", "", "lower", "KV occupancy", "share of the KV pool that running requests hold on average"),
     Output(

@@ -43,7 +43,7 @@ FLAT: dict[str, str] = {
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
 NOT_YET = {"training": "training"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""
-KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS]
+KEYS: list[str] = [*COMPONENTS, *SECTIONS, *SCALARS, "pools"]
 """Every key of a scenario; `add_section` takes one more."""
 
 catalog.KNOWN["scenario"] = lambda _: {*KEYS, *SEVERAL, *JUDGED, *FLAT, *NOT_YET}

@@ -16,7 +16,7 @@ from llmperf.descriptors.scenario import Plain, Scenario
 from llmperf.descriptors.traffic import Traffic
 from llmperf.descriptors.validation import build
 from llmperf.descriptors.workload import Workload
-from llmperf.errors import InputError, Problem
+from llmperf.errors import InputError, Problem, shown
 from llmperf.files.documents import Document
 from llmperf.numeric import anywhere, choose, floor_div, most
 from llmperf.operators import divisions
@@ -123,6 +123,9 @@ def resolve(
     """
     extra = (str(extra),) if isinstance(extra, str | Path) else tuple(extra)
     data, document = written(reference, overrides or {}, extra)
+    pools = data.get("pools")
+    if pools is not None:
+        return _with_pools({key: value for key, value in data.items() if key != "pools"}, pools, extra)
     arrays: dict[str, Any] = {}
     plain = without_arrays(data, "", arrays)
     shape = shape_of(arrays)
@@ -131,6 +134,34 @@ def resolve(
         _check_extremes(plain, document, extra, path, array)
     found = Resolved(scenario, shape, warnings, on_axes(arrays, shape), plain, extra)
     return checked(found, document)
+
+
+def _with_pools(data: Mapping[str, Any], pools: Any, extra: tuple[str, ...]) -> Resolved:
+    """A scenario of two pools: that of its workers that decode, beside that of those that prefill.
+
+    Raises
+    ------
+    InputError
+        If a pool is unknown or missing, or a scenario is wrong.
+    """
+    if not isinstance(pools, Mapping) or set(pools) != set(POOLS):
+        said = tuple(pools) if isinstance(pools, Mapping) else (pools,)
+        text = f"must be a mapping of {' and '.join(POOLS)}, each of keys of a scenario; it says {shown(said)}"
+        raise InputError(Problem(text, "pools", allowed=POOLS))
+    own = {name: over(data, flattened(pools[name] or {})) for name in POOLS}
+    decode = resolve(own["decode"], None, extra)
+    alone = {key: value for key, value in own["prefill"].items() if key not in ("traffic", "name", "description")}
+    prefill = resolve(alone, {"workload": {"output": 1}} if "workload" in alone else {"output": 1}, extra)
+    if decode.template.model != prefill.template.model:
+        raise InputError(Problem("both pools run one model", "pools.prefill.model"))
+    if prefill.shape:
+        raise InputError(Problem("numbers of the workers that prefill are single ones", "pools.prefill"))
+    template = replace(decode.template, prefill_pool=prefill.template)
+    return replace(decode, template=template, asked={**data, "pools": pools})
+
+
+POOLS = ("prefill", "decode")
+"""Pools of workers that a scenario may have."""
 
 
 def on_axes(arrays: Mapping[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:

@@ -16,22 +16,27 @@ def headline(result: Answer) -> str:
 
 def described(scenario: Scenario) -> str:
     """A scenario in one line; numbers that vary by their range."""
-    layout, work = scenario.parallelism, scenario.workload
-    parts = [
-        f"{name} {span(getattr(layout, name))}"
-        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
-        if anywhere(getattr(layout, name) != 1)
-    ]
-    ways = f" ({', '.join(parts)})" if parts else ""
+    work = scenario.workload
     asked = f"{span(work.batch)} sequences of {span(work.input)} in, {span(work.output)} out"
     if scenario.traffic is not None:
         from llmperf.words.traffic import coming
 
         asked = coming(scenario)
-    return (
-        f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, "
-        f"on {devices(scenario)}{ways}: {asked}"
-    )
+    where = _workers(scenario)
+    if scenario.prefill_pool is not None:
+        where += f", prompts on {_workers(scenario.prefill_pool)}"
+    return f"{scenario.model.name} {scenario.weights.name}, KV {scenario.kv_cache.name}, on {where}: {asked}"
+
+
+def _workers(scenario: Scenario) -> str:
+    """Devices of a scenario with their layout."""
+    layout = scenario.parallelism
+    parts = [
+        f"{name} {span(getattr(layout, name))}"
+        for name in ("tp", "pp", "dp", "ep", "cp", "replicas")
+        if anywhere(getattr(layout, name) != 1)
+    ]
+    return devices(scenario) + (f" ({', '.join(parts)})" if parts else "")
 
 
 def devices(scenario: Scenario) -> str:

@@ -16,9 +16,10 @@ def sentences(result: Answer) -> Iterator[str]:
     """What becomes of a service, where all numbers are single ones."""
     service, scenario = result.parts["service"], result.scenario
     running, room = first(service.in_flight), first(result.value("max_batch"))
+    held, onset = share(first(service.kv_occupancy), 0), count(first(service.preemption_onset))
     yield (
-        f"{count(running)} requests run at a time and hold {share(first(service.kv_occupancy), 0)} of the KV cache that "
-        f"there is room for; preemption begins at {count(first(service.preemption_onset))} of full length"
+        f"{count(running)} requests run at a time and hold {held} of the KV cache that there is room for; preemption "
+        f"begins at {onset} of full length"
         if room >= 1.0
         else "not even one request fits"
     )
@@ -32,6 +33,11 @@ def sentences(result: Answer) -> Iterator[str]:
         yield f"saturated: {count(first(service.queued))} wait for room, {waits} each"
     else:
         yield f"it saturates at {most}"
+    if scenario.prefill_pool is not None:
+        yield (
+            f"workers that prefill would be busy when those that decode are at {count(first(service.pool_ratio))} "
+            "times their number"
+        )
     busy = {
         "matrix engines": service.compute_utilization,
         "device memory": service.memory_utilization,

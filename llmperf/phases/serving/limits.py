@@ -8,6 +8,7 @@ from typing import Any
 from llmperf.descriptors.traffic import Limits, Traffic
 from llmperf.numeric import Real, choose, least, most
 from llmperf.phases.serving.curve import Curve
+from llmperf.phases.serving.pools import whole
 from llmperf.phases.serving.request import Request
 from llmperf.phases.serving.tails import tails
 
@@ -74,6 +75,8 @@ def _over(server: Curve, traffic: Traffic, name: str, limit: Real) -> Callable[[
     closed = traffic.concurrency is not None
 
     def over(one: Request) -> Any:
+        if server.scenario.prefill_pool is not None:
+            one, _ = whole(server.scenario, one, one.in_flight / one.e2e)
         variance = 0.0 if closed else 1.0 / most(one.in_flight, 1.0)
         spread = tails(server.scenario, one, variance, 0.5)[name]
         return spread.percentile(percent) - limit

@@ -10,6 +10,7 @@ from llmperf.phases.answered import Evaluated
 from llmperf.phases.mixed import mixed
 from llmperf.phases.serving.batches import batched
 from llmperf.phases.serving.lengths import Mix, mix
+from llmperf.phases.serving.pools import handed_over
 from llmperf.phases.serving.request import Request, at, interrupted, ranks
 
 RUNNING = 0.5
@@ -56,6 +57,8 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     """
     if scenario.engine.schedule == "static":
         return batched(scenario, in_flight)
+    if scenario.prefill_pool is not None:
+        return handed_over(scenario, in_flight)
     engine, lengths = scenario.engine, mix(scenario)
     output = lengths.output
     several = output > 1.0

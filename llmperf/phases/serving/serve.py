@@ -17,6 +17,7 @@ from llmperf.phases.serving.curve import curve
 from llmperf.phases.serving.lengths import mix
 from llmperf.phases.serving.limits import capacity, kept
 from llmperf.phases.serving.loop import Loop, closed_loop, room
+from llmperf.phases.serving.pools import Prefill, whole
 from llmperf.phases.serving.request import at, ranks
 from llmperf.phases.serving.tails import PERCENTILES, tails
 from llmperf.phases.serving.usage import busy
@@ -38,13 +39,15 @@ def evaluate(scenario: Scenario) -> Evaluated:
     if traffic.requests is not None and traffic.concurrency is None and traffic.request_rate is None:
         return burst(scenario)
     loop, arrivals = solved(scenario, traffic)
+    pool: Prefill | None = None
+    if scenario.prefill_pool is not None:
+        loop, arrivals, pool = _through_both(scenario, loop, arrivals)
     crowd = loop.request.crowd
     times, projected = _projection(scenario, loop, arrivals)
-    bound = _bound(scenario, loop, arrivals)
     given = {
-        "bound": bound,
+        "bound": _bound(scenario, loop, arrivals),
         "projection": projected,
-        "service": _service(scenario, traffic, loop, arrivals, times),
+        "service": _service(scenario, traffic, loop, arrivals, times, pool),
         "memory": _memory(loop),
     }
     parts = {name: figures(SERVE_PARTS[name], values, lambda: scenario) for name, values in given.items()}
@@ -61,6 +64,16 @@ def solved(scenario: Scenario, traffic: Traffic) -> tuple[Loop, Arrivals | None]
         assert traffic.request_rate is not None
         arrivals = open_loop(scenario, traffic.request_rate, sent=_sent(traffic))
     return arrivals.loop, arrivals
+
+
+def _through_both(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Loop, Arrivals | None, Prefill]:
+    """The same with what a request spends on the workers that prefill."""
+    rate = loop.in_flight / loop.request.e2e
+    one, pool = whole(scenario, loop.request, rate)
+    both = replace(loop, request=one, in_flight=rate * one.e2e, alone=pool.alone)
+    if arrivals is None:
+        return both, None, pool
+    return both, replace(arrivals, loop=both, saturated=arrivals.saturated | (rate >= pool.capacity)), pool
 
 
 def _sent(traffic: Traffic) -> Real:
@@ -146,18 +159,22 @@ def _bound(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> dict[st
     return {**found, **_rates(scenario, rate, output)}
 
 
-def _service(scenario: Scenario, traffic: Traffic, loop: Loop, arrivals: Arrivals | None, times: Any) -> dict[str, Any]:
+def _service(
+    scenario: Scenario, traffic: Traffic, loop: Loop, arrivals: Arrivals | None, times: Any, pool: Prefill | None
+) -> dict[str, Any]:
     """Results of `llmperf.outputs.SERVICE`."""
     server = arrivals.curve if arrivals is not None else curve(scenario)
     rate = completed(scenario, loop)
+    most_prompts = math.inf if pool is None else pool.capacity
     share = kept(traffic.limits, times)
     return {
         "in_flight": loop.in_flight,
         "queued": choose(loop.wait.mean < math.inf, rate * least(loop.wait.mean, 1e30), math.inf),
         "queue_s": loop.wait.mean,
         "saturated": arrivals.saturated if arrivals is not None else loop.wait.mean > 0.0,
-        "saturation_rate_per_s": server.full.in_flight / server.full.e2e,
-        "capacity_per_s": capacity(server, traffic),
+        "saturation_rate_per_s": least(server.full.in_flight / server.full.e2e, most_prompts),
+        "capacity_per_s": least(capacity(server, traffic), most_prompts),
+        "pool_ratio": math.nan if pool is None else server.full.in_flight / server.full.e2e / pool.capacity,
         "goodput_per_s": rate * share,
         "within_limits": share,
         "kv_occupancy": least(loop.in_flight / most(loop.room, 1.0), 1.0),

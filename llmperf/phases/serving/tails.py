@@ -158,10 +158,13 @@ def _first(scenario: Scenario, one: Request, clumps: Real) -> tuple[Any, Any]:
     ----------
     .. [1] Takagi, "Queueing Analysis", vol. 1, 1991, ch. 2: gated service, residual times.
     """
-    host = scenario.engine.request_time + scenario.engine.front_time
+    engine = scenario.engine if scenario.prefill_pool is None else scenario.prefill_pool.engine
+    host = engine.request_time + engine.front_time
     before = most(one.ttft - one.own - host, 0.0)
     if scenario.engine.schedule == "static":
         return one.ttft - before, before**2 / 12.0
+    if scenario.prefill_pool is not None:  # M/D/1: Takagi, ch. 1
+        return one.ttft - before, before**2 + before * one.own * (2.0 / 3.0)
     others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
     busy, step = one.prompting, one.token
     met = gated(step, one.prompt, busy, others)

@@ -26,7 +26,8 @@ def busy(scenario: Scenario, loop: Loop) -> dict[str, Any]:
     one, crowd = loop.request, loop.request.crowd
     decode = _times(crowd, crowd.phases["decode"])
     beside = _times(crowd, mixed(crowd.setup, crowd.placed, 1.0))
-    prompts = loop.in_flight / one.e2e / ranks(scenario) * one.chunks
+    own = 1.0 if scenario.prefill_pool is None else 0.0  # others prefill
+    prompts = own * loop.in_flight / one.e2e / ranks(scenario) * one.chunks
     steps = loop.in_flight / most(one.in_flight, 1.0) / one.token  # none run while the server is idle
     found: dict[str, Any] = dict.fromkeys(USED.values(), 0.0)
     for name, whole in beside.items():
