@@ -25,6 +25,9 @@ DEMANDS = ("users", "concurrency", "request_rate")
 ROUNDING = 1e-9
 """Share of a copy that is none: shares that make one whole copy in all need no second. [1]"""
 
+CLOSER, NEAR = 8, 1.5
+"""Layouts that are looked at closer, and how far around what was found first. [1]"""
+
 Rows = NDArray[np.intp]
 """Indices of layouts."""
 
@@ -33,6 +36,32 @@ def demand(traffic: Traffic) -> tuple[str, float]:
     """In which of the ways of `DEMANDS` requests come, and how many: users, requests in flight, or a second."""
     way = next(way for way in DEMANDS if getattr(traffic, way) is not None)
     return way, float(getattr(traffic, way))
+
+
+@dataclass(frozen=True, slots=True)
+class Capacity:
+    """What copies serve within the limits, each an array.
+
+    Attributes
+    ----------
+    rows : ndarray
+        Which layouts.
+    in_flight : ndarray
+        Most requests in flight on one copy, 0 where not even one keeps the limits. [1]
+    serves : ndarray
+        The same in the unit of the demand. [1 or 1/s]
+    ends : ndarray
+        What ends it: an index into `LIMITED`, or a larger number where the room does.
+    """
+
+    rows: Rows
+    in_flight: Array
+    serves: Array
+    ends: NDArray[np.intp]
+
+    def only(self, some: Rows) -> Capacity:
+        """That of some of them."""
+        return Capacity(self.rows[some], self.in_flight[some], self.serves[some], self.ends[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,42 +116,71 @@ class Layouts:
         some: Any = where(self.scenario.parallelism, rows)
         return replace(self.scenario, parallelism=some, devices=some.devices)
 
-    def server(self, rows: Rows, space: Array) -> Curve:
-        """The curves of some layouts, whose points are evaluated in one array: (layouts x points,)."""
+    def server(self, rows: Rows, fewest: Array, most: Array) -> Curve:
+        """The curves of some layouts between two numbers in flight, evaluated in one array: (layouts x points,)."""
         wide = self.cut(np.repeat(rows, POINTS))
-        numbers = space[:, None] ** np.linspace(0.0, 1.0, POINTS)
+        numbers = np.geomspace(fewest, most, POINTS, axis=1)
         first = alone(wide)
         found = request(wide, numbers.reshape(-1), first)
         names = [item.name for item in fields(found) if item.name != "crowd"]
         columns = {name: np.broadcast_to(getattr(found, name), numbers.size).reshape(numbers.shape) for name in names}
         each: Any = ({name: column[:, place] for name, column in columns.items()} for place in range(POINTS))
-        return Curve(self.cut(rows), first, space, tuple(replace(found, **one) for one in each))
+        return Curve(self.cut(rows), first, most, tuple(replace(found, **one) for one in each))
 
-    def capacity(self, rows: Rows, space: Array) -> tuple[Array, NDArray[np.intp]]:
-        """What each of some layouts serves within the limits, in the unit of the demand, and what ends it.
-
-        Returns
-        -------
-        tuple of ndarray
-            [1 or 1/s], 0 where not even one request keeps the limits; an index into `LIMITED`, or a larger number.
-        """
+    def capacity(self, rows: Rows, fewest: Array, most: Array) -> Capacity:
+        """What each of some layouts serves within the limits, from the fewest requests in flight to the most."""
         traffic: Any = self.scenario.traffic
         limits = {name: getattr(traffic.limits, name) for name in LIMITED}
         kept = {name: limit / self.slower[name][rows] for name, limit in limits.items() if limit is not None}
         steady = replace(traffic, limits=replace(traffic.limits, **kept))
         if traffic.users is not None and not traffic.think_time:  # who never reads keeps one request in flight
             steady = replace(steady, users=None, concurrency=1)
-        flying, rate, ends = (np.broadcast_to(one, rows.shape) for one in within(self.server(rows, space), steady))
+        found = within(self.server(rows, fewest, most), steady)
+        flying, rate, ends = (np.broadcast_to(one, rows.shape) for one in found)
         serves = rate if traffic.request_rate is not None else flying + traffic.think_time * rate
-        return serves, ends.astype(np.intp)
+        return Capacity(rows, flying, serves, ends.astype(np.intp))
 
-    def alone(self, rows: Rows, space: Array) -> dict[str, Array]:
+    def closer(self, rough: Capacity, space: Array) -> Capacity:
+        """The same from points that lie nearer to it; what they do not hold stays as it was."""
+        fewest = np.maximum(rough.in_flight / NEAR, 1.0)
+        most = np.minimum(rough.in_flight * NEAR, space)
+        found = self.capacity(rough.rows, fewest, most)
+        held = (found.in_flight > 0.0) & ((found.ends < len(LIMITED)) | (most == space))
+        columns = ("in_flight", "serves", "ends")
+        return Capacity(rough.rows, *(np.where(held, getattr(found, one), getattr(rough, one)) for one in columns))
+
+    def alone(self, rows: Rows) -> dict[str, Array]:
         """Times of one request alone on each of some layouts, by limit that is stated. [s]"""
-        server = self.server(rows, space)
+        server = self.server(rows, np.ones(rows.size), np.ones(rows.size))
         limits: Any = (self.scenario.traffic or Traffic()).limits
         times: Any = tails(server.scenario, server.points[0])
         stated = [name for name in LIMITED if getattr(limits, name) is not None]
         return {name: times[name].percentile(int(limits.percentile)) * self.slower[name][rows] for name in stated}
+
+    def needed(self, found: Capacity, headroom: float) -> Array:
+        """Devices of all copies of each of some layouts; infinite where none serves anything. [1]"""
+        _, amount = demand(self.scenario.traffic or Traffic())
+        with np.errstate(divide="ignore"):
+            copies = np.ceil(amount / (found.serves * (1.0 - headroom)) - ROUNDING)
+        return self.devices[found.rows] * np.maximum(copies, 1.0)
+
+    def load(self, one: Copy) -> float:
+        """What each of equal copies is asked to serve, in the unit of the demand. [1 or 1/s]"""
+        return demand(self.scenario.traffic or Traffic())[1] / one.copies
+
+    def copies(self, found: Capacity, headroom: float, space: Array) -> list[Copy]:
+        """Layouts, each with as many copies of it as serve the demand, in plain numbers."""
+        full, needed = _full(self, space), self.needed(found, headroom)
+        return [
+            Copy(
+                {way: int(getattr(self.scenario.parallelism, way)[row]) for way in WAYS},
+                int(self.devices[row]),
+                int(needed[place] / self.devices[row]),
+                float(found.serves[place]),
+                (*LIMITED, str(full[row]))[min(found.ends[place], len(LIMITED))],
+            )
+            for place, row in enumerate(found.rows)
+        ]
 
 
 def fewest(layouts: Layouts, headroom: float, most: float, wanted: int) -> list[Copy]:
@@ -141,33 +199,23 @@ def fewest(layouts: Layouts, headroom: float, most: float, wanted: int) -> list[
     Notes
     -----
     Copies within a scale-up domain come first: of larger ones only those are looked at that alone have no more devices
-    than all copies of these.
+    than all copies of these. The best of all are looked at closer.
     """
-    _, amount = demand(layouts.scenario.traffic or Traffic())
     space, devices, inside = layouts.room(), layouts.devices, domain(layouts.scenario.hardware)
-    total, serves, ends = np.full(space.shape, np.inf), np.zeros(space.shape), np.zeros(space.shape, dtype=np.intp)
+    good: list[Capacity] = []
+    enough = most
     for rows in (np.flatnonzero(devices <= inside), np.flatnonzero(devices > inside)):
-        enough = np.sort(total)[min(wanted, total.size) - 1]
-        rows = rows[(space[rows] >= 1.0) & (devices[rows] <= min(enough, most))]
+        rows = rows[(space[rows] >= 1.0) & (devices[rows] <= enough)]
         if rows.size:
-            serves[rows], ends[rows] = layouts.capacity(rows, space[rows])
-            with np.errstate(divide="ignore"):  # of what serves none, no number is enough
-                copies = np.ceil(amount / (serves[rows] * (1.0 - headroom)) - ROUNDING)
-            total[rows] = devices[rows] * np.maximum(copies, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        order = np.lexsort((amount * devices / total / serves, total))[:wanted]
-    full = _full(layouts, space)
-    return [
-        Copy(
-            {way: int(getattr(layouts.scenario.parallelism, way)[row]) for way in WAYS},
-            int(devices[row]),
-            int(total[row] / devices[row]),
-            float(serves[row]),
-            LIMITED[ends[row]] if ends[row] < len(LIMITED) else str(full[row]),
-        )
-        for row in order
-        if total[row] <= min(most, 1e300)
-    ]
+            found = layouts.capacity(rows, np.ones(rows.size), space[rows])
+            needed = layouts.needed(found, headroom)
+            near = np.argsort(needed, kind="stable")[: max(CLOSER, wanted)]
+            good.append(found.only(near[needed[near] < np.inf]))
+            enough = min(enough, float(needed[near[wanted - 1]])) if near.size >= wanted else enough
+    closer = [layouts.closer(one, space[one.rows]) for one in good if one.rows.size]
+    copies = [copy for one in closer for copy in layouts.copies(one, headroom, space)]
+    copies.sort(key=lambda one: (one.devices * one.copies, layouts.load(one) / one.capacity))
+    return [one for one in copies if one.devices * one.copies <= most][:wanted]
 
 
 def _full(layouts: Layouts, space: Array) -> NDArray[np.str_]:

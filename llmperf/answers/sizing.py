@@ -273,7 +273,7 @@ def _why(layouts: Layouts, most: float) -> str:
     if not rows.size:
         return f"not one request fits, on up to {layouts.devices.max():,.0f} devices a copy"
     limits: Any = layouts.scenario.traffic
-    alone = layouts.alone(rows, space[rows])
+    alone = layouts.alone(rows)
     kept = np.ones(rows.size, dtype=bool)
     for name, times in alone.items():
         if not (times <= getattr(limits.limits, name)).any():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import llmperf
 from llmperf import InputError
 from llmperf.answers.layouts import layouts
-from llmperf.answers.sizing import FURTHER, Candidate, Sizing, size
+from llmperf.answers.sizing import Candidate, Sizing, size
 from llmperf.evidence.confidence import slower
 from llmperf.operators import divisions
 from llmperf.phases.serving.limits import LIMITED
@@ -210,4 +210,4 @@ def test_a_curve_is_nearly_what_the_steady_state_is() -> None:
     for case in CASES:
         for demand in DEMANDS.values():
             for one in sized(case, **demand).candidates:
-                assert one.copies - one.copy.copies <= FURTHER // 4
+                assert one.copies - one.copy.copies <= max(1, 0.1 * one.copies)
