@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from llmperf.answers.copies import DEMANDS
@@ -13,16 +12,20 @@ from llmperf.phases.serving.limits import LIMITED
 from llmperf.version import __version__
 from llmperf.words.commands import command
 
+UNITS = {"request_rate": "request_rate_per_s", "think_time": "think_time_s"}
+"""Names that end in their units outside."""
+
 
 def to_dict(found: Sizing) -> dict[str, Any]:
     """Plain data as ``llmperf size --json`` prints it: SI units, null for what is not known."""
     traffic = found.traffic
-    demand = {name: getattr(traffic, name) for name in (*DEMANDS, "think_time", "burstiness")}
+    demand = {UNITS.get(name, name): getattr(traffic, name) for name in (*DEMANDS, "think_time", "burstiness")}
+    limits = {f"{name}_s": getattr(traffic.limits, name) for name in LIMITED}
     data = {
         "schema_version": SCHEMA_VERSION,
         "llmperf_version": __version__,
         "demand": demand,
-        "limits": asdict(traffic.limits),
+        "limits": {**limits, "percentile": traffic.limits.percentile},
         "headroom": found.headroom,
         "confidence": "pessimistic" if found.pessimistic else "projection",
         "ranked_by": found.by,

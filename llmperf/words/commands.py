@@ -35,14 +35,20 @@ def command(question: str, reference: Mapping[str, Any] | str | Path | None, ask
         asked = {**_leaves(flattened(reference)), **asked}
     elif reference is not None:
         words.append(str(reference))
-    for key, value in asked.items():
+    order = list(FLAGS)
+    place = {key: order.index(short) if (short := _short(key)) in FLAGS else len(order) for key in asked}
+    for key, value in sorted(asked.items(), key=lambda item: place[item[0]]):
         if value is not None and not (FLAT.get(key, key).startswith("parallelism.") and value == 1):
             words += _words(key, value)
     return shlex.join(words)
 
 
+def _short(key: str) -> str:
+    return next((name for name, path in FLAT.items() if path == key), key)
+
+
 def _words(key: str, value: Any) -> list[str]:
-    short = next((name for name, path in FLAT.items() if path == key), key)
+    short = _short(key)
     if short in FLAGS and not isinstance(value, Mapping):
         flag = FLAGS[short] or short.replace("_", "-")
         return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, list) else _said(value)]
