@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,7 +14,7 @@ from llmperf.answers.layouts import WAYS, where
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
 from llmperf.numeric import Array
-from llmperf.phases.serving.curve import POINTS, Curve
+from llmperf.phases.serving.curve import Curve
 from llmperf.phases.serving.limits import LIMITED, within
 from llmperf.phases.serving.loop import room
 from llmperf.phases.serving.scheduled import alone, request
@@ -25,8 +26,8 @@ DEMANDS = ("users", "concurrency", "request_rate")
 ROUNDING = 1e-9
 """Share of a copy that is none: shares that make one whole copy in all need no second. [1]"""
 
-CLOSER, NEAR = 8, 1.5
-"""Layouts that are looked at closer, and how far around what was found first. [1]"""
+POINTS = 24
+"""Requests in flight at which a copy is evaluated, evenly spread by ratio: in one array, many cost little more. [1]"""
 
 Rows = NDArray[np.intp]
 """Indices of layouts."""
@@ -46,22 +47,15 @@ class Capacity:
     ----------
     rows : ndarray
         Which layouts.
-    in_flight : ndarray
-        Most requests in flight on one copy, 0 where not even one keeps the limits. [1]
     serves : ndarray
-        The same in the unit of the demand. [1 or 1/s]
+        In the unit of the demand, 0 where not even one request keeps the limits. [1 or 1/s]
     ends : ndarray
         What ends it: an index into `LIMITED`, or a larger number where the room does.
     """
 
     rows: Rows
-    in_flight: Array
     serves: Array
     ends: NDArray[np.intp]
-
-    def only(self, some: Rows) -> Capacity:
-        """That of some of them."""
-        return Capacity(self.rows[some], self.in_flight[some], self.serves[some], self.ends[some])
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,70 +110,55 @@ class Layouts:
         some: Any = where(self.scenario.parallelism, rows)
         return replace(self.scenario, parallelism=some, devices=some.devices)
 
-    def server(self, rows: Rows, fewest: Array, most: Array) -> Curve:
-        """The curves of some layouts between two numbers in flight, evaluated in one array: (layouts x points,)."""
+    def server(self, rows: Rows, space: Array) -> Curve:
+        """The curves of some layouts, whose points are evaluated in one array: (layouts x points,)."""
         wide = self.cut(np.repeat(rows, POINTS))
-        numbers = np.geomspace(fewest, most, POINTS, axis=1)
+        numbers = np.geomspace(1.0, space, POINTS, axis=1)
         first = alone(wide)
         found = request(wide, numbers.reshape(-1), first)
         names = [item.name for item in fields(found) if item.name != "crowd"]
         columns = {name: np.broadcast_to(getattr(found, name), numbers.size).reshape(numbers.shape) for name in names}
         each: Any = ({name: column[:, place] for name, column in columns.items()} for place in range(POINTS))
-        return Curve(self.cut(rows), first, most, tuple(replace(found, **one) for one in each))
+        return Curve(self.cut(rows), first, space, tuple(replace(found, **one) for one in each))
 
-    def capacity(self, rows: Rows, fewest: Array, most: Array) -> Capacity:
-        """What each of some layouts serves within the limits, from the fewest requests in flight to the most."""
+    def capacity(self, rows: Rows, space: Array) -> Capacity:
+        """What each of some layouts serves within the limits."""
         traffic: Any = self.scenario.traffic
         limits = {name: getattr(traffic.limits, name) for name in LIMITED}
         kept = {name: limit / self.slower[name][rows] for name, limit in limits.items() if limit is not None}
         steady = replace(traffic, limits=replace(traffic.limits, **kept))
         if traffic.users is not None and not traffic.think_time:  # who never reads keeps one request in flight
             steady = replace(steady, users=None, concurrency=1)
-        found = within(self.server(rows, fewest, most), steady)
+        found = within(self.server(rows, space), steady)
         flying, rate, ends = (np.broadcast_to(one, rows.shape) for one in found)
         serves = rate if traffic.request_rate is not None else flying + traffic.think_time * rate
-        return Capacity(rows, flying, serves, ends.astype(np.intp))
-
-    def closer(self, rough: Capacity, space: Array) -> Capacity:
-        """The same from points that lie nearer to it; what they do not hold stays as it was."""
-        fewest = np.maximum(rough.in_flight / NEAR, 1.0)
-        most = np.minimum(rough.in_flight * NEAR, space)
-        found = self.capacity(rough.rows, fewest, most)
-        held = (found.in_flight > 0.0) & ((found.ends < len(LIMITED)) | (most == space))
-        columns = ("in_flight", "serves", "ends")
-        return Capacity(rough.rows, *(np.where(held, getattr(found, one), getattr(rough, one)) for one in columns))
+        return Capacity(rows, serves, ends.astype(np.intp))
 
     def alone(self, rows: Rows) -> dict[str, Array]:
         """Times of one request alone on each of some layouts, by limit that is stated. [s]"""
-        server = self.server(rows, np.ones(rows.size), np.ones(rows.size))
+        server = self.server(rows, np.ones(rows.size))
         limits: Any = (self.scenario.traffic or Traffic()).limits
         times: Any = tails(server.scenario, server.points[0])
         stated = [name for name in LIMITED if getattr(limits, name) is not None]
         return {name: times[name].percentile(int(limits.percentile)) * self.slower[name][rows] for name in stated}
-
-    def needed(self, found: Capacity, headroom: float) -> Array:
-        """Devices of all copies of each of some layouts; infinite where none serves anything. [1]"""
-        _, amount = demand(self.scenario.traffic or Traffic())
-        with np.errstate(divide="ignore"):
-            copies = np.ceil(amount / (found.serves * (1.0 - headroom)) - ROUNDING)
-        return self.devices[found.rows] * np.maximum(copies, 1.0)
 
     def load(self, one: Copy) -> float:
         """What each of equal copies is asked to serve, in the unit of the demand. [1 or 1/s]"""
         return demand(self.scenario.traffic or Traffic())[1] / one.copies
 
     def copies(self, found: Capacity, headroom: float, space: Array) -> list[Copy]:
-        """Layouts, each with as many copies of it as serve the demand, in plain numbers."""
-        full, needed = _full(self, space), self.needed(found, headroom)
+        """Layouts that serve anything, each with as many copies of it as serve the demand, in plain numbers."""
+        full, (_, amount) = _full(self, space), demand(self.scenario.traffic or Traffic())
         return [
             Copy(
                 {way: int(getattr(self.scenario.parallelism, way)[row]) for way in WAYS},
                 int(self.devices[row]),
-                int(needed[place] / self.devices[row]),
-                float(found.serves[place]),
-                (*LIMITED, str(full[row]))[min(found.ends[place], len(LIMITED))],
+                max(math.ceil(amount / (serves * (1.0 - headroom)) - ROUNDING), 1),
+                float(serves),
+                (*LIMITED, str(full[row]))[min(ends, len(LIMITED))],
             )
-            for place, row in enumerate(found.rows)
+            for row, serves, ends in zip(found.rows, found.serves, found.ends, strict=True)
+            if serves > 0.0
         ]
 
 
@@ -199,23 +178,18 @@ def fewest(layouts: Layouts, headroom: float, most: float, wanted: int) -> list[
     Notes
     -----
     Copies within a scale-up domain come first: of larger ones only those are looked at that alone have no more devices
-    than all copies of these. The best of all are looked at closer.
+    than all copies of these.
     """
     space, devices, inside = layouts.room(), layouts.devices, domain(layouts.scenario.hardware)
-    good: list[Capacity] = []
+    found: list[Copy] = []
     enough = most
     for rows in (np.flatnonzero(devices <= inside), np.flatnonzero(devices > inside)):
         rows = rows[(space[rows] >= 1.0) & (devices[rows] <= enough)]
         if rows.size:
-            found = layouts.capacity(rows, np.ones(rows.size), space[rows])
-            needed = layouts.needed(found, headroom)
-            near = np.argsort(needed, kind="stable")[: max(CLOSER, wanted)]
-            good.append(found.only(near[needed[near] < np.inf]))
-            enough = min(enough, float(needed[near[wanted - 1]])) if near.size >= wanted else enough
-    closer = [layouts.closer(one, space[one.rows]) for one in good if one.rows.size]
-    copies = [copy for one in closer for copy in layouts.copies(one, headroom, space)]
-    copies.sort(key=lambda one: (one.devices * one.copies, layouts.load(one) / one.capacity))
-    return [one for one in copies if one.devices * one.copies <= most][:wanted]
+            found += layouts.copies(layouts.capacity(rows, space[rows]), headroom, space)
+            found.sort(key=lambda one: (one.devices * one.copies, layouts.load(one) / one.capacity))
+            enough = min(enough, *(one.devices * one.copies for one in found[wanted - 1 : wanted]), most)
+    return [one for one in found if one.devices * one.copies <= most][:wanted]
 
 
 def _full(layouts: Layouts, space: Array) -> NDArray[np.str_]:

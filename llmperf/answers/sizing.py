@@ -33,8 +33,8 @@ from llmperf.units import scaled
 
 ALONE = 5
 """Layouts that are shown where there is one chip in one format. [1]"""
-FURTHER = 8
-"""Copies more than those that a curve says, up to which a steady state is looked for that keeps the limits. [1]"""
+TRIALS, STEP = 16, 0.02
+"""Numbers of copies, from that which a curve says, of which one must keep the limits, and how far they are apart. [1]"""
 TOO_MANY = "more than {:,.0f} devices are needed"
 
 Doubt = Callable[[Scenario, str], float]
@@ -285,11 +285,12 @@ def _why(layouts: Layouts, most: float) -> str:
 def _candidate(copy: Copy, best: _Best, keys: Mapping[str, Any], one: Resolved, most: float) -> Candidate | None:
     """The fewest copies that keep the limits, as the question `serve` has them.
 
-    What a copy could serve lies between points of its curve: where it does not keep a limit exactly, there is one more.
+    What a copy could serve is of a curve, and of a usual scatter of its times: where a limit is not kept, there are more.
     """
     traffic: Any = one.template.traffic
     way, amount = demand(traffic)
-    for copies in range(copy.copies, copy.copies + FURTHER):
+    apart = max(int(STEP * copy.copies), 1)
+    for copies in range(copy.copies, copy.copies + TRIALS * apart, apart):
         if copy.devices * copies > most:
             break
         load = amount / copies if way == "request_rate" else math.ceil(amount / copies - ROUNDING)
