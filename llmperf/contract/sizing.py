@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from llmperf.answers.candidates import Candidate
 from llmperf.answers.copies import DEMANDS
-from llmperf.answers.sizing import Candidate, Sizing
+from llmperf.answers.sizing import Sizing
 from llmperf.contract.answers import SCHEMA_VERSION, plain
 from llmperf.descriptors.scenario import Scenario
 from llmperf.phases.serving.limits import LIMITED

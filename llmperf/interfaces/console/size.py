@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from llmperf.answers.alternatives import AXES
+from llmperf.answers.candidates import Candidate
 from llmperf.answers.copies import demand
-from llmperf.answers.sizing import Candidate, Sizing
+from llmperf.answers.sizing import Sizing
 from llmperf.interfaces.console.style import Console, console, filled, table, text
 from llmperf.interfaces.console.tables import Table, bold
 from llmperf.phases.serving.limits import LIMITED
