@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 
-STAGES = ("warm", "arrays", "stream", "checks", "cold", "report")
+STAGES = ("warm", "arrays", "stream", "sizing", "checks", "cold", "report")
 """Modules of this package, each with `lines`."""
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from llmperf.errors import InputError, Problem
     from llmperf.importers.traces.statistics import traffic
     from llmperf.interfaces.api import Comparison, Estimate, compare, estimate, prepare, serve
+    from llmperf.interfaces.sizing import Sizing, size
     from llmperf.scenarios.resolve import resolve as load
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Estimate",
     "InputError",
     "Problem",
+    "Sizing",
     "check",
     "compare",
     "diff",
@@ -34,6 +36,7 @@ __all__ = [
     "load",
     "prepare",
     "serve",
+    "size",
     "traffic",
 ]
 
@@ -48,6 +51,8 @@ _HOMES = {
     "prepare": ("llmperf.interfaces.api", "prepare"),
     "serve": ("llmperf.interfaces.api", "serve"),
     "traffic": ("llmperf.importers.traces.statistics", "traffic"),
+    "size": ("llmperf.interfaces.sizing", "size"),
+    "Sizing": ("llmperf.interfaces.sizing", "Sizing"),
     "load": ("llmperf.scenarios.resolve", "resolve"),
     "InputError": ("llmperf.errors", "InputError"),
     "Problem": ("llmperf.errors", "Problem"),

@@ -12,6 +12,7 @@ from llmperf.costs.machine import pick
 from llmperf.costs.pricing.priced import Priced
 from llmperf.descriptors.achieved import SCHEMES
 from llmperf.descriptors.scenario import Scenario
+from llmperf.errors import InputError, Problem
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band
 from llmperf.evidence.classes import band
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 METRICS = {"prefill": "ttft_s", "decode": "tpot_s", "e2e": "e2e_s"}
 """Phase of a band -> the projected time that it belongs to."""
+PHASE_OF = {"ttft": "prefill", "tpot": "decode", "itl": "decode", "e2e": "e2e"}
+"""Time of a request -> phase of the band that it has."""
 LONGEST = 131_072
 """Longest context of the kernel measurements that ship. [1]"""
 
@@ -43,6 +46,28 @@ def unfavourable(scenario: Scenario, output: Output) -> float | None:
     if one is None:
         return None
     return one.high if output.better == "lower" else 1.0 / one.high
+
+
+def slower(scenario: Scenario, time: str) -> float:
+    """What a projected time of requests is multiplied by for the unfavourable end of its error band. [1]
+
+    Parameters
+    ----------
+    scenario : Scenario
+    time : str
+        A key of `PHASE_OF`.
+
+    Raises
+    ------
+    InputError
+        If the evidence has no band of it.
+    """
+    name = band(PHASE_OF[time], scenario)
+    one = bands.of(name)
+    if one is None:
+        text = f"no measured results of {name}: {time} has no pessimistic end"
+        raise InputError(Problem(text, "confidence", allowed=("projection",)))
+    return max(one.high, 1.0)
 
 
 def to_dict(result: Answer) -> dict[str, Any] | None:

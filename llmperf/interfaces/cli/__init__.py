@@ -20,6 +20,7 @@ WRONG_INPUT = 2
 _USAGE_ERROR: Any = typer.BadParameter.__mro__[2]
 """The command-line parser's base of all complaints, wherever the installed version keeps it."""
 COMMANDS = {
+    "size": "size",
     "estimate": "estimate",
     "serve": "serve",
     "ops": "ops",

@@ -106,7 +106,7 @@ def curve(scenario: Scenario, most_in_flight: Real | None = None) -> Curve:
     first, space = alone(scenario), room(scenario)
     last = most(space if most_in_flight is None else least(space, most_in_flight), 1.0)
     shares = [place / (POINTS - 1.0) for place in range(POINTS)]
-    if isinstance(last, float):  # all points at once cost little more than one
+    if isinstance(last, int | float):  # all points at once cost little more than one
         return Curve(scenario, first, space, apart(request(scenario, last ** np.array(shares), first), POINTS))
     return Curve(scenario, first, space, tuple(request(scenario, last**share, first) for share in shares))
 

@@ -1,0 +1,78 @@
+"""A scenario as the command line that asks about it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from llmperf.scenarios.keys import FLAT, flattened
+
+FLAGS = {
+    **dict.fromkeys(("model", "hardware", "devices", "weights", "activations", "kv_cache", "engine", "attention"), ""),
+    **dict.fromkeys(("tp", "pp", "dp", "ep", "cp", "replicas", "rent"), ""),
+    **dict.fromkeys(("batch", "input", "output", "shared_prefix"), ""),
+}
+"""Keys of a scenario that are flags of every command; with another name where it is not the key's."""
+
+
+def command(question: str, reference: Mapping[str, Any] | str | Path | None, asked: Mapping[str, Any]) -> str:
+    """The command that asks a question about a scenario with keys on top.
+
+    Parameters
+    ----------
+    question : str
+        A command: ``serve``.
+    reference : mapping, str, path or None
+        The scenario: its name or file, or as data.
+    asked : mapping
+        Keys, short names and dotted paths; those of 1 in a layout are left out.
+    """
+    words = ["llmperf", question]
+    if isinstance(reference, Mapping):
+        asked = {**_leaves(flattened(reference)), **asked}
+    elif reference is not None:
+        words.append(str(reference))
+    order = list(FLAGS)
+    place = {key: order.index(short) if (short := _short(key)) in FLAGS else len(order) for key in asked}
+    for key, value in sorted(asked.items(), key=lambda item: place[item[0]]):
+        if value is not None and not (FLAT.get(key, key).startswith("parallelism.") and value == 1):
+            words += _words(key, value)
+    return shlex.join(words)
+
+
+def _short(key: str) -> str:
+    return next((name for name, path in FLAT.items() if path == key), key)
+
+
+def _words(key: str, value: Any) -> list[str]:
+    short = _short(key)
+    if short in FLAGS and not isinstance(value, Mapping):
+        flag = FLAGS[short] or short.replace("_", "-")
+        return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, list) else _said(value)]
+    inner = _leaves({FLAT.get(key, key): value})
+    return [word for path, one in inner.items() for word in ("--set", f"{path}={_json(one)}")]
+
+
+def _said(value: Any) -> str:
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def _json(value: Any) -> str:
+    return value if isinstance(value, str) else _said(value) if isinstance(value, float) else json.dumps(value)
+
+
+def _leaves(data: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Values of nested mappings by their dotted paths."""
+    return dict(_pairs(data, above))
+
+
+def _pairs(data: Mapping[str, Any], above: str) -> Iterator[tuple[str, Any]]:
+    for key, value in data.items():
+        path = f"{above}.{key}" if above else str(key)
+        if isinstance(value, Mapping):
+            yield from _pairs(value, path)
+        else:
+            yield path.removesuffix(".extends"), value
