@@ -11,6 +11,7 @@ from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, anywhere, choose, least, most, root
 from llmperf.phases.serving.curve import TIMES, Curve, curve
 from llmperf.phases.serving.loop import Loop, Wait
+from llmperf.phases.serving.numbers import varying
 from llmperf.phases.serving.request import Request, ranks
 from llmperf.phases.serving.scheduled import request
 
@@ -28,10 +29,6 @@ class Arrivals:
         room for.
     curve : Curve
         The server, from one request in flight to all that it has room for.
-    elasticity : number or array
-        How the time of a request grows with the requests in flight: relative growth of both. [1]
-    pace : number or array
-        The same of the time between tokens. [1]
     variance : number or array
         Of the number in flight, over the square of its mean. [1]
     seen : number or array
@@ -43,8 +40,6 @@ class Arrivals:
     loop: Loop
     saturated: Any
     curve: Curve
-    elasticity: Real
-    pace: Real
     variance: Real = 0.0
     seen: Real = 1.0
     clumps: Real = 0.0
@@ -91,7 +86,7 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real
     if anywhere(sent < math.inf):  # the queue grows until the last has come
         behind = most(least(sent, 1e15) * (full.e2e / full.in_flight - 1.0 / rate), 0.0) / 2.0
         wait = Wait(wait.share, least(wait.mean, most(behind, most(full.e2e - found.loop.request.e2e, 0.0))))
-    variance, seen = _varying(found, flying, bursts)
+    variance, seen = varying(found.loop.request, flying, found.curve.full.in_flight, bursts)
     one = found.loop.request
     clumps = clumped(rate / ranks(scenario) * one.token, traffic.burstiness) if traffic is not None else 0.0
     one = replace(one, ttft=one.ttft + clumps * one.prompt, e2e=one.e2e + clumps * one.prompt)
@@ -143,31 +138,14 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
     fits = least(flying, most(server.room, 1.0))  # where not even one request fits, as of one
     queue = most(users / (fits / one.e2e) - think - one.e2e, 0.0)  # one round of all users, by Little's law
     wait = Wait(choose(flying > server.room, 1.0, 0.0), queue)
-    variance, seen = _varying(found, fits, 0.0)
+    variance, seen = varying(one, fits, found.curve.full.in_flight)
     reading = think / (think + one.e2e)  # where nobody reads, as many are in flight as there are users
     loop = replace(found.loop, in_flight=fits, wait=wait)
     saturated = flying > server.room
     return replace(found, loop=loop, saturated=saturated, variance=variance * reading, seen=seen)
 
 
-def _varying(found: Arrivals, flying: Real, bursts: Real) -> tuple[Any, Any]:
-    """Variance of the number in flight over the square of its mean, and what share of it a request sees.
-
-    About the fixed point of a queue whose pace depends on the number ``n`` in it, the number is normal with the
-    variance ``n / (1 - e)``, ``e`` the elasticity; with gaps of a squared coefficient of variation ``1 / b`` in place
-    of a Poisson process, that many times it. A request that stays as long as all that it meets sees two thirds of the
-    variance as a mean over its stay, and all of it where the number changes slower.
-    """
-    elastic = least(found.elasticity, STIFFEST)
-    room = most(found.curve.full.in_flight, 1.0)
-    wide = (1.0 + 2.0 * bursts) / most(flying, 1.0) / (1.0 - elastic)
-    slack = most(room / most(flying, 1.0) - 1.0, 0.0)  # no more than there is room for
-    return least(wide, most(slack**2, 1e-12)), 1.0 - (1.0 - most(elastic, 0.0)) / 3.0
-
-
 TINY = 1e-300
-STIFFEST = 0.95
-"""Elasticity beyond which numbers in flight are no longer normal about the fixed point. [1]"""
 
 
 def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
@@ -186,10 +164,11 @@ def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
     step = most(least(exact.in_flight + step, last), 1.0) - exact.in_flight
     values = {name: getattr(exact, name) + step * slopes[name] for name in TIMES}
     found = replace(exact, **values)
-    relative = found.in_flight / most(found.e2e, TINY)
-    loop = Loop(found, server.alone, found.in_flight, server.room)
-    pace = slopes["token"] * found.in_flight / most(found.token, TINY)
-    return Arrivals(loop, False, server, slopes["e2e"] * relative, pace)
+    grown = {
+        name: slopes[of] * found.in_flight / most(getattr(found, of), TINY)
+        for name, of in (("elasticity", "e2e"), ("pace", "token"))
+    }
+    return Arrivals(Loop(replace(found, **grown), server.alone, found.in_flight, server.room), False, server)
 
 
 def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:

@@ -13,7 +13,7 @@ from llmperf.phases.answered import Evaluated, figures
 from llmperf.phases.serving.lengths import mix
 from llmperf.phases.serving.limits import kept
 from llmperf.phases.serving.loop import Loop, closed_loop
-from llmperf.phases.serving.tails import PERCENTILES, Spread
+from llmperf.phases.serving.tails import PERCENTILES, Spread, nowhere
 from llmperf.phases.serving.usage import busy
 from llmperf.phases.serving.waves import waves
 
@@ -106,5 +106,5 @@ def _spreads(found: dict[str, Any]) -> dict[str, Spread]:
     out = {}
     for name, key in (("ttft", "ttft_mean_s"), ("tpot", "tpot_s"), ("itl", "itl_s"), ("e2e", "e2e_s")):
         width = (found[f"{name}_p99_s"] - found[key]) / EVEN[99]
-        out[name] = Spread(0.0 * width, found[key], width**2 / 12.0, {}, {})
+        out[name] = Spread(0.0 * width, found[key], width**2 / 12.0, nowhere, nowhere)
     return out

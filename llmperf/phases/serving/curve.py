@@ -17,8 +17,9 @@ from llmperf.phases.serving.scheduled import alone, request
 
 POINTS = 8
 """Requests in flight at which a server is evaluated, evenly spread by ratio from one to all that there is room for."""
-TIMES = ("in_flight", "step", "prompt", "own", "token", "ttft", "e2e", "steps", "arriving")
+TIMES = ("in_flight", "step", "prompt", "own", "token", "ttft", "e2e", "steps", "arriving", "elasticity", "pace")
 """Fields of a request that lie between those of two others."""
+TINY = 1e-300
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +108,27 @@ def curve(scenario: Scenario, most_in_flight: Real | None = None) -> Curve:
     last = most(space if most_in_flight is None else least(space, most_in_flight), 1.0)
     shares = [place / (POINTS - 1.0) for place in range(POINTS)]
     if isinstance(last, int | float):  # all points at once cost little more than one
-        return Curve(scenario, first, space, apart(request(scenario, last ** np.array(shares), first), POINTS))
-    return Curve(scenario, first, space, tuple(request(scenario, last**share, first) for share in shares))
+        points = apart(request(scenario, last ** np.array(shares), first), POINTS)
+    else:
+        points = tuple(request(scenario, last**share, first) for share in shares)
+    return Curve(scenario, first, space, _growing(points))
+
+
+def _growing(points: tuple[Request, ...]) -> tuple[Request, ...]:
+    """Points with how their times grow with the requests in flight, from the points beside them."""
+    found = []
+    for place, one in enumerate(points):
+        before, after = points[max(place - 1, 0)], points[min(place + 1, len(points) - 1)]
+        more = after.in_flight - before.in_flight
+        each = one.in_flight / choose(more > 0.0, more, 1.0)
+        grown: dict[str, Any] = {
+            name: choose(
+                more > 0.0, (getattr(after, of) - getattr(before, of)) * each / most(getattr(one, of), TINY), 0.0
+            )
+            for name, of in (("elasticity", "e2e"), ("pace", "token"))
+        }
+        found.append(replace(one, **grown))
+    return tuple(found)
 
 
 def apart(together: Request, points: int) -> tuple[Request, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most, root
-from llmperf.phases.serving.lengths import NORMAL, mix
+from llmperf.phases.serving.lengths import mix, score
 from llmperf.phases.serving.request import Request, ranks
 
 TINY = 1e-12
@@ -45,13 +45,13 @@ class Gaps:
     fullest: Real
     numbers: Real = 0.0
 
-    def percentile(self, percent: int) -> Real:
+    def percentile(self, percent: float) -> Real:
         """A percentile. [s]"""
         above = (1.0 - percent / 100.0 - self.spilled) / self.some
         inside = least(most(above, TINY), 1.0 - TINY)
         added = least(self.middle * np.exp(self.spread * normal_above(inside)), self.fullest)
         added = choose(above >= 1.0, 0.0, choose(above <= 0.0, self.fullest, added))
-        crowd = NORMAL[percent] * root(self.numbers) * self.mean
+        crowd = score(percent) * root(self.numbers) * self.mean
         found: Real = self.mean + beside(self.step + added - self.mean, crowd)
         return found
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -73,21 +75,39 @@ def mix(scenario: Scenario) -> Mix:
     return Mix(work.output, decoding, prompts, share, cached, hits)
 
 
-def quantile(lengths: Lengths, mean: Real, percent: int) -> Real:
-    """A quantile of lengths: as it was counted, else that of the lognormal distribution. [1]
+def score(percent: float) -> float:
+    """The quantile of the standard normal distribution. [1]"""
+    known = {float(key): far for key, far in NORMAL.items()}
+    return known[percent] if percent in known else NormalDist().inv_cdf(percent / 100.0)
+
+
+def quantile(lengths: Lengths, mean: Real, percent: float) -> Real:
+    """A quantile of lengths: as it was counted, or between those that were; else that of the lognormal distribution.
 
     Parameters
     ----------
     lengths : Lengths
     mean : number or array
         Of what is asked; what was counted goes with it in proportion. [1]
-    percent : int
-        A key of `NORMAL`.
+    percent : float
+
+    Returns
+    -------
+    number or array
+        [1]
     """
-    counted = getattr(lengths, f"p{percent}")
-    if counted is not None:
-        scaled: Real = counted * (mean / lengths.mean if lengths.mean is not None else 1.0)
-        return scaled
+    far = score(percent)
     spread = np.log(1.0 + lengths.cv**2)
-    found: Real = mean * np.exp(NORMAL[percent] * np.sqrt(spread) - spread / 2.0)
-    return found
+    counted = [(NORMAL[key], value) for key in NORMAL if (value := getattr(lengths, f"p{key}")) is not None]
+    if not counted:
+        usual: Real = mean * np.exp(far * np.sqrt(spread) - spread / 2.0)
+        return usual
+    scaled: Any = mean / lengths.mean if lengths.mean is not None else 1.0
+    ends = [ends for ends in pairwise(counted) if ends[0][0] <= far <= ends[1][0]]
+    if not ends:  # beyond what was counted, as far apart as lognormal lengths
+        near, value = min(counted, key=lambda one: abs(one[0] - far))
+        beyond: Real = scaled * value * np.exp((far - near) * np.sqrt(spread))
+        return beyond
+    (low, less), (high, more) = ends[0]
+    between: Real = scaled * less * (more / less) ** ((far - low) / (high - low))
+    return between

@@ -8,6 +8,7 @@ from typing import Any
 from llmperf.descriptors.traffic import Limits, Traffic
 from llmperf.numeric import Real, choose, least, most
 from llmperf.phases.serving.curve import Curve
+from llmperf.phases.serving.numbers import varying
 from llmperf.phases.serving.pools import whole
 from llmperf.phases.serving.request import Request
 from llmperf.phases.serving.tails import tails
@@ -71,14 +72,14 @@ def _negative(function: Callable[[Request], Any]) -> Callable[[Request], Any]:
 
 def _over(server: Curve, traffic: Traffic, name: str, limit: Real) -> Callable[[Request], Any]:
     """By how much a percentile of requests is beyond a limit, as a function of the request. [s]"""
-    percent = int(traffic.limits.percentile)
+    percent, room = traffic.limits.percentile, server.full.in_flight
     closed = traffic.concurrency is not None
+    bursts = (1.0 / traffic.burstiness - 1.0) / 2.0
 
     def over(one: Request) -> Any:
         if server.scenario.prefill_pool is not None:
             one, _ = whole(server.scenario, one, one.in_flight / one.e2e)
-        variance = 0.0 if closed else 1.0 / most(one.in_flight, 1.0)
-        spread = tails(server.scenario, one, variance, 0.5)[name]
-        return spread.percentile(percent) - limit
+        numbers = (0.0, 1.0) if closed else varying(one, most(one.in_flight - 1.0, 0.0), room, bursts)
+        return tails(server.scenario, one, *numbers)[name].percentile(percent) - limit
 
     return over

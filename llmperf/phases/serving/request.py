@@ -39,6 +39,8 @@ class Request:
         What an arrival waits for besides, where requests do not come as others are complete. [s]
     crowd : Evaluated
         The static batch of those that decode.
+    elasticity, pace : number or array
+        Relative growth of `e2e`, and of `token`, over that of the requests in flight, where a curve knows them. [1]
     """
 
     in_flight: Real
@@ -52,6 +54,8 @@ class Request:
     chunks: Real
     arriving: Real
     crowd: Evaluated
+    elasticity: Real = 0.0
+    pace: Real = 0.0
 
     @property
     def prompting(self) -> Real:

@@ -19,7 +19,7 @@ from llmperf.phases.serving.limits import capacity, kept
 from llmperf.phases.serving.loop import Loop, closed_loop, room
 from llmperf.phases.serving.pools import Prefill, whole
 from llmperf.phases.serving.request import at, ranks
-from llmperf.phases.serving.tails import PERCENTILES, tails
+from llmperf.phases.serving.tails import ENDLESS, PERCENTILES, tails
 from llmperf.phases.serving.usage import busy
 
 MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
@@ -84,8 +84,7 @@ def spreads(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> Any:
     """How the times of requests scatter in a steady state (`llmperf.phases.serving.tails`)."""
     if arrivals is None:
         return tails(scenario, loop.request, wait=loop.wait)
-    varying = (arrivals.variance, arrivals.pace, arrivals.seen)
-    return tails(scenario, loop.request, *varying, loop.wait, arrivals.clumps)
+    return tails(scenario, loop.request, arrivals.variance, arrivals.seen, loop.wait, arrivals.clumps)
 
 
 def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Any, dict[str, Any]]:
@@ -95,9 +94,10 @@ def _projection(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tu
     found: dict[str, Any] = {}
     for name, spread in times.items():
         known = True if name in ("ttft", "e2e") else several
-        found[MEANS[name]] = choose(known, spread.mean, math.nan)
+        ends = spread.mean < 0.1 * ENDLESS
+        found[MEANS[name]] = choose(known, choose(ends, spread.mean, math.inf), math.nan)
         for percent in PERCENTILES:
-            value = choose(spread.mean < math.inf, spread.percentile(percent), math.inf)
+            value = choose(ends, spread.percentile(percent), math.inf)
             found[f"{name}_p{percent}_s"] = choose(known, value, math.nan)
     return times, {**found, **_rates(scenario, completed(scenario, loop), output)}
 

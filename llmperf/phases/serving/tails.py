@@ -7,23 +7,27 @@ has of them is a gamma distribution above the least time, and what lengths add i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, least, most, root
+from llmperf.numeric import Real, choose, least, most, root
 from llmperf.phases.serving.gaps import Gaps, beside, gaps
-from llmperf.phases.serving.lengths import NORMAL, mix, quantile
+from llmperf.phases.serving.lengths import NORMAL, mix, quantile, score
 from llmperf.phases.serving.loop import NO_WAIT, Wait
 from llmperf.phases.serving.request import Request, ranks
 from llmperf.phases.serving.scheduled import gated
 
 PERCENTILES = tuple(NORMAL)
 """Percentiles that are said. [%]"""
+Moved = Callable[[float], Any]
+"""Of a percentile, how far it lies from the mean. [s]"""
 TINY = 1e-300
+ENDLESS = 1e12
+"""What stands for waiting without end. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +38,10 @@ class Spread:
     ----------
     least, mean, variance : number or array
         [s], [s], [s2]
-    lengths : mapping of int to number or array
-        By percentile: how far lengths of requests alone move the time from its mean. [s]
-    late : mapping of int to number or array
-        By percentile: what waiting for room adds to the mean of it. [s]
+    lengths : callable
+        Of a percentile: how far lengths of requests alone move the time from its mean. [s]
+    late : callable
+        Of a percentile: what waiting for room adds to the mean of it. [s]
     length_variance : number or array
         Of the time, by lengths alone. [s2]
     """
@@ -45,15 +49,14 @@ class Spread:
     least: Real
     mean: Real
     variance: Real
-    lengths: Mapping[int, Real]
-    late: Mapping[int, Real]
+    lengths: Moved
+    late: Moved
     length_variance: Real = 0.0
 
-    def percentile(self, percent: int) -> Real:
+    def percentile(self, percent: float) -> Real:
         """A percentile. [s]"""
-        own = self._gamma(NORMAL[percent], self.variance) - self.mean
-        length = self.lengths.get(percent, 0.0)
-        found: Real = self.mean + beside(own, length) + self.late.get(percent, 0.0)
+        own = self._gamma(score(percent), self.variance) - self.mean
+        found: Real = self.mean + beside(own, self.lengths(percent)) + self.late(percent)
         return found
 
     def within(self, limit: Real) -> Real:
@@ -63,7 +66,7 @@ class Spread:
         ratio = most(limit - self.least, 0.0) / excess
         far = 3.0 * root(shape) * (ratio ** (1.0 / 3.0) - 1.0 + 1.0 / (9.0 * shape))
         far = least(most(far, -8.0), 8.0)
-        share: Real = 1.0 / (1.0 + np.exp(-1.5976 * far - 0.07056 * far**3))
+        share: Real = choose(limit < self.least, 0.0, 1.0 / (1.0 + np.exp(-1.5976 * far - 0.07056 * far**3)))
         return share
 
     def _gamma(self, normal: float, variance: Real) -> Any:
@@ -82,7 +85,6 @@ def tails(
     scenario: Scenario,
     one: Request,
     flying: Real = 0.0,
-    pace: Real = 0.0,
     seen: Real = 1.0,
     wait: Wait = NO_WAIT,
     clumps: Real = 0.0,
@@ -96,8 +98,6 @@ def tails(
         The mean request.
     flying : number or array
         Variance of the number in flight over the square of its mean; 0 of a closed loop. [1]
-    pace : number or array
-        How the time between tokens grows with the requests in flight: relative growth of both. [1]
     seen : number or array
         Share of that variance that a request sees while it stays. [1]
     wait : Wait
@@ -116,10 +116,14 @@ def tails(
     """
     output, traffic = mix(scenario).output, scenario.traffic
     least_first, first = _first(scenario, one, clumps)
-    late = {percent: wait.percentile(percent) - wait.mean for percent in PERCENTILES}
+    wait = Wait(wait.share, least(wait.mean, ENDLESS))
     lengths_in, lengths_out = _moved(scenario, one, output)
+
+    def late(percent: float) -> Any:
+        return wait.percentile(percent) - wait.mean
+
     busy = 0.0 if scenario.engine.schedule == "static" else one.prompting
-    numbers = pace**2 * flying * seen
+    numbers = one.pace**2 * flying * seen
     paced = numbers + busy * one.prompt / most(one.steps * one.token, TINY)
     generating = (output - 1.0) * one.token
     return {
@@ -131,13 +135,13 @@ def tails(
             late,
             (one.own * traffic.input.cv) ** 2 if traffic is not None else 0.0,
         ),
-        "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, {}, {}),
-        "itl": gaps(scenario, one, pace**2 * flying),
+        "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, nowhere, nowhere),
+        "itl": gaps(scenario, one, one.pace**2 * flying),
         "e2e": Spread(
             0.0 * one.e2e,
             one.e2e + wait.mean,
             first + paced * generating**2,
-            {name: beside(lengths_in[name], lengths_out[name]) for name in lengths_out},
+            lambda percent: beside(lengths_in(percent), lengths_out(percent)),
             late,
             (one.token * output) ** 2 * (traffic.output.cv**2 if traffic is not None else 0.0),
         ),
@@ -177,14 +181,18 @@ def _first(scenario: Scenario, one: Request, clumps: Real) -> tuple[Any, Any]:
     return most(one.ttft - residual - one.prompt * joining, 0.0), variance
 
 
-def _moved(scenario: Scenario, one: Request, output: Real) -> tuple[dict[int, Real], dict[int, Real]]:
-    """By percentile, how far lengths alone move the time to the first token, and the time from there to the last."""
+def _moved(scenario: Scenario, one: Request, output: Real) -> tuple[Moved, Moved]:
+    """How far lengths alone move the time to the first token, and the time from there to the last."""
     traffic = scenario.traffic
     if traffic is None:
-        return {}, {}
-    prompt, work = one.own, scenario.workload
-    first = {
-        percent: prompt * (quantile(traffic.input, work.input, percent) / work.input - 1.0) for percent in PERCENTILES
-    }
-    then = {percent: one.token * (quantile(traffic.output, output, percent) - output) for percent in PERCENTILES}
-    return first, then
+        return nowhere, nowhere
+    given, taken, work = traffic.input, traffic.output, scenario.workload
+    return (
+        lambda percent: one.own * (quantile(given, work.input, percent) / work.input - 1.0),
+        lambda percent: one.token * (quantile(taken, output, percent) - output),
+    )
+
+
+def nowhere(percent: float) -> Any:  # noqa: ARG001 (any percentile)
+    """What does not move a time. [s]"""
+    return 0.0
