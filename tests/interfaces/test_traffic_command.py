@@ -10,9 +10,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+import typer
 import yaml
 
 import llmperf
+from llmperf.interfaces.cli import app
 from llmperf.interfaces.cli.options import OPTIONS, TRAFFIC
 from llmperf.scenarios import catalog
 from llmperf.scenarios.flags import flag
@@ -128,6 +130,14 @@ def test_a_command_that_has_a_flag_of_its_own_keeps_it(run: Run, tmp_path: Path)
     base = ("--model", "llama-3.1-8b", "--hardware", "h100-sxm", "--ttft", "1 s", "-o", "r.html")
     done = run("report", *base, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_command_has_a_flag_twice() -> None:
+    """What a command declares itself goes before what every scenario has: `size --rate`, `report --ttft`."""
+    commands: Any = typer.main.get_command(app())
+    for name, command in commands.commands.items():
+        flags = [text for one in command.params for text in one.opts if text.startswith("-")]
+        assert len(flags) == len(set(flags)), name
 
 
 def test_a_fault_of_a_flag_has_its_name(run: Run, tmp_path: Path) -> None:

@@ -274,11 +274,12 @@ _LIST = re.compile(r"\d[\w.]*(?:\s*,\s*\d[\w.]*)+|\d+[kKmM]?\s*\.\.\s*\d+[kKmM]?
 def scenario_command(function: Callable[..., None], several: bool = False) -> Callable[..., None]:
     """Give a command the options of a scenario.
 
-    The wrapped function takes a `Request` first, then parameters of its own. With `several`, the command takes any
-    number of scenarios.
+    The wrapped function takes a `Request` first, then parameters of its own, whose flags go before those of a scenario.
+    With `several`, the command takes any number of scenarios.
     """
     own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    options = [one for one in OPTIONS if one[0] not in {parameter.name for parameter in own}]
+    taken = {written for parameter in own for written in _flags(parameter)}
+    options = [one for one in OPTIONS if flag(one[0]) not in taken]
 
     def command(**given: Any) -> None:
         overrides: dict[str, Any] = {}
@@ -340,6 +341,12 @@ def scenario_command(function: Callable[..., None], several: bool = False) -> Ca
     ]
     parameters += [parameter.replace(kind=keyword) for parameter in own]
     return _like(command, function, parameters)
+
+
+def _flags(parameter: inspect.Parameter) -> tuple[str, ...]:
+    """The flags that a parameter of a command declares: within an annotation, the first stands for a default."""
+    options = getattr(parameter.annotation, "__metadata__", ())
+    return tuple(text for one in options for text in (one.default, *(one.param_decls or ())) if isinstance(text, str))
 
 
 def plainly(function: Callable[..., None]) -> Callable[..., None]:

@@ -42,7 +42,7 @@ def traffic(
 
     Example: llmperf traffic trace.jsonl --out mine.yaml
 
-    Then: llmperf estimate --model llama-3.1-8b --hardware h100-sxm --traffic mine.yaml
+    Then: llmperf serve --model llama-3.1-8b --hardware h100-sxm --traffic mine.yaml
     """
     from llmperf.importers.traces.statistics import traffic as counted
 
