@@ -8,14 +8,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from llmperf.scenarios.flags import flag
 from llmperf.scenarios.keys import FLAT, flattened
 
-FLAGS = {
-    **dict.fromkeys(("model", "hardware", "devices", "weights", "activations", "kv_cache", "engine", "attention"), ""),
-    **dict.fromkeys(("tp", "pp", "dp", "ep", "cp", "replicas", "rent"), ""),
-    **dict.fromkeys(("batch", "input", "output", "shared_prefix"), ""),
-}
-"""Keys of a scenario that are flags of every command; with another name where it is not the key's."""
+ORDER = (
+    *("model", "hardware", "devices", "tp", "pp", "dp", "ep", "cp", "replicas"),
+    *("weights", "activations", "kv_cache", "engine", "attention", "rent"),
+    *("batch", "input", "output", "shared_prefix", "traffic"),
+    *("request_rate", "concurrency", "users", "think_time", "requests", "burstiness", "prefix_hit"),
+    *("traffic.input.cv", "traffic.output.cv", "ttft", "tpot", "itl", "e2e", "percentile"),
+)
+"""Keys of a scenario that are flags of every command, as they are written; all others are said by ``--set``."""
 
 
 def command(question: str, reference: Mapping[str, Any] | str | Path | None, asked: Mapping[str, Any]) -> str:
@@ -35,8 +38,7 @@ def command(question: str, reference: Mapping[str, Any] | str | Path | None, ask
         asked = {**_leaves(flattened(reference)), **asked}
     elif reference is not None:
         words.append(str(reference))
-    order = list(FLAGS)
-    place = {key: order.index(short) if (short := _short(key)) in FLAGS else len(order) for key in asked}
+    place = {key: ORDER.index(short) if (short := _short(key)) in ORDER else len(ORDER) for key in asked}
     for key, value in sorted(asked.items(), key=lambda item: place[item[0]]):
         if value is not None and not (FLAT.get(key, key).startswith("parallelism.") and value == 1):
             words += _words(key, value)
@@ -49,15 +51,14 @@ def _short(key: str) -> str:
 
 def _words(key: str, value: Any) -> list[str]:
     short = _short(key)
-    if short in FLAGS and not isinstance(value, Mapping):
-        flag = FLAGS[short] or short.replace("_", "-")
-        return [f"--{flag}", ",".join(map(str, value)) if isinstance(value, list) else _said(value)]
+    if short in ORDER and not isinstance(value, Mapping):
+        return [flag(short), _said(value)]
     inner = _leaves({FLAT.get(key, key): value})
     return [word for path, one in inner.items() for word in ("--set", f"{path}={_json(one)}")]
 
 
 def _said(value: Any) -> str:
-    return f"{value:.12g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _json(value: Any) -> str:

@@ -20,17 +20,22 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.parametrize(
+    ("command", "output"), re.findall(r"```\n(?:\$ make demo\n)?\$ llmperf (.*?)\n(.*?)```", README, re.DOTALL)
+)
 def test_the_output_in_the_readme_is_what_the_command_prints(
-    run: Callable[..., subprocess.CompletedProcess[str]],
+    command: str, output: str, run: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    block = re.search(r"```\n\$ make demo\n\$ llmperf (.*?)\n(.*?)```", README, re.DOTALL)
-    assert block is not None
-    shown = run(*shlex.split(block.group(1))).stdout
-    assert [line.rstrip() for line in shown.splitlines()] == block.group(2).splitlines()
+    shown = run(*shlex.split(command)).stdout
+    assert [line.rstrip() for line in shown.splitlines()] == output.splitlines()
+
+
+def test_the_first_screen_of_the_readme_is_a_size() -> None:
+    assert re.search(r"\$ llmperf (\w+)", README)[1] == "size"  # type: ignore[index]
 
 
 def test_the_demo_of_the_makefile_is_the_one_of_the_readme() -> None:
-    demo = re.search(r"llmperf (estimate --model .*)", (ROOT / "Makefile").read_text())
+    demo = re.search(r"llmperf (size --model .*)", (ROOT / "Makefile").read_text())
     assert demo is not None
     assert f"$ llmperf {demo.group(1)}" in README
 

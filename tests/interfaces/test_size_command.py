@@ -13,6 +13,8 @@ import pytest
 
 import llmperf
 from llmperf.deployments import read
+from llmperf.interfaces.cli.options import OPTIONS
+from llmperf.words.commands import ORDER
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]
@@ -57,6 +59,24 @@ def test_json_is_what_python_says(answer: Answer) -> None:
         assert one["devices_with_spare"] == one["devices"] + one["devices_per_copy"]
         assert one["ttft_p90_s"] <= 2.0
         assert one["tpot_p90_s"] <= 1 / 30
+
+
+def test_the_command_of_a_candidate_says_the_same(answer: Answer, tmp_path: Path) -> None:
+    """What it prints is run as a user would, from flags and from a file with a name of its own."""
+    file = tmp_path / "service.yaml"
+    traffic = "traffic: {users: 300, think_time: 12 s, limits: {ttft: 1 s}}"
+    file.write_text(f"model: llama-3.1-70b\nengine: vllm\n{traffic}\n")
+    for asked in ([*ASKED, *CHIPS, *RENTS], ["size", str(file), *CHIPS, "--weights", "fp8", "--kv-cache", "fp8"]):
+        for one in answer(*asked)["candidates"]:
+            program, *words = shlex.split(one["command"])
+            said = answer(*words)
+            assert program == "llmperf"
+            assert said["question"] == "serve"
+            for name in ("ttft_p90_s", "tpot_p90_s"):
+                assert said["projection"][name] == pytest.approx(one[name], rel=1e-5)
+            rate = said["projection"]["requests_per_s"] * one["copies"]
+            assert rate == pytest.approx(one["requests_per_s"], rel=1e-5)
+            assert said["scenario"]["hardware"]["name"] == one["hardware"]
 
 
 def test_the_same_from_a_file_and_by_flags(answer: Answer, tmp_path: Path) -> None:
@@ -123,3 +143,7 @@ def test_where_nothing_serves_the_table_says_why(run: Run) -> None:
     emitted = run("size", *ASKED[1:5], "--hardware", "l4", "--speed", "2000tok/s", "--emit", "vllm")
     assert emitted.returncode == 2
     assert "nothing to emit" in emitted.stderr
+
+
+def test_commands_are_written_with_flags_that_there_are() -> None:
+    assert set(ORDER) <= {name for name, _, _ in OPTIONS}

@@ -10,40 +10,25 @@ import typer
 from llmperf.errors import InputError, Problem
 from llmperf.interfaces.cli.options import Request, number, scenario_command
 
-DEMAND, LIMITS, SEARCH = "Demand", "Limits", "Search"
+SEARCH = "Size"
 
-USERS = typer.Option("--users", help="Users, each with one request at a time.", metavar="N", rich_help_panel=DEMAND)
-THINK = typer.Option(
-    "--think-time",
-    help="What a user reads or types before the next request: 20s; by default nothing.",
-    metavar="TIME",
-    rich_help_panel=DEMAND,
-)
-CONCURRENCY = typer.Option("--concurrency", help="Requests in flight.", metavar="N", rich_help_panel=DEMAND)
-RATE = typer.Option("--rate", help="Requests a second, as they come.", metavar="RATE", rich_help_panel=DEMAND)
 SPEED = typer.Option(
     "--speed",
     help="Tokens a second that each user reads: 30tok/s; limits TPOT.",
     metavar="RATE",
-    rich_help_panel=LIMITS,
-)
-PERCENTILE = typer.Option(
-    "--percentile",
-    help="Of all requests, which keeps every limit: 50, 90 (the default) or 99.",
-    metavar="P",
-    rich_help_panel=LIMITS,
+    rich_help_panel=SEARCH,
 )
 CONFIDENCE = typer.Option(
     "--confidence",
     help="pessimistic: times at the unfavourable end of their error band keep the limits.",
     metavar="projection|pessimistic",
-    rich_help_panel=LIMITS,
+    rich_help_panel=SEARCH,
 )
 HEADROOM = typer.Option(
     "--headroom",
     help="Share of what a copy serves within its limits that is kept free: 0.2.",
     metavar="SHARE",
-    rich_help_panel=LIMITS,
+    rich_help_panel=SEARCH,
 )
 MOST = typer.Option("--devices-max", help="Most devices of all copies together.", metavar="N", rich_help_panel=SEARCH)
 LAYOUTS = typer.Option(
@@ -56,26 +41,14 @@ EMIT = typer.Option(
     "--emit",
     help="Print the launch line of the best, or the manifest of all its copies, instead.",
     metavar="vllm|sglang|trtllm|kubernetes",
+    rich_help_panel=SEARCH,
 )
-
-
-def _limit(name: str, text: str) -> Any:
-    return typer.Option(f"--{name}", help=text, metavar="TIME", rich_help_panel=LIMITS)
 
 
 @scenario_command
 def size(
     request: Request,
-    users: Annotated[str | None, USERS] = None,
-    think_time: Annotated[str | None, THINK] = None,
-    concurrency: Annotated[str | None, CONCURRENCY] = None,
-    rate: Annotated[str | None, RATE] = None,
     speed: Annotated[str | None, SPEED] = None,
-    ttft: Annotated[str | None, _limit("ttft", "Longest time to the first token: 2s.")] = None,
-    tpot: Annotated[str | None, _limit("tpot", "Longest mean time between tokens of a request: 40ms.")] = None,
-    itl: Annotated[str | None, _limit("itl", "Longest time between two tokens.")] = None,
-    e2e: Annotated[str | None, _limit("e2e", "Longest time to the last token: 20s.")] = None,
-    percentile: Annotated[str | None, PERCENTILE] = None,
     confidence: Annotated[str, CONFIDENCE] = "projection",
     headroom: Annotated[float, HEADROOM] = 0.0,
     devices_max: Annotated[float, MOST] = math.inf,
@@ -92,20 +65,9 @@ def size(
     """
     from llmperf.interfaces.sizing import size as sized
 
-    given = {
-        "users": users,
-        "think_time": think_time,
-        "concurrency": concurrency,
-        "request_rate": rate,
-        "speed": speed,
-        "ttft": ttft,
-        "tpot": tpot,
-        "itl": itl,
-        "e2e": e2e,
-        "percentile": percentile,
-    }
-    said = {name: number(text) for name, text in given.items() if text is not None}
-    keys = {**_several(request.overrides), **said}
+    keys = _several(request.overrides)
+    if speed is not None:
+        keys["speed"] = number(speed)
     keywords: dict[str, Any] = {"headroom": headroom, "devices_max": devices_max, "layouts": layouts}
     with request.locating():
         found = sized(request.scenario, catalog=request.catalog, confidence=confidence, **keywords, **keys)
