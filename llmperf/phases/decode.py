@@ -29,14 +29,14 @@ def decode(setup: Setup, table: Table, placed: Placed) -> Phase:
     """
     parts_of_batch = setup.micro_batches
     step = timed_step(setup, setup.decode_step, table, placed, parts_of_batch)
-    time = step.time
+    time, busiest = step.time, step.time.projection.busiest
     return Phase(
         step.bound,
         most(time.roofline.total, parts_of_batch * time.roofline.busiest),
-        most(time.projection.total, parts_of_batch * time.projection.busiest),
+        most(time.projection.total, parts_of_batch * busiest),
         time.waits,
         step.costs,
         parts_of_batch,
         runs=setup.scenario.workload.output > 1,
-        busiest=time.projection.busiest,
+        busiest=busiest,
     )

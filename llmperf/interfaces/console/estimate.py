@@ -13,6 +13,7 @@ from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
+from llmperf.numeric import first
 from llmperf.resources import RESOURCES
 from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.scenario import headline, maximum
@@ -59,11 +60,10 @@ def in_flight(result: Answer) -> str:
     work = result.scenario.workload
     if result.shape or work.batch <= 1 or work.output <= 1 or not result.memory.fits:
         return ""
-    from llmperf.answers.answer import answer
-    from llmperf.scenarios.resolve import changed
+    from llmperf.phases.serving.loop import closed_loop
 
-    found = answer(changed(result.resolved, {"concurrency": int(work.batch)}))
-    tpot, ttft = (quantity(found.value(name), "time") for name in ("tpot_s", "ttft_mean_s"))
+    one = closed_loop(result.scenario, float(work.batch)).request
+    tpot, ttft = (quantity(first(value), "time") for value in (one.token, one.ttft))
     return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
 
 
