@@ -125,5 +125,8 @@ def _without_demand(resolved: Resolved) -> Iterator[Problem]:
         known = tuple(map(str, PERCENTILES))
         text = f"{traffic.limits.percentile:g} is none that is known"
         yield Problem(text, "traffic.limits.percentile", allowed=known)
+    if resolved.template.prefill_pool is not None:
+        hint = "llmperf serve answers for them"
+        yield Problem("are not sized: their ratio is what llmperf serve is asked about", "pools", suggestion=hint)
     if resolved.shape:
         yield Problem("an array of numbers cannot be sized", next(iter(resolved.axes)))

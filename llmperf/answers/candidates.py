@@ -40,11 +40,11 @@ class Candidate:
     asked : dict of str to object
         What makes one copy, with its share of the demand, of the scenario that was asked: keys of a scenario.
     copy : Copy
-        Its layout, and what it could serve.
+        Its layout.
     copies : int
         How many there are. [1]
-    load : float
-        What one copy is asked to serve, in the unit of the demand. [1 or 1/s]
+    load, capacity : float
+        What one copy is asked to serve, and what it could within the limits, in the unit of the demand. [1 or 1/s]
     answer : Answer
         The steady state of one copy.
     slower : dict of str to float
@@ -55,6 +55,7 @@ class Candidate:
     copy: Copy
     copies: int
     load: float
+    capacity: float
     answer: Answer
     slower: dict[str, float]
 
@@ -78,7 +79,7 @@ class Candidate:
     @property
     def headroom(self) -> float:
         """Share of what a copy serves within its limits that is left. [1]"""
-        return max(1.0 - self.load / self.copy.capacity, 0.0)
+        return max(1.0 - self.load / self.capacity, 0.0)
 
     def time_s(self, name: str) -> float:
         """A time (of `LIMITED`) at the percentile of the limits. [s]"""
@@ -175,11 +176,14 @@ def candidate(copy: Copy, search: Search, keys: Mapping[str, Any], one: Resolved
     None where not even four times as many do.
     """
     tried: dict[int, Candidate] = {}
+    too_much = [copy.capacity]
 
     def does(copies: int) -> bool:
-        tried[copies] = _served(copy, copies, search, keys, one)
-        free = not search.headroom or tried[copies].load <= copy.capacity * (1.0 - search.headroom)
-        return free and _keeps(tried[copies])
+        found = tried[copies] = _served(copy, copies, search, keys, one)
+        if not _keeps(found):
+            too_much.append(found.load)
+            return False
+        return not search.headroom or found.load <= copy.capacity * (1.0 - search.headroom)
 
     few, many = copy.copies - 1, copy.copies
     if does(many):
@@ -194,7 +198,7 @@ def candidate(copy: Copy, search: Search, keys: Mapping[str, Any], one: Resolved
     while many - few > 1:
         middle = (few + many) // 2
         few, many = (few, middle) if does(middle) else (middle, many)
-    return tried[many]
+    return replace(tried[many], capacity=min(too_much))
 
 
 def _served(copy: Copy, copies: int, search: Search, keys: Mapping[str, Any], one: Resolved) -> Candidate:
@@ -205,7 +209,7 @@ def _served(copy: Copy, copies: int, search: Search, keys: Mapping[str, Any], on
     own = {**copy.layout, way: load, **_manner(traffic)}
     found = answer(changed(one, own))
     slower = {name: search.doubt(found.scenario, name) if search.doubt else 1.0 for name in LIMITED}
-    return Candidate({**keys, **own}, copy, copies, load, found, slower)
+    return Candidate({**keys, **own}, copy, copies, load, copy.capacity, found, slower)
 
 
 def _manner(traffic: Traffic) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from llmperf.answers.layouts import WAYS, where
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
 from llmperf.numeric import Array
-from llmperf.phases.serving.curve import Curve
+from llmperf.phases.serving.curve import Curve, growing
 from llmperf.phases.serving.limits import LIMITED, within
 from llmperf.phases.serving.loop import room
 from llmperf.phases.serving.scheduled import alone, request
@@ -119,7 +119,7 @@ class Layouts:
         names = [item.name for item in fields(found) if item.name != "crowd"]
         columns = {name: np.broadcast_to(getattr(found, name), numbers.size).reshape(numbers.shape) for name in names}
         each: Any = ({name: column[:, place] for name, column in columns.items()} for place in range(POINTS))
-        return Curve(self.cut(rows), first, space, tuple(replace(found, **one) for one in each))
+        return Curve(self.cut(rows), first, space, growing(tuple(replace(found, **one) for one in each)))
 
     def capacity(self, rows: Rows, space: Array) -> Capacity:
         """What each of some layouts serves within the limits."""

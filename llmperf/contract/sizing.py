@@ -53,7 +53,7 @@ def candidate_dict(found: Sizing, one: Candidate) -> dict[str, Any]:
         "devices": one.devices,
         "devices_with_spare": one.devices_with_spare,
         "load_per_copy": one.load,
-        "capacity_per_copy": one.copy.capacity,
+        "capacity_per_copy": one.capacity,
         "headroom": one.headroom,
         "limited_by": one.copy.limited_by,
         "in_flight_per_copy": one.answer.value("in_flight"),

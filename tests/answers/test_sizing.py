@@ -205,3 +205,9 @@ def test_wrong_questions_are_refused(keys: dict[str, Any], said: str) -> None:
 def test_a_scenario_without_traffic_is_no_question_of_size() -> None:
     with pytest.raises(InputError, match="how many users, or requests"):
         size(None, {**BASE, **CASES["dense"]})
+
+
+def test_two_pools_are_refused_and_not_sized_as_one() -> None:
+    pools = {"prefill": {"parallelism": {"tp": 2}}, "decode": {"parallelism": {"tp": 4}}}
+    with pytest.raises(InputError, match="pools: are not sized"):
+        size({**BASE, **CASES["dense"], "pools": pools}, {"users": 5})

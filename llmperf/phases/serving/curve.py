@@ -111,10 +111,10 @@ def curve(scenario: Scenario, most_in_flight: Real | None = None) -> Curve:
         points = apart(request(scenario, last ** np.array(shares), first), POINTS)
     else:
         points = tuple(request(scenario, last**share, first) for share in shares)
-    return Curve(scenario, first, space, _growing(points))
+    return Curve(scenario, first, space, growing(points))
 
 
-def _growing(points: tuple[Request, ...]) -> tuple[Request, ...]:
+def growing(points: tuple[Request, ...]) -> tuple[Request, ...]:
     """Points with how their times grow with the requests in flight, from the points beside them."""
     found = []
     for place, one in enumerate(points):
