@@ -86,6 +86,8 @@ class Traffic:
     limits: Limits = field(default_factory=Limits)
 
 
+PERCENTILES = (50.0, 90.0, 99.0)
+"""Percentiles of times that are known, so that limits may be on them. [%]"""
 WAYS = ("request_rate", "concurrency", "users", "requests")
 """How requests may come."""
 
@@ -102,6 +104,9 @@ def contradictions(traffic: Traffic) -> list[tuple[str, str]]:
         found.append(("think_time", "is that of users, of whom there are none"))
     if traffic.burstiness != 1.0 and traffic.request_rate is None:
         found.append(("burstiness", "is that of arrivals: it needs a request_rate"))
+    if traffic.limits.percentile not in PERCENTILES:
+        known = ", ".join(f"{one:g}" for one in PERCENTILES)
+        found.append(("limits.percentile", f"{traffic.limits.percentile:g} is none that is known; allowed: {known}"))
     return found
 
 

@@ -8,7 +8,7 @@ has of them is a gamma distribution above the least time, and what lengths add i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from llmperf.phases.serving.scheduled import gated
 PERCENTILES = tuple(NORMAL)
 """Percentiles that are said. [%]"""
 TINY = 1e-300
+ENDLESS = 1e30
+"""A time that stands for one without end, where differences are taken. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Spread:
 
     def percentile(self, percent: int) -> Real:
         """A percentile. [s]"""
-        own = self._gamma(NORMAL[percent], self.variance) - self.mean
+        own = self._gamma(NORMAL[percent], self.variance) - least(self.mean, ENDLESS)
         length = self.lengths.get(percent, 0.0)
         found: Real = self.mean + beside(own, length) + self.late.get(percent, 0.0)
         return found
@@ -68,7 +70,7 @@ class Spread:
 
     def _gamma(self, normal: float, variance: Real) -> Any:
         """The quantile of a gamma distribution above the least time, by Wilson and Hilferty's cube. [s]"""
-        excess = most(self.mean - self.least, TINY)
+        excess = most(least(self.mean, ENDLESS) - self.least, TINY)
         shape = most(excess**2 / most(variance, TINY), SHARPEST)
         cube = 1.0 - 1.0 / (9.0 * shape) + normal / (3.0 * root(shape))
         return self.least + excess * most(cube, 0.0) ** 3.0
@@ -116,7 +118,8 @@ def tails(
     """
     output, traffic = mix(scenario).output, scenario.traffic
     least_first, first = _first(scenario, one, clumps)
-    late = {percent: wait.percentile(percent) - wait.mean for percent in PERCENTILES}
+    lasting = replace(wait, mean=least(wait.mean, ENDLESS))
+    late = {percent: lasting.percentile(percent) - lasting.mean for percent in PERCENTILES}
     lengths_in, lengths_out = _moved(scenario, one, output)
     busy = 0.0 if scenario.engine.schedule == "static" else one.prompting
     numbers = pace**2 * flying * seen
