@@ -21,6 +21,8 @@ from llmperf.records import dataclass
 
 ALONE = 5
 """Layouts that are shown where there is one chip in one format. [1]"""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A chip, with format and engine, on which nothing serves the demand, and why in words."""

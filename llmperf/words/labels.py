@@ -28,6 +28,15 @@ QUANTITIES = {
 """Labels of the work of a part."""
 CAPACITIES = {"kv_pool_tokens": "KV pool", "max_batch": "largest batch", "max_context": "longest context"}
 WORKLOAD = {"shared_prefix": "shared prefix", "routing_diversity": "routing diversity"}
+KNOBS = {
+    "batch": "sequences",
+    "input": "prompt tokens",
+    "request_rate": "arrivals [requests/s]",
+    "concurrency": "requests in flight",
+    "users": "users",
+    "requests": "requests of a burst",
+}
+"""Labels of axes along which numbers of a scenario vary, by their short names."""
 _NOUNS = {"output_tokens_per_s": "tokens/s"}
 """Outputs whose label is longer than a sentence bears."""
 
