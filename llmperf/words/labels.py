@@ -37,7 +37,11 @@ KNOBS = {
     "requests": "requests of a burst",
 }
 """Labels of axes along which numbers of a scenario vary, by their short names."""
-_NOUNS = {"output_tokens_per_s": "tokens/s"}
+_NOUNS = {
+    "output_tokens_per_s": "tokens/s",
+    "saturation_rate_per_s": "requests/s at saturation",
+    "ttft_mean_s": "mean TTFT",
+}
 """Outputs whose label is longer than a sentence bears."""
 
 
