@@ -10,7 +10,6 @@ from typing import Any
 
 from llmperf import units
 from llmperf.errors import InputError, Problem, nearest, shown
-from llmperf.phases.serving.tails import PERCENTILES
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.keys import flattened
 from llmperf.scenarios.resolve import resolve
@@ -121,10 +120,6 @@ def _without_demand(resolved: Resolved) -> Iterator[Problem]:
     elif traffic.requests is not None:
         text = "are a burst, which ends: a service is sized for a steady state"
         yield Problem(text, "traffic.requests", suggestion=hint)
-    elif traffic.limits.percentile not in PERCENTILES:
-        known = tuple(map(str, PERCENTILES))
-        text = f"{traffic.limits.percentile:g} is none that is known"
-        yield Problem(text, "traffic.limits.percentile", allowed=known)
     if resolved.template.prefill_pool is not None:
         hint = "llmperf serve answers for them"
         yield Problem("are not sized: their ratio is what llmperf serve is asked about", "pools", suggestion=hint)

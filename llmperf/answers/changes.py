@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,19 +10,25 @@ from typing import Any
 import numpy as np
 
 from llmperf.answers.answer import Answer, answer
+from llmperf.answers.questions import QUESTIONS
 from llmperf.answers.remedies import flags, layout
 from llmperf.costs.machine import dtypes
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
 from llmperf.numeric import first
+from llmperf.outputs import by_path
 from llmperf.phases.answered import Evaluated
-from llmperf.phases.estimate import evaluate
 from llmperf.scenarios.binding import Resolved
 from llmperf.scenarios.components import component
 from llmperf.scenarios.resolve import changed
 
 WEIGHTS, CACHES = ("fp8", "w8a8-int8", "w4a16-g128"), ("fp8", "int4")
 """Formats that are tried where they store fewer bits; where the device computes in it, NVFP4 beside them."""
+RESULTS = (
+    ("ttft_s", "tpot_s", "output_tokens_per_s"),
+    ("ttft_mean_s", "tpot_s", "saturation_rate_per_s"),
+)
+"""Outputs that changes are weighed by: of a static batch, and of a service, whose throughput is what comes."""
 NOTICED = 1.03
 """Smallest ratio of two results that is a difference. [1]"""
 FASTER = 2.0
@@ -40,8 +47,8 @@ class Effect:
         How many devices there are after it, over those before. [1]
     fits : bool
         Whether the workload has a place after it.
-    ttft_s, tpot_s, output_tokens_per_s : tuple of two floats
-        Before and after. [s], [1/s]
+    results : dict of str to tuple of two floats
+        Outputs that changes are weighed by (`RESULTS`), before and after. [s], [1/s]
     axis : str or None
         ``batch`` or ``input``, where that is as large as memory allows.
     maximized : tuple of two floats, or None
@@ -51,20 +58,19 @@ class Effect:
     change: str
     devices: float
     fits: bool
-    ttft_s: tuple[float, float]
-    tpot_s: tuple[float, float]
-    output_tokens_per_s: tuple[float, float]
+    results: dict[str, tuple[float, float]]
     axis: str | None
     maximized: tuple[float, float] | None
 
     @property
     def gains(self) -> dict[str, float]:
-        """How many times better each result is; of tokens/s, for each device. NaN where there is no result. [1]"""
-        return {
-            "ttft_s": self.ttft_s[0] / self.ttft_s[1],
-            "tpot_s": self.tpot_s[0] / self.tpot_s[1],
-            "output_tokens_per_s": self.output_tokens_per_s[1] / self.output_tokens_per_s[0] / self.devices,
-        }
+        """How many times better each result is; of rates, for each device. NaN where there is no result. [1]"""
+        return {name: self._gain(name, *both) for name, both in self.results.items()}
+
+    def _gain(self, name: str, before: float, after: float) -> float:
+        if not (math.isfinite(before) and math.isfinite(after)):
+            return math.nan
+        return after / before / self.devices if by_path()[name].better == "higher" else before / after
 
     @property
     def flag(self) -> str:
@@ -78,8 +84,8 @@ class Effect:
 
     @property
     def best(self) -> float:
-        """The largest of its gains. [1]"""
-        return max(gain for gain in self.gains.values() if gain == gain)
+        """The largest of its gains; none where no result has one. [1]"""
+        return max((gain for gain in self.gains.values() if gain == gain), default=1.0)
 
 
 def changes(result: Answer) -> list[Effect]:
@@ -93,7 +99,8 @@ def changes(result: Answer) -> list[Effect]:
 
 def faster_parts(result: Answer) -> list[Effect]:
     """What each part of the hardware would give if it were `FASTER`, the one with the largest gain first."""
-    found = [_effect(result, words, evaluate(changed)) for words, changed in _faster(result.scenario)]
+    evaluation = QUESTIONS[result.question].evaluation
+    found = [_effect(result, words, evaluation(changed)) for words, changed in _faster(result.scenario)]
     return sorted(found, key=lambda one: -one.best)
 
 
@@ -109,27 +116,33 @@ def _changed(result: Answer, keys: Mapping[str, Any]) -> Effect | None:
 def _effect(result: Answer, words: str, after: Evaluated) -> Effect:
     before, later = result.scenario, after.setup.scenario
 
-    def pair(name: str) -> tuple[float, float]:
-        return first(getattr(result.projection, name)), first(getattr(after.parts["projection"], name))
-
     axis = {None: None, "context": "input"}.get(before.workload.maximize, "batch")
     sizes = (first(getattr(before.workload, axis)), first(getattr(later.workload, axis))) if axis else (0.0, 0.0)
     return Effect(
         words,
         first(later.parallelism.devices) / first(before.parallelism.devices),
         bool(np.all(after.parts["memory"].fits)),
-        pair("ttft_s"),
-        pair("tpot_s"),
-        pair("output_tokens_per_s"),
+        {name: (first(result.value(name)), _read(after, name)) for name in weighed(result)},
         axis,
         sizes if sizes[0] != sizes[1] else None,
     )
 
 
+def weighed(result: Answer) -> tuple[str, ...]:
+    """Outputs that changes of a result are weighed by; none where its question has none of `RESULTS`."""
+    return next((names for names in RESULTS if set(names) <= set(result.paths)), ())
+
+
+def _read(found: Evaluated, name: str) -> float:
+    """An output of an evaluation, whichever of its parts has it; projections before bounds."""
+    parts = (found.parts[part] for part in ("projection", "service") if part in found.parts)
+    return first(next(part.of(name) for part in parts if name in part))
+
+
 def _changes(resolved: Resolved) -> Iterator[dict[str, Any]]:
     scenario = resolved.scenario
     spread, work = scenario.parallelism, scenario.workload
-    if work.maximize in (None, "context"):
+    if scenario.traffic is None and work.maximize in (None, "context"):
         yield {"batch": int(work.batch) * 2}
         if work.batch > 1:
             yield {"batch": int(work.batch) // 2}

@@ -13,6 +13,7 @@ from llmperf.answers.differences import Difference, difference
 from llmperf.answers.questions import QUESTIONS
 from llmperf.costs.money import apart, basis
 from llmperf.errors import InputError, Problem
+from llmperf.phases.answered import Figures
 from llmperf.records import dataclass
 from llmperf.scenarios.names import Reference, Whole, changed, distinct, named
 from llmperf.scenarios.resolve import resolve
@@ -41,9 +42,11 @@ class Comparison:
         index : int
             Which configuration.
         definition : str
-            ``bound``, ``roofline`` or ``projection``.
+            Part of the answers: ``bound``, ``roofline`` or ``projection``, or any other; outputs that one of them lacks
+            are left out.
         """
-        base, other = (result.parts[definition] for result in (self.results[0], self.results[index]))
+        nothing = Figures({})
+        base, other = (result.parts.get(definition, nothing) for result in (self.results[0], self.results[index]))
         apart = bool(self.apart(index))
         return {
             output.name: math.nan
@@ -78,8 +81,9 @@ class Comparison:
 
 
 def _ratio(base: float, other: float, less_is_better: bool) -> float:
+    """How many times better a number is; NaN where either is none, or without end."""
     above, below = (base, other) if less_is_better else (other, base)
-    return above / below if below else float("nan")
+    return above / below if below and math.isfinite(above) and math.isfinite(below) else math.nan
 
 
 def compare(

@@ -7,7 +7,7 @@ only one of them has stands by itself) and what else a phase waits for; quantiti
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from llmperf.numeric import Array, first
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, PHASES, Output
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
+from llmperf.phases.serving.scheduled import alone
 from llmperf.records import dataclass
 from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
 
@@ -124,8 +125,8 @@ class PhaseChange:
     name : str
         ``prefill`` or ``decode``.
     per : str
-        What its numbers are of: ``batch`` (all prompts), ``step`` (one more token of all sequences); or, where batches
-        differ, ``prompt`` and ``token``.
+        What its numbers are of: ``batch`` (all prompts), ``step`` (one more token of all sequences); where batches
+        differ, ``prompt`` and ``token``; of services ``prompt`` and ``step``.
     time : Change
     parts : tuple of PartChange
         The largest effect first.
@@ -155,16 +156,21 @@ def unit(quantity: str) -> str:
 
 
 def difference(before: Evaluated, after: Evaluated) -> Difference:
-    """What differs between two evaluations of plain numbers."""
+    """What differs between two evaluations of plain numbers.
+
+    Of services, the batch is none that anybody asked for: it is the requests that run at a time. There, prefill is that
+    of one prompt by itself, and decode a step of all, which each of them waits for.
+    """
+    before, after = both = _of_requests(before), _of_requests(after)
+    served = any(map(_serves, both))
     works = [part.setup.scenario.workload for part in (before, after)]
     lengths = [
         Change(item.name, "1", *(float(getattr(work, item.name)) for work in works))
         for item in fields(works[0])
-        if isinstance(getattr(works[0], item.name), int | float)
+        if isinstance(getattr(works[0], item.name), int | float) and not (served and item.name == "batch")
     ]
-    sizes = (works[0].batch, works[1].batch) if works[0].batch != works[1].batch else (1.0, 1.0)
     phases = [
-        _phase(name, PHASES[name].per[sizes != (1.0, 1.0)], (before.phases[name], after.phases[name]), sizes)
+        _phase(name, *_per(name, both), (before.phases[name], after.phases[name]))
         for name in before.phases
         if name in after.phases and np.all(before.phases[name].runs) and np.all(after.phases[name].runs)
     ]
@@ -176,6 +182,26 @@ def difference(before: Evaluated, after: Evaluated) -> Difference:
     )
 
 
+def _serves(part: Evaluated) -> bool:
+    return part.setup.scenario.traffic is not None
+
+
+def _of_requests(part: Evaluated) -> Evaluated:
+    """The evaluation of a service with the prefill of one request; any other as it is."""
+    if not _serves(part) or "prefill" not in part.phases:
+        return part
+    return replace(part, phases={**part.phases, "prefill": alone(part.setup.scenario).phases["prefill"]})
+
+
+def _per(name: str, both: tuple[Evaluated, Evaluated]) -> tuple[str, tuple[float, float]]:
+    """What the time of a phase is of, and how many of it each side has."""
+    whole, one = PHASES[name].per
+    sizes = tuple(1.0 if _serves(part) else float(part.setup.scenario.workload.batch) for part in both)
+    if any(map(_serves, both)):
+        return (one, (sizes[0], sizes[1])) if whole == "batch" else (whole, (1.0, 1.0))
+    return (one, (sizes[0], sizes[1])) if sizes[0] != sizes[1] else (whole, (1.0, 1.0))
+
+
 def _footprints(before: Evaluated, after: Evaluated, outputs: Iterable[Output]) -> tuple[Change, ...]:
     if not all("memory" in part.parts for part in (before, after)):
         return ()
@@ -185,7 +211,7 @@ def _footprints(before: Evaluated, after: Evaluated, outputs: Iterable[Output]) 
     )
 
 
-def _phase(name: str, per: str, both: tuple[Phase, Phase], sizes: tuple[float, float]) -> PhaseChange:
+def _phase(name: str, per: str, sizes: tuple[float, float], both: tuple[Phase, Phase]) -> PhaseChange:
     before, after = (parts(phase, float(size)) for phase, size in zip(both, sizes, strict=True))
     changes = [PartChange(one, kind, *pair) for (one, kind), pair in _paired(before, after).items()]
     changes.sort(key=lambda change: -abs(change.effect_s))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from llmperf.answers.questions import QUESTIONS
 from llmperf.costs.machine import pick
 from llmperf.costs.pricing.priced import Priced
 from llmperf.descriptors.achieved import SCHEMES
@@ -34,6 +35,13 @@ def error_bands(scenario: Scenario) -> dict[str, Band]:
     """The band of each phase that the evidence has one for."""
     found = {phase: bands.of(band(phase, scenario)) for phase in METRICS}
     return {phase: one for phase, one in found.items() if one is not None}
+
+
+def metric_of(result: Answer, phase: str) -> str | None:
+    """The projected mean time of an answer that has the band of a phase: the first of its outputs that does."""
+    found = QUESTIONS[result.question].paths.values()
+    known = (output for part, output in found if part is not None and part.name == "projection")
+    return next((one.name for one in known if one.band == phase and one.unit == "s"), None)
 
 
 def unfavourable(scenario: Scenario, output: Output) -> float | None:
@@ -73,16 +81,16 @@ def slower(scenario: Scenario, time: str) -> float:
 def to_dict(result: Answer) -> dict[str, Any] | None:
     """The bands as ``estimate --json`` prints them: quantiles of measured over projected time, and of the times."""
     out = {}
-    projected = result.parts.get("projection", ())
     for phase, one in error_bands(result.scenario).items():
-        if METRICS[phase] not in projected:
+        metric = metric_of(result, phase)
+        if metric is None:
             continue
-        value = result.projection.of(METRICS[phase])
+        value = result.projection.of(metric)
         said = {"q10": one.low, "q50": one.middle, "q90": one.high}
         times = {name: np.asarray(value) * share for name, share in said.items()}
         out[phase] = {
             **said,
-            "metric": METRICS[phase],
+            "metric": metric,
             "times_s": times,
             "class": one.name,
             **{key: value for key, value in asdict(one).items() if key in ("n", "sources", "coverage")},

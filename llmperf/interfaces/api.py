@@ -21,7 +21,7 @@ from llmperf.scenarios.resolve import resolve
 if TYPE_CHECKING:
     from llmperf.answers.prepared import Prepared
     from llmperf.scenarios.names import Reference
-    from llmperf.words.explain import Explanation
+    from llmperf.words.items import Explanation
 
 
 @dataclass(frozen=True, slots=True)

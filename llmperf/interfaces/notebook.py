@@ -11,11 +11,12 @@ import numpy as np
 
 from llmperf.answers.answer import Answer
 from llmperf.errors import InputError, Problem, nearest, shown
+from llmperf.phases.answered import Figures
 from llmperf.resources import RESOURCES
 from llmperf.words.difference import explanation
 from llmperf.words.quantities import NONE, cell, gib, times
 from llmperf.words.scenario import headline
-from llmperf.words.tables import outputs, tables
+from llmperf.words.tables import compared, tables
 
 if TYPE_CHECKING:
     from llmperf.answers.comparison import Comparison
@@ -33,10 +34,11 @@ def estimate_html(result: Answer) -> str:
 def comparison_html(found: Comparison) -> str:
     """A comparison as a table: a column a configuration, and what makes the difference to the first."""
     rows = []
-    for output in outputs(found.results[0], "compare"):
-        cells = [cell(output, result.projection.of(output.name)) for result in found.results]
+    for part, output in compared(found.results[0]):
+        parts = [result.parts.get(part.name, Figures({})) for result in found.results]
+        cells = [cell(output, one.of(output.name) if output.name in one else np.nan) for one in parts]
         for index in range(1, len(cells)):
-            ratio = found.speedup(index)[output.name]
+            ratio = found.speedup(index, part.name).get(output.name, np.nan)
             cells[index] += f" ({times(ratio)})" if np.isfinite(ratio) else ""
         if set(cells) != {NONE}:
             rows.append((output.label, *cells))

@@ -17,7 +17,8 @@ _MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s
 """Names of the means: those that a static batch has, too."""
 TIMES = {_MEANS[name]: label for name, label, _, _ in _TIMES}
 """Means of the times of a request, with their labels."""
-_VIEWS = {"ttft": on("compare", "card", "notebook", "lock"), "tpot": on("compare", "card", "notebook", "lock")}
+_EVERYWHERE = on("compare", "card", "notebook", "sweep", "lock")
+_VIEWS = {"ttft": _EVERYWHERE, "tpot": _EVERYWHERE | on("frontier"), "e2e": on("compare")}
 
 
 def _times() -> Iterator[Output]:
@@ -111,7 +112,14 @@ SERVED = Group(
 """Times of requests and rates, by bound and projection."""
 
 SERVICE = Group(
-    Output("in_flight", "1", "", "requests that run", "requests that run at a time, on average"),
+    Output(
+        "in_flight",
+        "1",
+        "",
+        "requests that run",
+        "requests that run at a time, on average",
+        shown=on("compare"),
+    ),
     Output("queued", "1", "lower", "requests that wait", "requests that wait for room at a time, on average"),
     Output("queue_s", "s", "lower", "wait for room", "mean time that a request waits for room before it runs"),
     Output("saturated", "", "lower", "saturated", "whether more requests come than can be answered"),
@@ -129,6 +137,7 @@ SERVICE = Group(
         "higher",
         "requests/s within limits",
         "most arrivals at which the stated percentile of every time keeps its limit; without limits, at saturation",
+        shown=on("compare"),
     ),
     Output(
         "goodput_per_s",

@@ -6,7 +6,8 @@ Everything said is read from a `llmperf.answers.differences.Difference`; its nam
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from llmperf.answers.differences import (
@@ -24,14 +25,18 @@ from llmperf.outputs import CAPACITY, MEMORY_CLASSES, by_path
 from llmperf.resources import MAIN, MEMORIES, kind_of
 from llmperf.words.labels import CAPACITIES, WORKLOAD, part_label, quantity_label, resource_label, wait_label
 from llmperf.words.quantities import GIB, arrow, measured, times
+from llmperf.words.tables import compared
 
 if TYPE_CHECKING:
+    from llmperf.answers.answer import Answer
     from llmperf.answers.comparison import Comparison
 
 WHOLE = "batch"
 """What needs no saying that a time is of."""
 MOST = "output_tokens_per_s"
 """The output that says most of a change, where the question has it; else its first."""
+SERVES = "saturation_rate_per_s"
+"""An output of services alone."""
 MENTIONED = 0.01
 """Smallest change that is said: of a phase, of the memory, of a quantity. [1]"""
 PARTS_SAID = 5
@@ -42,24 +47,23 @@ LARGE = 0.2
 """Share of a phase from which on a part is worth saying that its time did not change, though its work did. [1]"""
 
 
-def explained(difference: Difference, rate: Change) -> list[str]:
+def explained(difference: Difference, results: Sequence[Change]) -> list[str]:
     """Sentences on a difference, the most important first.
 
     Parameters
     ----------
     difference : Difference
-    rate : Change
-        The output that says most; of a static batch output tokens per second. In its SI unit.
+    results : sequence of Change
+        Outputs by their paths, in SI units, those that say most; of a static batch output tokens per second alone.
 
     Returns
     -------
     list of str
         ``no difference`` where nothing differs.
     """
-    if not _differs(difference, rate):
+    if not _differs(difference, results):
         return ["no difference"]
-    output, ratio = by_path()[rate.name], rate.after / rate.before
-    found = [f"{output.label} {_arrow(rate, '1')}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"]
+    found = [_throughput(results[0])] if len(results) == 1 else list(_results(results))
     if difference.workload:
         found[0] += "; " + ", ".join(
             f"{WORKLOAD.get(one.name, one.name)} {_arrow(one, '1')}" for one in difference.workload
@@ -71,11 +75,36 @@ def explained(difference: Difference, rate: Change) -> list[str]:
     return found
 
 
-def _differs(difference: Difference, rate: Change) -> bool:
+def _throughput(rate: Change) -> str:
+    output, ratio = by_path()[rate.name], rate.after / rate.before
+    return f"{output.label} {_arrow(rate, '1')}: {times(ratio if output.better == 'higher' else 1.0 / ratio)}"
+
+
+def _results(results: Sequence[Change]) -> Iterator[str]:
+    """Outputs that changed, those of a unit in a sentence."""
+    moved = [one for one in results if not one.relative < MENTIONED]  # what becomes endless has no relative change
+    for unit_ in dict.fromkeys(one.unit for one in moved):
+        yield "; ".join(f"{by_path()[one.name].label} {_endless(one)}" for one in moved if one.unit == unit_)
+    if not moved:
+        yield f"no time and no rate changes by {MENTIONED:.0%}"
+
+
+def _endless(change: Change) -> str:
+    """A change of a time that may be without end."""
+    written = "1" if change.unit == "1/s" else change.unit  # labels of rates say what they are of
+    if math.isfinite(change.before) and math.isfinite(change.after):
+        return arrow(change.before, change.after, written)
+    words = (
+        measured(value, written) if math.isfinite(value) else "without end" for value in (change.before, change.after)
+    )
+    return " -> ".join(words)
+
+
+def _differs(difference: Difference, results: Sequence[Change]) -> bool:
     parts = [part for phase in difference.phases for part in phase.parts]
-    changes = [rate, *difference.workload, *difference.memory, *difference.capacity]
+    changes = [*results, *difference.workload, *difference.memory, *difference.capacity]
     changes += [change for part in parts for change in (part.time, *part.work)]
-    return any(change.relative > 1e-9 for change in changes)
+    return any(not change.relative <= 1e-9 for change in changes if change.before != change.after)
 
 
 def _arrow(change: Change, unit: str = "") -> str:
@@ -229,7 +258,18 @@ def _memory(difference: Difference) -> Iterator[str]:
 
 def explanation(found: Comparison, index: int) -> list[str]:
     """What makes the difference to the first configuration, in words with their numbers, the largest first."""
-    paths = found.results[0].paths
-    path = MOST if MOST in paths else next((one for one in paths if by_path()[one].better), paths[0])
-    rates = (float(found.results[one].value(path)) for one in (0, index))
-    return explained(found.difference(index), Change(path, by_path()[path].unit, *rates))
+    both = found.results[0], found.results[index]
+    changes = [Change(path, by_path()[path].unit, *(float(one.value(path)) for one in both)) for path in _heads(both)]
+    return explained(found.difference(index), changes)
+
+
+def _heads(both: tuple[Answer, Answer]) -> list[str]:
+    """Paths of the outputs that say most of a change.
+
+    Of a static batch its throughput. A service answers what comes, however fast it is: all that comparisons show.
+    """
+    shown = [output.name for _, output in compared(both[0]) if output.name in both[1].paths]
+    if all(SERVES in one.paths for one in both):
+        return shown
+    paths = [path for path in both[0].paths if path in both[1].paths]
+    return [MOST if MOST in paths else next((one for one in paths if by_path()[one].better), paths[0])]

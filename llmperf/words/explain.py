@@ -2,77 +2,34 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.breakdown import operators
 from llmperf.answers.ceilings import ENGINE, ceilings
-from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts
+from llmperf.answers.changes import FASTER, NOTICED, Effect, changes, faster_parts, weighed
 from llmperf.answers.questions import QUESTIONS
 from llmperf.answers.remedies import NOTHING_FITS, remedies
+from llmperf.answers.sweep import load
 from llmperf.errors import InputError, Problem
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of, metric_of
 from llmperf.numeric import first
-from llmperf.outputs import PHASES
-from llmperf.resources import RESOURCES
+from llmperf.outputs import PHASES, by_path
+from llmperf.words.explain_service import of_service, serves
+from llmperf.words.items import Explanation, Item
 from llmperf.words.labels import noun
 from llmperf.words.quantities import arrow, count, gib, quantity, share, times
+from llmperf.words.traffic import coming
+from llmperf.words.waits import physics, waits
 
-TOPICS = {
-    "limit": "What limits it",
-    "memory": "What limits it",
-    "help": "What would help, each alone",
-    "confidence": "How sure this is",
-    "assumption": "What it assumes",
-}
-MENTIONED = 0.1
-"""Share of a phase from which on a wait is mentioned. [1]"""
 HELPS, TRADES, NOTES, REASONS = 3, 2, 3, 2
 """Changes, those that also cost something, notes and reasons that are told; the others are counted or left out."""
-RESULTS = ("ttft_s", "tpot_s", "output_tokens_per_s")
-"""Outputs that changes are weighed by (`llmperf.answers.changes.Effect`)."""
-NEAR = 1.05
-"""Time over its bound up to which nothing is said to be left. [1]"""
 WIDE = 3.0
 """Upper over lower end of an error band from which on it is called wide. [1]"""
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing to know: its topic (a key of `TOPICS`), a sentence or two, and the numbers in it, in SI units."""
-
-    topic: str
-    text: str
-    values: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What there is to know about a result, in the order in which it is told."""
-
-    items: tuple[Item, ...]
-
-    def by_topic(self) -> dict[str, list[Item]]:
-        """The items under the headings of `TOPICS`."""
-        found: dict[str, list[Item]] = {}
-        for item in self.items:
-            found.setdefault(TOPICS[item.topic], []).append(item)
-        return found
-
-    def to_list(self) -> list[dict[str, Any]]:
-        """Plain data, as ``llmperf estimate --explain --json`` prints it under ``explanation``."""
-        return [asdict(item) for item in self.items]
-
-    def __str__(self) -> str:
-        return "\n".join(
-            line
-            for heading, items in self.by_topic().items()
-            for line in (heading, *(f"- {item.text}" for item in items))
-        )
 
 
 def explain(result: Answer) -> Explanation:
@@ -86,39 +43,21 @@ def explain(result: Answer) -> Explanation:
     if result.shape:
         raise InputError(Problem("an explanation is of one configuration, not of arrays"))
     phases = [phase for phase, limit in result.bottleneck.items() if limit is not None]
-    items = [_limit(result, phase) for phase in phases]
-    if "memory" in result.parts:
+    items = list(of_service(result)) if serves(result) else [_limit(result, phase) for phase in phases]
+    if "memory" in result.parts and not (serves(result) and result.memory.fits):
         items.append(_memory(result))
-    if set(RESULTS) <= set(result.paths):
+    if weighed(result):
         items += [*_help(result), *_confidence(result)]
     return Explanation((*items, *_assumptions(result)))
 
 
-def _listed(words: list[str]) -> str:
-    """Words with commas, and an ``and`` before the last."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def _limit(result: Answer, phase: str) -> Item:
     """What one phase waits for, and how far it is from what physics allows."""
-    part = result.evaluated[0].phases[phase]
-    waits = {name: float(np.max(value)) for name, value in part.waits.items()}
-    whole = sum(waits.values())
-    shares = {name: value / whole for name, value in sorted(waits.items(), key=lambda item: -item[1])}
-    said = [(name, each) for name, each in shares.items() if each >= MENTIONED] or list(shares.items())[:1]
     head, takes = _takes(result, phase)
     time, bound = list(takes.values())[:2]
-    waiting = "It waits for " + _listed([f"{RESOURCES[name].said} ({share(each, 0)})" for name, each in said])
-    rows = operators(part)[:3]
-    largest = f"Largest: {', '.join(f'{row.name} {share(row.share, 0)}' for row in rows)}" if rows else ""
-    text = ". ".join(filter(None, (head, waiting, _physics(time, bound), largest))) + "."
-    values = {
-        "phase": phase,
-        **takes,
-        "waits": shares,
-        "largest_operators": {row.name: row.share for row in rows},
-    }
-    return Item("limit", text, values)
+    waiting, largest, values = waits(result, phase)
+    text = ". ".join(filter(None, (head, waiting, physics(time, bound), largest))) + "."
+    return Item("limit", text, {"phase": phase, **takes, **values})
 
 
 def _takes(result: Answer, phase: str) -> tuple[str, dict[str, float]]:
@@ -138,15 +77,6 @@ def _takes(result: Answer, phase: str) -> tuple[str, dict[str, float]]:
         part_of_all = time * (float(work.output) - 1.0) / float(result.e2e_s)
     takes = {metric: time, f"bound.{metric}": bound, "share_of_e2e": part_of_all}
     return f"{head}, {share(part_of_all, 0)} of it all", takes
-
-
-def _physics(time: float, bound: float) -> str:
-    """How far a time is from its bound; nothing where there is none."""
-    if not bound > 0:
-        return ""
-    if time / bound < NEAR:
-        return f"That is about the bound: physics allows {quantity(bound, 'time')}"
-    return f"Physics allows {quantity(bound, 'time')}, {count(time / bound, 2)} times faster"
 
 
 def _memory(result: Answer) -> Item:
@@ -178,9 +108,9 @@ def _help(result: Answer) -> Iterator[Item]:
     helpful = sorted(first.values(), key=lambda one: -one.best)[:HELPS]
     trading = [one for one in found if one.best >= NOTICED and one.trades and one.flag not in first]
     for one in helpful:
-        yield Item("help", f"{_told(one)}.", {"kind": "change", **asdict(one), "gains": one.gains})
+        yield Item("help", f"{_told(one)}.", {"kind": "change", **_values(one)})
     for one in _opposed(trading):
-        yield Item("help", f"At a price: {_told(one)}.", {"kind": "trade", **asdict(one), "gains": one.gains})
+        yield Item("help", f"At a price: {_told(one)}.", {"kind": "trade", **_values(one)})
     idle = [one.change for one in found if one.best < NOTICED]
     if idle:
         yield Item("help", f"Little or no gain: {', '.join(idle)}.", {"kind": "no_gain", "changes": idle})
@@ -197,18 +127,32 @@ def _help(result: Answer) -> Iterator[Item]:
     yield Item("help", text, {"kind": "hardware", "times_as_fast": FASTER, "gains": values})
 
 
+def _values(one: Effect) -> dict[str, Any]:
+    values = asdict(one)
+    return {**values.pop("results"), **values, "gains": one.gains}
+
+
+def _rate(name: str) -> bool:
+    """Whether an output counts what is done in a second."""
+    return by_path()[name].unit == "1/s"
+
+
 def _opposed(trading: list[Effect]) -> list[Effect]:
-    """Of changes that gain and lose, the best for tokens/s and the best for times, that each waits less."""
-    rate = [one for one in trading if one.gains["output_tokens_per_s"] >= NOTICED]
+    """Of changes that gain and lose, the best for the rate and the best for times, that each waits less."""
+
+    def gain(one: Effect) -> float:
+        return next(each for name, each in one.gains.items() if _rate(name))
+
+    rate = [one for one in trading if gain(one) >= NOTICED]
     times = [one for one in trading if one not in rate]
-    best = sorted(rate, key=lambda one: -one.gains["output_tokens_per_s"])[:1]
+    best = sorted(rate, key=lambda one: -gain(one))[:1]
     return (best + times[:1])[:TRADES]
 
 
 def _largest_gain(one: Effect) -> tuple[str, float]:
     gains = {name: gain for name, gain in one.gains.items() if gain == gain}
     # of an interactive result: what a reader waits for, unless only the whole gains
-    name = max(gains, key=lambda name: (round(gains[name], 2), name != "output_tokens_per_s"))
+    name = max(gains, key=lambda name: (round(gains[name], 2), not _rate(name)))
     return name, gains[name]
 
 
@@ -218,9 +162,9 @@ def _told(one: Effect) -> str:
     for name, gain in sorted(one.gains.items(), key=lambda item: -item[1] if item[1] == item[1] else np.inf):
         if gain != gain or 1.0 / NOTICED < gain < NOTICED:
             continue
-        before, after = getattr(one, name)
-        each = " a device" if name == "output_tokens_per_s" and one.devices != 1.0 else ""
-        words = arrow(before, after, "1" if name == "output_tokens_per_s" else "s")
+        before, after = one.results[name]
+        each = " a device" if _rate(name) and one.devices != 1.0 else ""
+        words = arrow(before, after, "1" if _rate(name) else "s")
         parts.append(f"{noun(name)} {words} ({times(gain)}{each})")
     return f"{one.change}{_grown(one)}: {', '.join(parts)}"
 
@@ -237,10 +181,13 @@ def _confidence(result: Answer) -> Iterator[Item]:
     """Error bands as times to expect, and why the evidence may not hold here."""
     bands = error_bands(result.scenario)
     for phase, limit in result.bottleneck.items():
-        if phase not in bands or limit is None:
+        metric = metric_of(result, phase)
+        if phase not in bands or limit is None or metric is None:
             continue
-        one, metric = bands[phase], METRICS[phase]
+        one = bands[phase]
         time = float(getattr(result.projection, metric))
+        if not math.isfinite(time):
+            continue
         low, high = (quantity(time * end, "time") for end in (one.low, one.high))
         wide = f" That is wide: a factor of {count(one.high / one.low, 2)}." if one.high / one.low > WIDE else ""
         text = (
@@ -265,7 +212,10 @@ def _assumptions(result: Answer) -> Iterator[Item]:
     batch, length = float(scenario.workload.batch), float(scenario.workload.input)
     prompts = f"{batch:,.0f} prompts at once, each" if batch > 1 else "one prompt"
     asked = f"A static batch: {prompts} of {length:,.0f} tokens"
-    if result.question != next(iter(QUESTIONS)):
+    if serves(result):
+        comes = coming(scenario)
+        asked = comes[:1].upper() + comes[1:] if load(result) == "requests" else f"The steady state of {comes}"
+    elif result.question != next(iter(QUESTIONS)):
         asked = f"{result.question}: {QUESTIONS[result.question].label}"
     text = f"{asked}. Engine {engine.name}, {graphs}; {basis.basis} constants of {basis.name}."
     yield Item("assumption", text, {"engine": engine.name, "constants": basis.name, "basis": basis.basis})

@@ -28,7 +28,20 @@ QUANTITIES = {
 """Labels of the work of a part."""
 CAPACITIES = {"kv_pool_tokens": "KV pool", "max_batch": "largest batch", "max_context": "longest context"}
 WORKLOAD = {"shared_prefix": "shared prefix", "routing_diversity": "routing diversity"}
-_NOUNS = {"output_tokens_per_s": "tokens/s"}
+KNOBS = {
+    "batch": "sequences",
+    "input": "prompt tokens",
+    "request_rate": "arrivals [requests/s]",
+    "concurrency": "requests in flight",
+    "users": "users",
+    "requests": "requests of a burst",
+}
+"""Labels of axes along which numbers of a scenario vary, by their short names."""
+_NOUNS = {
+    "output_tokens_per_s": "tokens/s",
+    "saturation_rate_per_s": "requests/s at saturation",
+    "ttft_mean_s": "mean TTFT",
+}
 """Outputs whose label is longer than a sentence bears."""
 
 

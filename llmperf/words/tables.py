@@ -33,6 +33,15 @@ def outputs(result: Answer, where: str = "", definition: str = "projection") -> 
     return tuple(output for output in every if where in output.shown) or every
 
 
+def compared(result: Answer) -> Iterator[tuple[Part, Output]]:
+    """Outputs that comparisons show beside the memory, each with its part; of definitions those of projections."""
+    for output in outputs(result, "compare"):
+        yield QUESTIONS[result.question].part("projection"), output
+    for part in QUESTIONS[result.question].parts:
+        if not part.definition and part.name != "memory":
+            yield from ((part, output) for output in part.outputs if "compare" in output.shown)
+
+
 def tables(result: Answer, where: str = "") -> Iterator[tuple[Row, list[Row]]]:
     """Heads and rows of the tables of an answer: its outputs by definition, then each other part but the memory.
 

@@ -17,10 +17,11 @@ from llmperf.interfaces.cli.ranges import values
 from llmperf.interfaces.figures import comparison, error, frontier, memory, operators, roofline, sweep, theme
 from llmperf.interfaces.figures.drawing import Drawing, knobs_said
 from llmperf.interfaces.report import page as shell
+from llmperf.interfaces.report import verdicts
 from llmperf.interfaces.report.html import Html, h, table
 from llmperf.interfaces.report.inputs import Inputs, catalog_hash, gather
 from llmperf.interfaces.report.report import page
-from llmperf.interfaces.report.sections import ORDER, sections, summary
+from llmperf.interfaces.report.sections import ORDER, sections
 
 pytest.importorskip("plotly")
 
@@ -164,11 +165,11 @@ def test_later_sections_have_their_places():
 
 def verdict(**keys):
     result = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", batch=8, input=1024, output=128)
-    return summary.served(result, "tpot_s", keys["most"](result))
+    return verdicts.served(result, "tpot_s", keys["most"](result))
 
 
 def test_a_limit_is_met_surely_or_by_the_projection_or_missed_or_out_of_reach():
-    high = summary.error_bands(llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").scenario)["decode"].high
+    high = verdicts.error_bands(llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").scenario)["decode"].high
     assert verdict(most=lambda r: r.projection.tpot_s * high * 1.01)[0] == "good"
     assert "not surely" in verdict(most=lambda r: r.projection.tpot_s * 1.01)[1]
     assert "missed" in verdict(most=lambda r: r.projection.tpot_s * 0.99)[1]
@@ -177,11 +178,11 @@ def test_a_limit_is_met_surely_or_by_the_projection_or_missed_or_out_of_reach():
 
 def test_what_does_not_fit_is_said_with_what_would():
     result = llmperf.estimate(model="llama-3.1-70b", hardware="h100-sxm")
-    kind, word, text = summary.fits(result)
+    kind, word, text = verdicts.fits(result)
     assert (kind, word) == ("bad", "Does not fit.")
     assert "It would fit with" in text
     assert "Does not fit." in shell.document(page(Inputs({"70b": result})))
-    nothing = summary.fits(llmperf.estimate(model="llama-3.1-405b", hardware="gtx-1050-ti"))[2]
+    nothing = verdicts.fits(llmperf.estimate(model="llama-3.1-405b", hardware="gtx-1050-ti"))[2]
     assert "no single change" in nothing
     assert "with one of" not in nothing
 
@@ -189,7 +190,7 @@ def test_what_does_not_fit_is_said_with_what_would():
 @pytest.mark.parametrize("metric", ["ttft_s", "tpot_s"])
 def test_no_limit_is_met_by_what_does_not_fit(metric):
     result = llmperf.estimate(model="llama-3.1-70b", hardware="h100-sxm")
-    kind, word, _ = summary.served(result, metric, 1000.0)
+    kind, word, _ = verdicts.served(result, metric, 1000.0)
     assert kind == "bad"
     assert word.endswith("not served, does not fit.")
     text = shell.document(page(Inputs({"70b": result}, limits={metric: 1000.0})))

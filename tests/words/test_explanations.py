@@ -13,7 +13,7 @@ import pytest
 
 import llmperf
 from llmperf.answers.changes import NOTICED
-from llmperf.words.explain import TOPICS
+from llmperf.words.items import TOPICS
 
 Run = Callable[..., CompletedProcess[str]]
 Answer = Callable[..., dict[str, Any]]

@@ -7,14 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.answers.answer import Answer
 from llmperf.answers.comparison import Comparison
 from llmperf.interfaces.console.style import console, filled, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, Output
+from llmperf.phases.answered import Figures
 from llmperf.words.difference import explanation
-from llmperf.words.quantities import cell, count, gib, times
+from llmperf.words.quantities import NONE, cell, count, gib, times
 from llmperf.words.scenario import described, maximum
-from llmperf.words.tables import outputs
+from llmperf.words.tables import compared
 
 _LABEL = 24
 _WIDEST = 23
@@ -79,13 +81,12 @@ def _rows(found: Comparison) -> list[Row]:
     """The numbers of every configuration; rows without any are left out."""
     results = found.results
     works = [result.scenario.workload for result in results]
-    rows: list[Row] = [
-        (key, [count(getattr(work, key)) for work in works])
-        for key in ("batch", "input", "output")
-        if len({getattr(work, key) for work in works}) > 1
-    ]
-    for output in outputs(results[0], "compare"):
-        rows += _times(found, output)
+    lengths = [key for key in ("batch", "input", "output") if len({getattr(work, key) for work in works}) > 1]
+    rows: list[Row] = [(key, [_length(result, key) for result in results]) for key in lengths]
+    for part, output in compared(results[0]):
+        rows += _row(found, part.name, output, output.label.replace(", last sequence", ""))
+        if part.definition and "bound" in results[0].parts:
+            rows += _row(found, "bound", output, "  its bound")
     if all("memory" in result.parts for result in results):
         rows += _memory(found)
     rows += [
@@ -93,6 +94,12 @@ def _rows(found: Comparison) -> list[Row]:
         for phase in results[0].bottleneck
     ]
     return [row for row in rows if any(words not in ("", "-") for words in row[1])]
+
+
+def _length(result: Answer, key: str) -> str:
+    """A number of the workload; a service has no batch."""
+    served = key == "batch" and result.scenario.traffic is not None
+    return NONE if served else count(getattr(result.scenario.workload, key))
 
 
 def _memory(found: Comparison) -> list[Row]:
@@ -113,22 +120,18 @@ def _memory(found: Comparison) -> list[Row]:
     return rows
 
 
-def _times(found: Comparison, output: Output) -> list[Row]:
-    """One result: projected, with how many times better than the first, and its bound."""
-    rows = []
-    for definition, label in (("projection", output.label.replace(", last sequence", "")), ("bound", "  its bound")):
-        if not all(definition in result.parts for result in found.results):
-            continue
-        values = [result.parts[definition].of(output.name) for result in found.results]
-        if not any(math.isfinite(value) for value in values):
-            continue
-        cells = [cell(output, value) for value in values]
-        for index in range(1, len(cells)):
-            ratio = found.speedup(index, definition)[output.name]
-            if np.isfinite(ratio):
-                cells[index] += f" ({times(ratio)})"
-        rows.append((label, cells))
-    return rows
+def _row(found: Comparison, part: str, output: Output, label: str) -> list[Row]:
+    """One output of all results that have it, with how many times better than the first; none where it is no number."""
+    parts = [result.parts.get(part, Figures({})) for result in found.results]
+    values = [one.of(output.name) if output.name in one else math.nan for one in parts]
+    if not any(math.isfinite(value) for value in values):
+        return []
+    cells = [cell(output, value) for value in values]
+    for index in range(1, len(cells)):
+        ratio = found.speedup(index, part).get(output.name, math.nan)
+        if np.isfinite(ratio):
+            cells[index] += f" ({times(ratio)})"
+    return [(label, cells)]
 
 
 def _gib(value: Any) -> str:

@@ -18,7 +18,11 @@ def compared(found: Comparison) -> list[Output]:
     first = found.results[0]
     shown = dict.fromkeys((*outputs(first, "compare"), *outputs(first, "card")))
     ratios = [found.speedup(index) for index in range(len(found.results))]
-    return [one for one in outputs(first) if one in shown and all(math.isfinite(each[one.name]) for each in ratios)]
+    return [
+        one
+        for one in outputs(first)
+        if one in shown and all(math.isfinite(each.get(one.name, math.nan)) for each in ratios)
+    ]
 
 
 def speedups(found: Comparison) -> Drawing:

@@ -26,6 +26,11 @@ def latency(result: Answer) -> Output:
     return next((one for one in shown if np.isfinite(result.projection.of(one.name)).any()), shown[-1])
 
 
+def first_token(result: Answer) -> Output:
+    """The output that says how long the first token takes."""
+    return next(one for one in outputs(result, "compare") if one.band == "prefill")
+
+
 RATE = "output_tokens_per_s"
 
 
@@ -97,11 +102,12 @@ def _own(figure: Any, result: Answer, metric: Output, index: int) -> None:
 
 
 def _said(sweep: Sweep, index: Any, definition: str, metric: Output) -> str:
-    time, first, output = (sweep.of(name, definition)[index] for name in (metric.name, "ttft_s", RATE))
+    beside = first_token(sweep.result)
+    time, first, output = (sweep.of(name, definition)[index] for name in (metric.name, beside.name, RATE))
     return hover(
         f"<b>{label(knobs_said(sweep, index))}</b>",
         label(sweep.label),
-        f"{definition}: {metric.head} {quantity(time, 'time')}, TTFT {quantity(first, 'time')}",
+        f"{definition}: {metric.head} {quantity(time, 'time')}, {beside.head} {quantity(first, 'time')}",
         tokens(output),
         "" if sweep.result.memory.fits[index] else "does not fit",
     )
@@ -164,11 +170,12 @@ def pareto(sweeps: Sequence[Sweep]) -> Drawing:
         f"{sum(int(np.sum(sweep.result.memory.fits)) for sweep in sweeps):,} fit in memory.{left} "
         "The table lists the former."
     )
-    head = ("configuration", metric.head, "TTFT", "output")
+    beside = first_token(sweeps[0].result)
+    head = ("configuration", metric.head, beside.head, "output")
     before = ["" if len(sweeps) == 1 else f"{found[i].sweep.label}: " for i in best]
     rows = [
         (name + knobs_said(found[i].sweep, found[i].index), quantity(found[i].time, "time"),
-         quantity(found[i].sweep.of("ttft_s")[found[i].index], "time"), tokens(found[i].output))
+         quantity(found[i].sweep.of(beside.name)[found[i].index], "time"), tokens(found[i].output))
         for name, i in zip(before, best, strict=True)
     ]  # fmt: skip
     return drawing("pareto", "What no other configuration beats", caption, figure, head, rows)

@@ -11,6 +11,7 @@ from llmperf.answers.sweep import Sweep
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, folded, hover, knobs_said, label, new
 from llmperf.outputs import MEMORY_CLASSES
+from llmperf.words.labels import KNOBS
 from llmperf.words.quantities import GIB, count, gib
 
 
@@ -111,7 +112,8 @@ def memory_against(sweep: Sweep, own: float | None = None) -> Drawing:
         figure.add_scatter(x=ends, y=[level, level], mode="lines", name=what, line=line, hoverinfo="name+y")
     if own is not None:
         figure.add_vline(x=own, line={"color": theme.GREY, "dash": "dot", "width": 1.5})
-    figure.update_xaxes(type="log", title_text={"batch": "sequences", "input": "prompt tokens"}.get(knob, label(knob)))
+    kind = "linear" if knob == "request_rate" else "log"
+    figure.update_xaxes(type=kind, title_text=label(KNOBS.get(knob, knob)))
     figure.update_yaxes(title_text="memory of one device [GiB]", range=_height(held))
     caption = (
         f"Memory of one device against {knob}; dotted: the scenario itself. Where it grows over the dashed line, it "

@@ -18,6 +18,12 @@ from llmperf.words.tables import outputs
 MOST_POINTS = 2_000
 """Points of a figure; of more configurations, every so manieth is drawn, and the figure says so."""
 
+_MEANING = {
+    "bound": "Bound: no system is faster.",
+    "roofline": "Roofline: every operator at its peak.",
+    "projection": "Projection: what a good implementation reaches.",
+}
+
 
 def curves(sweep: Sweep) -> Drawing:
     """Times and throughput against the knob of a sweep, one below the other.
@@ -32,14 +38,15 @@ def curves(sweep: Sweep) -> Drawing:
     stride = -(-len(order) // MOST_POINTS)
     order = order[::stride]
     drawn = [one for one in outputs(result, "sweep") if np.isfinite(sweep.of(one.name)).any()]
+    definitions = {name: color for name, color in theme.DEFINITIONS.items() if name in result.parts}
     figure = new(200 * len(drawn) + 80)
     for row, output in enumerate(drawn):
         number = str(row + 1) if row else ""
-        for definition, color in theme.DEFINITIONS.items():
+        for definition, color in definitions.items():
             y = sweep.of(output.name, definition)[order]
             figure.add_scatter(
                 x=values[order],
-                y=y,
+                y=np.where(np.isfinite(y), y, np.nan),
                 mode="lines" if len(order) > 60 else "lines+markers",
                 name=definition,
                 legendgroup=definition,
@@ -58,12 +65,11 @@ def curves(sweep: Sweep) -> Drawing:
     last = f"y{len(drawn)}" if len(drawn) > 1 else "y"
     figure.update_layout(xaxis={"title": {"text": label(knob)}, "type": "log" if spread else "linear", "anchor": last})
     _mark_capacity(figure, values, result)
-    caption = (
-        "Bound: no system is faster. Roofline: every operator at its peak. Projection: what a good implementation "
-        "reaches. Shaded: does not fit in memory." + ("" if stride == 1 else f" One in {stride} values is drawn.")
-    )
-    rows = [_row(sweep, i, drawn) for i in order]
-    head = (knob, *(f"{output.head}, {definition}" for output in drawn for definition in theme.DEFINITIONS), "fits")
+    said = " ".join(words for name, words in _MEANING.items() if name in definitions)
+    caption = f"{said} Shaded: does not fit in memory." + ("" if stride == 1 else f" One in {stride} values is drawn.")
+    columns = [(output, definition) for output in drawn for definition in definitions]
+    rows = [_row(sweep, i, columns) for i in order]
+    head = (knob, *(f"{output.head}, {definition}" for output, definition in columns), "fits")
     return drawing("sweep", f"{sweep.label}: along {knob}", caption, figure, head, rows)
 
 
@@ -79,11 +85,9 @@ def _hovered(output: Output) -> str:
     return f"%{{y:.4s}}{output.unit}"
 
 
-def _row(sweep: Sweep, index: int, drawn: list[Output]) -> tuple[str, ...]:
+def _row(sweep: Sweep, index: int, columns: list[tuple[Output, str]]) -> tuple[str, ...]:
     result = sweep.result
-    cells = [
-        cell(output, sweep.of(output.name, definition)[index]) for output in drawn for definition in theme.DEFINITIONS
-    ]
+    cells = [cell(output, sweep.of(output.name, definition)[index]) for output, definition in columns]
     values = next(iter(sweep.knobs.values()))
     return (count(values[index]), *cells, "yes" if result.memory.fits[index] else "no")
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.comparison import Comparison
-from llmperf.answers.sweep import Sweep, against, batches
+from llmperf.answers.sweep import Sweep, against, batches, load, loads
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.datasets import shipped
 from llmperf.evidence.kernels.formats import FORMATS
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from llmperf.deployments import Deployment
 
 
-RATE = "output_tokens_per_s"
+BATCH = ("ttft_s", "output_tokens_per_s")
+"""Outputs of a static batch: how long its last sequence waits follows from the batch, as its throughput does."""
+SERVICE = ("ttft_p90_s", "saturation_rate_per_s", "preemption_onset")
+"""Outputs of a service: they follow from what it is loaded by."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class Inputs:
     sweeps : tuple of Sweep
         Each result along the knobs that were asked for.
     limits : dict of str to float
-        Largest ``ttft_s`` and ``tpot_s`` that serve the purpose. [s]
+        Largest ``ttft_s`` and ``tpot_s`` that serve the purpose of a static batch; those of a service are in its
+        traffic. [s]
     evidence : tuple of Rows
         Measured results that ship, where error evidence is asked for.
     validation : Validation
@@ -72,7 +76,13 @@ class Inputs:
     @cached_property
     def along_batch(self) -> dict[str, Sweep]:
         """Each result along the batch, which several sections show."""
-        return {name: against(name, result, "batch", batches(result)) for name, result in self.having(RATE).items()}
+        return {name: against(name, result, "batch", batches(result)) for name, result in self.having(*BATCH).items()}
+
+    @cached_property
+    def along_load(self) -> dict[str, Sweep]:
+        """Each service along what it is loaded by, which several sections show."""
+        services = self.having(*SERVICE).items()
+        return {name: against(name, result, load(result), loads(result)) for name, result in services}
 
     @cached_property
     def comparison(self) -> Comparison | None:
@@ -111,7 +121,7 @@ def gather(
     sweeps : mapping of str to ndarray
         Values of numeric knobs; of several, all combinations.
     limits : mapping of str to float
-        As in `Inputs`. [s]
+        As in `Inputs`; limits of the requests of scenarios with traffic, on top of what these say. [s]
     data : sequence of str
         Measured data to recompute: files, directories, or names of data sets that ship.
     evidence : bool
@@ -130,6 +140,7 @@ def gather(
     """
     given = [(reference, dict(overrides)) for reference in references]
     given += [(references[0], {**overrides, **keys}) for keys in variants] if references else []
+    given = [(reference, {**keys, **_limits(reference, keys, limits or {}, folders)}) for reference, keys in given]
     grid = _grid(sweeps or {})
     answered = _answers(given, grid, folders)
     firsts = [
@@ -151,6 +162,19 @@ def gather(
 
 
 Given = list[tuple[Reference, dict[str, Any]]]
+
+
+def _limits(
+    reference: Reference, keys: Mapping[str, Any], limits: Mapping[str, float], folders: tuple[str, ...]
+) -> dict[str, float]:
+    """Keys that give the requests of a service these limits; none of a static batch, nor of what is wrong by itself."""
+    if not limits:
+        return {}
+    try:
+        served = resolve(reference, keys, folders).template.traffic is not None
+    except InputError:
+        return {}
+    return {name.removesuffix("_s"): limit for name, limit in limits.items()} if served else {}
 
 
 def _answers(given: Given, grid: Mapping[str, Array], folders: tuple[str, ...]) -> list[Answer]:

@@ -190,6 +190,9 @@ def _onset(scenario: Scenario, loop: Loop) -> Real:
 
 
 def _memory(loop: Loop) -> dict[str, Any]:
-    """What the requests that run need, at their full lengths; whether one of them has a place."""
-    values = dict(loop.request.crowd.parts["memory"].given)
-    return {**values, "fits": loop.room >= 1.0}
+    """What the requests that run need, at their full lengths; whether one of them has a place, and what that lacks.
+
+    All of them need not have one at their full lengths: they are of all ages.
+    """
+    values, fits = dict(loop.request.crowd.parts["memory"].given), loop.room >= 1.0
+    return {**values, "missing": choose(fits, 0.0, values["missing"]), "fits": fits}

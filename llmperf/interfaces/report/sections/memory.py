@@ -1,15 +1,15 @@
-"""What fills the memory, and what a larger batch or a longer prompt would do to it."""
+"""What fills the memory, and what a larger batch, more load or a longer prompt would do to it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.sweep import against
+from llmperf.answers.sweep import Sweep, against, own
 from llmperf.answers.sweep import inputs as lengths
 from llmperf.interfaces.figures import memory
 from llmperf.interfaces.figures.drawing import Drawing
-from llmperf.interfaces.report.inputs import RATE, Inputs
+from llmperf.interfaces.report.inputs import Inputs
 
 TITLE = "Memory"
 
@@ -20,17 +20,22 @@ def applies(inputs: Inputs) -> bool:
 
 
 def render(inputs: Inputs) -> Iterator[Drawing]:
-    """All results side by side, then each against batch and prompt."""
+    """All results side by side, then each against batch, or the load of a service, and prompt."""
     yield memory.memory(_held(inputs))
     for name, result in _held(inputs).items():
-        work = result.scenario.workload
-        drawings = [memory.memory_against(inputs.along_batch[name], float(work.batch))]
+        sweeps = [_along(inputs)[name]]
         if len(values := lengths(result)) > 1:
-            drawings.append(memory.memory_against(against(name, result, "input", values), float(work.input)))
-        for drawing in drawings:
+            sweeps.append(against(name, result, "input", values))
+        for sweep in sweeps:
+            drawing = memory.memory_against(sweep, own(result, next(iter(sweep.knobs))))
             yield drawing if len(inputs.results) == 1 else drawing.titled(f"{drawing.title}: {name}")
 
 
+def _along(inputs: Inputs) -> dict[str, Sweep]:
+    """Results along the batch, or what a service is loaded by."""
+    return {**inputs.along_batch, **inputs.along_load}
+
+
 def _held(inputs: Inputs) -> dict[str, Answer]:
-    """Results of which memory, and the throughput along the batch, are known."""
-    return inputs.having("memory.weights", RATE)
+    """Results of which memory is known, along a batch or a load."""
+    return {name: one for name, one in inputs.having("memory.weights").items() if name in _along(inputs)}

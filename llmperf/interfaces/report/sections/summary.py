@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
 from llmperf.evidence.confidence import error_bands, extrapolated_of
 from llmperf.interfaces.report.html import Html, h, items, join, table
-from llmperf.interfaces.report.inputs import Inputs
-from llmperf.outputs import TIMES, Output, by_path
+from llmperf.interfaces.report.inputs import SERVICE, Inputs
+from llmperf.interfaces.report.verdicts import Verdict, of_batch, of_service
+from llmperf.outputs import TIMES, Output
 from llmperf.resources import RESOURCES
-from llmperf.words.quantities import cell, count, gib, quantity, share
+from llmperf.words.quantities import cell, gib, share
 from llmperf.words.scenario import described, maximum
 from llmperf.words.tables import outputs
 
@@ -26,18 +27,29 @@ def applies(inputs: Inputs) -> bool:
     return bool(inputs.results)
 
 
-def _batches(inputs: Inputs) -> dict[str, Answer]:
-    """Results of static batches; others are shown as what they have (`others`)."""
-    return inputs.having(*(output.name for output in TIMES.shown("card")), "fits")
+def _verdicts(inputs: Inputs) -> dict[str, list[Verdict]]:
+    """Verdicts on static batches and services; results without are shown as what they have (`others`)."""
+    batches = inputs.having(*(output.name for output in TIMES.shown("card")), "fits").items()
+    found = {name: list(of_batch(result, inputs.limits)) for name, result in batches}
+    return found | {name: list(of_service(result)) for name, result in inputs.having(*SERVICE, "fits").items()}
+
+
+def _tables(inputs: Inputs, names: Iterable[str]) -> Iterator[Html]:
+    """All numbers of results side by side, a table for each question."""
+    questions: dict[str, dict[str, Answer]] = {}
+    for name in names:
+        questions.setdefault(inputs.results[name].question, {})[name] = inputs.results[name]
+    for results in questions.values():
+        shown = outputs(next(iter(results.values())), "card")
+        head = ("configuration", "fits", *(output.head for output in shown), "memory [GiB]", "limited by")
+        yield table(head, [_row(name, result) for name, result in results.items()])
 
 
 def render(inputs: Inputs) -> Iterator[Html | None]:
     """A verdict, the numbers and their limits, for each result; of several, all numbers in one table first."""
-    several, batches = len(inputs.results) > 1, _batches(inputs)
-    if several and batches:
-        heads = (output.head for output in TIMES.shown("card"))
-        head = ("configuration", "fits", *heads, "memory [GiB]", "limited by")
-        yield table(head, [_row(name, result) for name, result in batches.items()])
+    several, verdicts = len(inputs.results) > 1, _verdicts(inputs)
+    if several:
+        yield from _tables(inputs, (name for name in inputs.results if name in verdicts))
     said = set[str]()
     for name, result in inputs.results.items():
         if several:
@@ -48,11 +60,10 @@ def render(inputs: Inputs) -> Iterator[Html | None]:
             said.add(result.scenario.description)
         if chosen := maximum(result.scenario):
             yield h("p", chosen)
-        if name not in batches:
+        if name not in verdicts:
             yield from others(result)
             continue
-        verdicts = [fits(result), *(served(result, metric, most) for metric, most in inputs.limits.items())]
-        lines = (h("li", h("b", word), " ", text, class_=kind) for kind, word, text in verdicts)
+        lines = (h("li", h("b", word), " ", text, class_=kind) for kind, word, text in verdicts[name])
         yield h("ul", *lines, class_="verdicts")
         if not several:
             yield h("div", *_cards(result), class_="cards")
@@ -80,54 +91,13 @@ def others(result: Answer) -> Iterator[Html | None]:
     yield items(_limits(result))
 
 
-Verdict = tuple[str, str, str]
-"""Class of its colour, its word, and why."""
-
-
-def fits(result: Answer) -> Verdict:
-    """Whether the workload has a place in memory."""
-    memory = result.memory
-    if memory.fits:
-        room = f"{gib(memory.required)} of {gib(memory.usable)} GiB that each device may use"
-        return "good", "Fits.", f"{room}; {count(memory.max_batch)} such sequences would fit."
-    from llmperf.answers.remedies import NOTHING_FITS, remedies
-
-    found = remedies(result.resolved, result.evaluated[0])
-    would = f" It would fit with one of: {'; '.join(found)}." if found else f" {NOTHING_FITS}"
-    text = f"{gib(memory.missing)} GiB a device too much; the times below assume that it did."
-    return "bad", "Does not fit.", text + would
-
-
-def served(result: Answer, metric: str, most: float) -> Verdict:
-    """Whether a time is within a limit: for certain, by the projection, not even by the bound; never unless it fits."""
-    value, bound = (float(getattr(part, metric)) for part in (result.projection, result.bound))
-    about, limit = by_path()[metric], quantity(most, "time")
-    name = about.head
-    if not math.isfinite(value):
-        return "unsure", f"{name}: no answer.", "No further token is generated."
-    said = f"{quantity(value, 'time')} projected, limit {limit}"
-    if not result.memory.fits:
-        return "bad", f"{name}: not served, does not fit.", f"{said}, if it did."
-    band = error_bands(result.scenario).get(about.band)
-    if bound > most:
-        return "bad", f"{name} cannot be met.", f"{said}: even the bound is {quantity(bound, 'time')}."
-    if value > most:
-        return "bad", f"{name} is missed.", f"{said}; the bound of {quantity(bound, 'time')} would allow it."
-    if band is None:
-        return "unsure", f"{name} is met.", f"{said}; no measured results say how sure that is."
-    worst = quantity(value * band.high, "time")
-    if value * band.high > most:
-        return "unsure", f"{name} is met, not surely.", f"{said}; the upper end of the band is {worst}."
-    return "good", f"{name} is met.", f"{said}; the upper end of the band is {worst}."
-
-
 def _row(name: str, result: Answer) -> tuple[str, ...]:
     part, memory = result.projection, result.memory
     limits = [limit for limit in result.bottleneck.values() if limit is not None]
     return (
         name,
         "yes" if memory.fits else "no",
-        *(cell(output, part.of(output.name)) for output in TIMES.shown("card")),
+        *(cell(output, part.of(output.name)) for output in outputs(result, "card")),
         f"{gib(memory.required)} of {gib(memory.usable)}",
         RESOURCES[limits[-1]].short,
     )
@@ -138,7 +108,8 @@ def _cards(result: Answer) -> Iterator[Html]:
         value, bound = (float(part.of(output.name)) for part in (result.projection, result.bound))
         if math.isfinite(value):
             title = output.label[:1].upper() + output.label[1:]
-            yield _card(title, cell(output, value), f"bound {cell(output, bound)}", _beside(result, output, value))
+            below = (f"bound {cell(output, bound)}", _beside(result, output, value)) if math.isfinite(bound) else ()
+            yield _card(title, cell(output, value), *below)
     memory = result.memory
     used = f"{share(memory.required / memory.capacity)} of {gib(memory.capacity)} GiB"
     yield _card("Memory of a device", f"{gib(memory.required)} GiB", used, "the fullest device")

@@ -6,16 +6,16 @@ from collections.abc import Iterator
 
 from llmperf.interfaces.figures import frontier
 from llmperf.interfaces.figures.drawing import Drawing
-from llmperf.interfaces.report.inputs import RATE, Inputs
+from llmperf.interfaces.report.inputs import BATCH, Inputs
 
 TITLE = "Throughput and latency"
 
 
 def applies(inputs: Inputs) -> bool:
-    """Whether there are results."""
-    return bool(inputs.having(RATE))
+    """Whether there are static batches."""
+    return bool(inputs.having(*BATCH))
 
 
 def render(inputs: Inputs) -> Iterator[Drawing]:
     """One figure for all results."""
-    yield frontier.throughput_latency(inputs.having(RATE), inputs.along_batch)
+    yield frontier.throughput_latency(inputs.having(*BATCH), inputs.along_batch)
