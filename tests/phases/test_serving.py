@@ -11,7 +11,8 @@ import pytest
 
 import llmperf
 from llmperf.descriptors.scenario import Scenario
-from llmperf.evidence.runs.prediction import Prediction, predictions
+from llmperf.evidence.runs.metrics import Prediction
+from llmperf.evidence.runs.prediction import predictions
 from llmperf.evidence.runs.run import OfferedLoad
 from llmperf.evidence.served import vllm
 from llmperf.evidence.served.loops import loops
