@@ -19,8 +19,9 @@ import llmperf
 from llmperf.errors import InputError
 from llmperf.evidence.rows import SLACK
 from llmperf.evidence.runs import ComparedMetric, MeasuredRun, Run, compare, read, reading
-from llmperf.evidence.runs.prediction import OTHERS
+from llmperf.evidence.runs.metrics import ROOM
 from llmperf.phases.serving.arrivals import open_loop
+from llmperf.phases.serving.span import OTHERS
 from llmperf.resources import RESOURCES
 
 RUNS = Path(__file__).parents[1] / "data" / "runs"
@@ -73,9 +74,17 @@ def test_vllm_serve_is_read_in_si_units() -> None:
     assert values(run) == pytest.approx(
         {
             "ttft_mean_s": 0.2484,
+            "ttft_p50_s": 0.2017,
+            "ttft_p99_s": 0.8049,
             "tpot_s": 0.01106,
+            "tpot_p50_s": 0.01121,
+            "tpot_p99_s": 0.0117,
             "itl_s": 0.01106,
+            "itl_p50_s": 0.0096,
+            "itl_p99_s": 0.0382,
             "e2e_s": 3.0687,
+            "e2e_p50_s": 3.055,
+            "e2e_p99_s": 3.402,
             "requests_per_s": 10.25641,
             "output_tokens_per_s": 2625.641,
             "total_tokens_per_s": 13128.205,
@@ -118,6 +127,35 @@ def test_the_two_reports_of_tensorrt_llm_say_the_same() -> None:
     assert full.load.concurrency == 63.4
     assert values(text) == pytest.approx({key: values(full)[key] for key in values(text)}, rel=1e-4)
     assert values(full)["tpot_s"] == pytest.approx(0.02209)
+
+
+def test_percentiles_are_read_as_each_tool_spells_them(write: Write) -> None:
+    (full,), (text,) = read(RUNS / "trtllm-report.json"), read(RUNS / "trtllm-report.txt")
+    assert values(full)["ttft_p99_s"] == pytest.approx(1.9)
+    assert values(full)["tpot_p50_s"] == pytest.approx(0.022)
+    assert values(full)["e2e_p90_s"] == pytest.approx(23.3)
+    assert values(text)["e2e_p50_s"] == pytest.approx(23.1)
+    found = values(read(RUNS / "aiperf.json")[0])
+    assert found["ttft_p99_s"] == pytest.approx(0.21)  # written in seconds
+    assert found["tpot_p50_s"] == pytest.approx(0.0169)  # in microseconds
+    assert found["e2e_p99_s"] == pytest.approx(3.58)  # in milliseconds
+    (run,) = read(write({**SERVE, "p50_ttft_ms": 201.7, "p95_ttft_ms": 600.0, "p90_tpot_ms": 11.6}))
+    assert values(run)["ttft_p50_s"] == pytest.approx(0.2017)
+    assert values(run)["tpot_p90_s"] == pytest.approx(0.0116)
+    assert dict(run.not_compared)["p50_ttft_ms"] == "median_ttft_ms says the same"
+    assert "percentiles 50, 90 and 99" in dict(run.not_compared)["p95_ttft_ms"]
+    (sglang, _) = read(RUNS / "sglang.jsonl")
+    assert values(sglang)["e2e_p99_s"] == pytest.approx(2.04)
+
+
+def test_breakdowns_of_the_printed_report_are_percentiles_too(write: Write) -> None:
+    text = (RUNS / "trtllm-report.txt").read_text()
+    lines = "[TPOT] P50    : 22.0000\n[TPOT] P99    : 22.5000\n[TTFT] P50    : 520.0000\n[TTFT] P95    : 900.0\n"
+    (run,) = read(write(text + lines))
+    assert [values(run)[key] for key in ("tpot_p50_s", "tpot_p99_s", "ttft_p50_s")] == pytest.approx(
+        [0.022, 0.0225, 0.52]
+    )
+    assert "streaming_metrics.ttft_percentiles.p95" in dict(run.not_compared)
 
 
 def test_every_line_of_sglang_is_a_run() -> None:
@@ -346,7 +384,6 @@ def test_in_a_closed_loop_the_prompts_of_others_interrupt_decoding() -> None:
     assert found["output_tokens_per_s"].projection == pytest.approx(32 * 256 / e2e)
     assert found["requests_per_s"].projection * 256 == pytest.approx(found["output_tokens_per_s"].projection)
     assert found["tpot_s"].explained_by[OTHERS] > 0.2
-    assert "queueing is not modelled" in found["ttft_mean_s"].note
 
 
 def test_the_bound_of_a_token_is_that_of_the_sequences_that_decode() -> None:
@@ -395,7 +432,8 @@ def test_an_open_loop_has_the_requests_in_flight_of_littles_law() -> None:
     assert any("measured end-to-end time" in note and "Little" in note for note in found.notes)
     reasons = dict(found.not_compared)
     assert "delivers what arrives, 4 requests/s" in reasons["output_tokens_per_s"]
-    assert set(rows(found)) == {"ttft_mean_s", "tpot_s", "itl_s"}
+    times = ("ttft_mean_s", "tpot_s", "itl_s")
+    assert set(rows(found)) == {*times, *(f"{name}_p{one}_s" for name in ("ttft", "tpot", "itl") for one in (50, 99))}
 
 
 def test_without_latencies_an_open_loop_is_a_fixed_point(write: Write) -> None:
@@ -414,6 +452,128 @@ def test_arrivals_beyond_what_can_be_served_are_said_to_queue(write: Write) -> N
     found = one(write(slow), **H100)
     assert any("cannot serve 200 requests/s" in note for note in found.notes)
     assert "overloaded" in dict(found.not_compared)["requests_per_s"]
+
+
+TIMES = ("ttft_mean_s", "tpot_s", "itl_s", "e2e_s")
+PERCENTILES = [f"{name}_p{percent}_s" for name in ("ttft", "tpot", "itl", "e2e") for percent in (50, 90, 99)]
+
+
+def measured_at(**load: Any) -> dict[str, Any]:
+    """A run that says every time, each 5 seconds."""
+    data = {key: value for key, value in SERVE.items() if not key.endswith("_ms")}
+    spelled = {"ttft": "ttft", "tpot": "tpot", "itl": "itl", "e2e": "e2el"}
+    keys = [f"{kind}_{name}_ms" for kind in ("mean", "median", "p90", "p99") for name in spelled.values()]
+    return {**data, **dict.fromkeys(keys, 5000.0), **load}
+
+
+@pytest.mark.parametrize(
+    ("load", "traffic"),
+    [
+        ({"max_concurrency": 32}, {"concurrency": 32, "requests": 320}),
+        ({"max_concurrency": 300}, {"concurrency": 300, "requests": 320}),
+        ({"max_concurrency": None}, {"requests": 320}),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("engine", ["vllm", {"extends": "vllm", "max_sequences": 20}], ids=str)
+def test_a_run_is_compared_with_what_serve_answers(
+    load: dict[str, Any], traffic: dict[str, Any], engine: Any, write: Write
+) -> None:
+    found = rows(one(write(measured_at(**load)), **H100, engine=engine))
+    expected = llmperf.serve(model="llama-3.1-8b", **H100, engine=engine, input=1024, output=256, **traffic)
+    for name in (*TIMES, *PERCENTILES):
+        assert found[name].projection == pytest.approx(expected.value(name), rel=1e-9), name
+    if "concurrency" in traffic:  # a burst is timed until its last request is complete
+        assert found["requests_per_s"].projection == pytest.approx(
+            expected.value("in_flight") / (expected.value("e2e_s") - expected.value("queue_s"))
+        )
+
+
+@pytest.mark.parametrize("burstiness", [0.5, 1.0, 4.0])
+@pytest.mark.parametrize("rate", [1.0, 6.0, 100.0])
+def test_arrivals_are_compared_with_what_serve_answers(rate: float, burstiness: float, write: Write) -> None:
+    data = measured_at(request_rate=rate, burstiness=burstiness, max_concurrency=None)
+    timeless = {key: value for key, value in data.items() if key not in ("mean_ttft_ms", "mean_e2el_ms")}
+    traffic = {"request_rate": rate, "burstiness": burstiness, "requests": 320}
+    expected = llmperf.serve(model="llama-3.1-8b", **H100, engine="vllm", input=1024, output=256, **traffic)
+    found = rows(one(write(timeless), **H100, engine="vllm"))
+    for name in ("tpot_s", "itl_s", *PERCENTILES):
+        assert found[name].projection == pytest.approx(expected.value(name), rel=1e-9), name
+    if rate < 100.0:  # as many in flight as were measured: where as many were as are projected, it is the same state
+        alike = rows(one(write({**data, "mean_e2el_ms": 1e3 * expected.value("e2e_s")}), **H100, engine="vllm"))
+        for name in (*TIMES, *PERCENTILES):
+            assert alike[name].projection == pytest.approx(expected.value(name), rel=0.02), name
+
+
+def test_percentiles_are_in_order_and_their_mean_explains_them(write: Write) -> None:
+    found = rows(one(write(measured_at(max_concurrency=64)), **H100))
+    for name in ("ttft", "tpot", "itl", "e2e"):
+        low, middle, high = (found[f"{name}_p{percent}_s"] for percent in (50, 90, 99))
+        assert low.projection < middle.projection < high.projection
+        mean = found["ttft_mean_s" if name == "ttft" else f"{name}_s"]
+        assert low.explained_by == high.explained_by == mean.explained_by
+        assert low.is_percentile
+        assert not mean.is_percentile
+
+
+def test_a_request_that_waits_for_room_says_so(write: Write) -> None:
+    few = {"engine": {"extends": "vllm", "max_sequences": 8}}
+    found = one(write(measured_at(max_concurrency=64)), **H100, **few)
+    assert rows(found)["ttft_mean_s"].explained_by[ROOM] > 0.9
+    assert ROOM not in rows(found)["tpot_s"].explained_by
+    assert any("queue for it" in note for note in found.notes)
+
+
+def test_the_bound_of_a_median_is_that_of_a_median_request(write: Write) -> None:
+    path = write(measured_at(max_concurrency=8))
+    even, scattered = rows(one(path, **H100)), rows(one(path, **H100, **{"traffic.output.cv": 1.0}))
+    assert even["e2e_p50_s"].bound == pytest.approx(even["e2e_s"].bound)
+    assert scattered["e2e_p50_s"].bound == pytest.approx(scattered["e2e_s"].bound / 2.0**0.5)  # of a lognormal of cv 1
+    assert scattered["e2e_p99_s"].bound == scattered["e2e_s"].bound
+    assert scattered["e2e_p99_s"].projection > 2.0 * even["e2e_p99_s"].projection
+
+
+def test_goodput_needs_the_limits_that_it_counts_by(write: Write) -> None:
+    for load, traffic in (
+        ({"max_concurrency": 32}, {"concurrency": 32}),
+        ({"request_rate": 12.0, "max_concurrency": None}, {"request_rate": 12.0}),
+    ):
+        data = {key: value for key, value in measured_at(**load).items() if key != "mean_e2el_ms"}
+        path = write({**data, "request_goodput": 3.0, "mean_ttft_ms": None})
+        assert "give --ttft" in dict(one(path, **H100, engine="vllm").not_compared)["goodput_per_s"]
+        limited = rows(one(path, **H100, engine="vllm", tpot=0.0108))["goodput_per_s"]
+        expected = llmperf.serve(
+            model="llama-3.1-8b", **H100, engine="vllm", input=1024, output=256, tpot=0.0108, requests=320, **traffic
+        )
+        share = expected.value("within_limits")
+        assert 0.05 < share < 0.99
+        rate = traffic.get("request_rate") or expected.value("in_flight") / expected.value("e2e_s")
+        assert limited.projection == pytest.approx(rate * share)
+        assert limited.bound >= limited.projection
+
+
+def test_flags_say_how_requests_come_where_the_run_says_otherwise(write: Write) -> None:
+    path = write(measured_at(max_concurrency=32))
+    for way in ({"concurrency": 4}, {"users": 40, "think_time": 3.0}, {"request_rate": 2.0}):
+        found = one(path, **H100, **way)
+        assert found.scenario is not None
+        assert found.scenario.traffic is not None
+        for name, value in way.items():
+            assert getattr(found.scenario.traffic, name) == value
+        expected = llmperf.serve(model="llama-3.1-8b", **H100, input=1024, output=256, **way)
+        if "request_rate" not in way:  # there, Little's law holds
+            assert rows(found)["tpot_p99_s"].projection == pytest.approx(expected.value("tpot_p99_s"))
+    cached = rows(one(path, **H100, prefix_hit=0.9))
+    assert cached["ttft_mean_s"].projection < rows(one(path, **H100))["ttft_mean_s"].projection
+
+
+def test_arrivals_without_end_wait_without_end(write: Write) -> None:
+    """aiperf without a count of requests: nothing ends the queue."""
+    data = {key: value for key, value in GENAI.items() if key != "request_count"}
+    data |= {"input_config": {"request_rate": 500.0, "model": ["Qwen/Qwen2.5-7B-Instruct"]}}
+    found = one(write(data), **H100)
+    assert "without end" in dict(found.not_compared)["ttft_mean_s"]
+    assert "tpot_s" in rows(found)
 
 
 def test_a_limit_of_requests_in_flight_holds_in_an_open_loop(write: Write) -> None:
@@ -470,7 +630,7 @@ def test_no_projection_beats_its_bound_and_gaps_are_explained_in_full(path: Path
             better = row.projection <= row.bound if row.is_rate else row.bound <= row.projection
             assert better, row
             assert sum(row.explained_by.values()) == pytest.approx(1.0)
-            assert set(row.explained_by) <= {*RESOURCES, OTHERS}
+            assert set(row.explained_by) <= {*RESOURCES, OTHERS, ROOM}
             assert list(row.explained_by.values()) == sorted(row.explained_by.values(), reverse=True)
 
 
@@ -618,12 +778,15 @@ def test_what_is_released_in_fp8_blocks_is_so_where_a_run_says_fp8(write: Write)
 def test_keys_without_milliseconds_are_seconds_and_none_of_them_is_dropped(write: Write) -> None:
     times = {"median_ttft": 0.4, "median_tpot": 0.02, "p99_e2el": 5.1, "mean_ttft": 0.3, "mean_tpot_s": 0.015}
     found = one(write({**BARE, **times, "mean_intvty": 66.0}), **H100)
-    assert {"median_ttft", "median_tpot", "p99_e2el", "mean_intvty"} <= dict(found.not_compared).keys()
+    assert "mean_intvty" in dict(found.not_compared)
     assert values(found.run)["ttft_mean_s"] == 0.3
+    assert [values(found.run)[name] for name in ("ttft_p50_s", "tpot_p50_s", "e2e_p99_s")] == [0.4, 0.02, 5.1]
     assert values(found.run)["tpot_s"] == 0.015
     (note,) = (one for one in found.notes if "read in seconds" in one)
-    assert note.startswith("mean_ttft has")
-    in_milliseconds = one(write({**BARE, "mean_ttft_ms": 300.0, "mean_tpot_ms": 15.0}), **H100)
+    assert note.startswith("mean_ttft, median_ttft, median_tpot, p99_e2el: no unit")
+    spelled = {"mean_ttft_ms": 300.0, "mean_tpot_ms": 15.0, "median_ttft_ms": 400.0}
+    spelled |= {"median_tpot_ms": 20.0, "p99_e2el_ms": 5100.0}
+    in_milliseconds = one(write({**BARE, **spelled}), **H100)
     assert values(in_milliseconds.run) == pytest.approx(values(found.run))
 
 

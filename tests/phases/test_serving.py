@@ -11,7 +11,8 @@ import pytest
 
 import llmperf
 from llmperf.descriptors.scenario import Scenario
-from llmperf.evidence.runs.prediction import Prediction, predictions
+from llmperf.evidence.runs.metrics import Prediction
+from llmperf.evidence.runs.prediction import predictions
 from llmperf.evidence.runs.run import OfferedLoad
 from llmperf.evidence.served import vllm
 from llmperf.evidence.served.loops import loops
@@ -244,6 +245,15 @@ def test_waves_of_an_array_are_those_of_its_batches() -> None:
         alone = waves(replace(data, workload=replace(data.workload, batch=size)))
         assert np.broadcast_to(together.parts, sizes.shape)[i] == number(alone.parts)
         assert np.asarray(together.e2e)[i] == pytest.approx(number(alone.e2e))
+
+
+@pytest.mark.parametrize("count", [1, 32, 320])
+def test_tokens_of_a_burst_fill_the_time_from_the_first_to_the_last(count: int) -> None:
+    found = llmperf.serve(VLLM, input=1024, output=256, requests=count)
+    assert found.ttft_mean_s + 255 * found.tpot_s == pytest.approx(found.e2e_s)
+    assert found.itl_s == pytest.approx(found.tpot_s)  # of equal lengths
+    assert found.itl_p50_s <= found.itl_s * (1.0 + 1e-12)
+    assert found.tpot_p50_s <= found.tpot_p90_s <= found.tpot_p99_s
 
 
 def test_where_not_even_one_sequence_fits_the_parts_have_no_number() -> None:

@@ -5,10 +5,21 @@ Every metric is an object with its own unit, which decides (docs/reference/json-
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, by_little, present
+from llmperf.evidence.runs.run import (
+    NO_PREDICTION,
+    OTHER_SPREADS,
+    PERCENTILES,
+    Fields,
+    OfferedLoad,
+    Run,
+    by_little,
+    percentile,
+    present,
+)
 
 AIPERF, GENAI_PERF = "aiperf", "genai-perf"
 KEYS = ("input_config", "request_throughput", "request_latency", "output_sequence_length")
@@ -19,6 +30,8 @@ RATE_UNITS = dict.fromkeys(
 )
 _COUNTS = dict.fromkeys(("tokens", "requests", "", "tok"), 1.0)
 
+_SPREAD = re.compile(r"p\d+(\.\d+)?|std|min|max")
+
 _METRICS = {
     "time_to_first_token": ("ttft_mean_s", TIME_UNITS),
     "inter_token_latency": ("tpot_s", TIME_UNITS),  # (latency - ttft) / (tokens - 1) of a request: a TPOT
@@ -26,6 +39,8 @@ _METRICS = {
     "request_throughput": ("requests_per_s", RATE_UNITS),
     "output_token_throughput": ("output_tokens_per_s", RATE_UNITS),
     "total_token_throughput": ("total_tokens_per_s", RATE_UNITS),
+    "goodput": ("goodput_per_s", RATE_UNITS),
+    "request_goodput": ("goodput_per_s", RATE_UNITS),
 }
 _OTHERS = {
     "output_token_throughput_per_user": "the reciprocal of inter_token_latency, request by request",
@@ -50,8 +65,7 @@ def run(fields: Fields) -> Run:
         scale = _scale(fields, key, units)
         if scale is not None:
             fields.measure(metric, f"{key}.avg", scale)
-            if fields.get(f"{key}.p99") is not None:
-                fields.not_compared.append((f"{key} percentiles", ONLY_MEANS))
+            _spread(fields, key, metric, scale)
     for key, value in fields.data.items():
         unit = value.get("unit") if isinstance(value, Mapping) and "avg" in value else None
         if key not in _METRICS and isinstance(unit, str) and (unit in TIME_UNITS or "/s" in unit):
@@ -70,6 +84,17 @@ def run(fields: Fields) -> Run:
         not_compared=tuple(fields.not_compared),
         notes=notes,
     )
+
+
+def _spread(fields: Fields, key: str, metric: str, scale: float) -> None:
+    """Percentiles of a time; of a rate none is predicted, nor what else is known of its spread."""
+    percents = () if metric.endswith("_per_s") else PERCENTILES
+    for percent in percents:
+        fields.measure(percentile(metric, percent), f"{key}.p{percent}", scale)
+    taken = {f"p{percent}" for percent in percents}
+    others = [name for name in fields.get(key) if _SPREAD.fullmatch(name) and name not in taken]
+    if others:
+        fields.not_compared.append((f"{key}.{'|'.join(others)}", OTHER_SPREADS))
 
 
 def _scale(fields: Fields, key: str, units: Mapping[str, float]) -> float | None:

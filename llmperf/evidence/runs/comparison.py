@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from llmperf.descriptors.scenario import Scenario
+from llmperf.descriptors.traffic import WAYS
 from llmperf.errors import InputError, Problem, shown
 from llmperf.evidence.rows import SLACK
-from llmperf.evidence.runs.prediction import Prediction, predictions
+from llmperf.evidence.runs.metrics import Prediction
+from llmperf.evidence.runs.prediction import coming, predictions, under
 from llmperf.evidence.runs.run import Run
 from llmperf.phases.notes import notes
 from llmperf.scenarios import catalog, checkpoints, typed
@@ -23,8 +25,8 @@ Reference = Mapping[str, Any] | str | Path | None
 
 _VENDORS = re.compile(r"^(nvidia|amd|intel|apple)[ -]+(geforce[ -]+)?", re.IGNORECASE)
 _SUSPECTS = (
-    "a measurement beats the bound: look for a cached prefix, drafted tokens, answers that ended early, or another "
-    "format, layout or clock than the scenario says"
+    "a measurement beats the bound: look for a cached prefix, drafted tokens, answers that ended early, lengths that "
+    "scatter (--input-cv, --output-cv), or another format, layout or clock than the scenario says"
 )
 
 
@@ -55,6 +57,11 @@ class ComparedMetric:
     def is_rate(self) -> bool:
         """Whether more is better."""
         return self.metric.endswith("_per_s")
+
+    @property
+    def is_percentile(self) -> bool:
+        """Whether it is a percentile of a time; what explains its gap is what explains that of the mean."""
+        return re.search(r"_p\d+_s$", self.metric) is not None
 
     @property
     def fraction_of_bound(self) -> float:
@@ -141,7 +148,8 @@ def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extr
         raise InputError(Problem("a comparison is of one configuration, not of arrays"))
     given = written(None, overrides, extra)[0].get("workload") or {}
     values = {item.metric: item.value for item in run.measured}
-    predicted = predictions(run.load, found.scenario, values, "batch" in given)
+    scenario = under(run.load, found.scenario, "batch" in given)
+    predicted = predictions(run.load, scenario, values)
     rows: list[ComparedMetric] = []
     absent: list[tuple[str, str]] = []
     for item in run.measured:
@@ -154,8 +162,7 @@ def _compared(run: Run, reference: Reference, overrides: Mapping[str, Any], extr
             absent.append((item.metric, guess))
     order = list(predicted.found)
     rows.sort(key=lambda row: order.index(row.metric))
-    work = replace(found.scenario.workload, batch=max(1, round(predicted.concurrency)))
-    scenario = replace(found.scenario, workload=work)
+    scenario = replace(scenario, workload=replace(scenario.workload, batch=max(1, round(predicted.concurrency))))
     remarks = (
         *(() if not any(row.violation for row in rows) else (_SUSPECTS,)),
         *run.notes,
@@ -187,15 +194,36 @@ def resolved(
             base["devices"] = run.devices
     if run.engine and "engine" not in user:
         base["engine"] = {"extends": base.get("engine", "generic"), **run.engine}
-    work = dict(run.workload)
-    if run.load.concurrency and run.load.kind != "open":
-        work["batch"] = max(1, round(run.load.concurrency))
-    needed = ("input", "output") if run.load.kind == "open" else ("batch", "input", "output")
+    stated = _stated(run, user, overrides, extra)
+    return resolve(reference, {**base, **stated, **overrides}, extra), said
+
+
+def _stated(
+    run: Run, user: Mapping[str, Any], overrides: Mapping[str, Any], extra: tuple[str, ...]
+) -> dict[str, float]:
+    """Workload and traffic of a run by path, but for what the flags say of how requests come.
+
+    Raises
+    ------
+    InputError
+        If neither user nor run says what is needed.
+    """
+    load, work, flying = run.load, dict(run.workload), None
+    if load.concurrency and load.kind != "open":
+        work["batch"] = max(1, round(load.concurrency))
+        flying = load.concurrency if load.kind == "closed" else None
+    come = coming(load, flying) if load.kind in ("open", "closed", "burst") else {}
+    mine = written(None, overrides, extra)[0].get("traffic")
+    if isinstance(mine, Mapping) and set(WAYS) & set(mine):
+        come = {}
+        work.setdefault("batch", 1)
+    needed = ("input", "output") if load.kind == "open" else ("batch", "input", "output")
     absent = [key for key in needed if key not in work and key not in (user.get("workload") or {})]
     if absent:
         raise InputError([Problem(f"{run.tool} does not say it: give --{key}", f"workload.{key}") for key in absent])
-    stated = {f"workload.{key}": value for key, value in work.items()}
-    return resolve(reference, {**base, **stated, **overrides}, extra), said
+    return {f"workload.{key}": value for key, value in work.items()} | {
+        f"traffic.{key}": value for key, value in come.items() if set(WAYS) & set(come)
+    }
 
 
 def _named(run: Run, user: Mapping[str, Any], extra: tuple[str, ...]) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -10,7 +10,9 @@ from typing import Any, Literal
 from llmperf.errors import Problem, shown
 from llmperf.evidence.tables import LARGEST, SMALLEST
 
-ONLY_MEANS = "only means are predicted, no percentiles or spreads"
+PERCENTILES = (50, 90, 99)
+"""Percentiles that are predicted (`llmperf.phases.serving.tails`)."""
+OTHER_SPREADS = "of spreads, percentiles 50, 90 and 99 of times are predicted"
 NO_PREDICTION = "nothing that is predicted corresponds to it"
 ZERO = "0: not measured"
 
@@ -30,12 +32,15 @@ class OfferedLoad:
         Arrivals. [1/s]
     requests : float or None
         Requests of the run. [1]
+    burstiness : float
+        Of an open loop, the shape of the gamma distribution of times between arrivals. [1]
     """
 
     kind: Literal["static", "closed", "burst", "open", "unsteady"]
     concurrency: float | None = None
     rate: float | None = None
     requests: float | None = None
+    burstiness: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,11 @@ class Fields:
         """Note a measurement that is there, but has no prediction."""
         if self.get(path) is not None:
             self.not_compared.append((path, why))
+
+
+def percentile(mean: str, percent: int) -> str:
+    """The metric of a percentile of what a mean time is known of: ``ttft_p99_s`` beside ``ttft_mean_s``."""
+    return f"{mean.removesuffix('_s').removesuffix('_mean')}_p{percent}_s"
 
 
 def by_little(rate: float | None, latency: float | None, requests: float | None) -> OfferedLoad | None:

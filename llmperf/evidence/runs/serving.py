@@ -6,15 +6,42 @@ import math
 import re
 from collections.abc import Mapping
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, by_little, mean
+from llmperf.evidence.runs.run import (
+    NO_PREDICTION,
+    OTHER_SPREADS,
+    PERCENTILES,
+    Fields,
+    OfferedLoad,
+    by_little,
+    mean,
+    percentile,
+)
 
 _STATISTIC = re.compile(
     r"(mean|median|std|p\d+(\.\d+)?)_.+|(min|max)_.*(ttft|tpot|itl|e2el?|latency|throughput|intvty)(_m?s)?"
 )
 
-RATES = {"request_throughput": "requests_per_s", "output_throughput": "output_tokens_per_s"}
+RATES = {
+    "request_throughput": "requests_per_s",
+    "output_throughput": "output_tokens_per_s",
+    "request_goodput": "goodput_per_s",
+}
 TIMES = {"mean_ttft_ms": "ttft_mean_s", "mean_tpot_ms": "tpot_s", "mean_itl_ms": "itl_s"}
-IN_SECONDS = "{} has no unit in its name: it is read in seconds"
+IN_SECONDS = "{}: no unit stands in the name, it is read in seconds"
+SAID_TWICE = "{} says the same"
+
+
+def _statistics(times: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """By metric, the keys that may hold it: of means and rates their own, of percentiles each spelling."""
+    found: dict[str, tuple[str, ...]] = {}
+    for key, metric in times.items():
+        found[metric] = (key,)
+        if key.startswith("mean_"):
+            of = key.removeprefix("mean_")
+            for percent in PERCENTILES:
+                spelled = (f"median_{of}",) if percent == 50 else ()
+                found[percentile(metric, percent)] = (*spelled, f"p{percent}_{of}")
+    return found
 
 
 def measurements(fields: Fields, extra: dict[str, str]) -> None:
@@ -23,16 +50,19 @@ def measurements(fields: Fields, extra: dict[str, str]) -> None:
     Pipelines that collect results write times in seconds, as ``mean_ttft`` or ``mean_ttft_s``.
     """
     taken = set()
-    for key, metric in {**TIMES, **RATES, **extra}.items():
-        plain = key.removesuffix("_ms")
-        name = next((one for one in (key, f"{plain}_s", plain) if fields.get(one) is not None), key)
-        fields.measure(metric, name, 1e-3 if name.endswith("_ms") else 1.0)
-        taken.add(name)
+    for metric, keys in _statistics({**TIMES, **RATES, **extra}).items():
+        plain = [key.removesuffix("_ms") for key in keys]
+        spelled = [one for key in plain for one in (f"{key}_ms", f"{key}_s", key) if fields.get(one) is not None]
+        for name in spelled[:1]:
+            fields.measure(metric, name, 1e-3 if name.endswith("_ms") else 1.0)
+        for name in spelled[1:]:
+            fields.skip(name, SAID_TWICE.format(spelled[0]))
+        taken.update(spelled)
     for key, value in fields.data.items():
         if key in taken or isinstance(value, str | bool | Mapping | list):
             continue
         if _STATISTIC.fullmatch(key):
-            fields.skip(key, NO_PREDICTION if key.startswith("mean_") else ONLY_MEANS)
+            fields.skip(key, NO_PREDICTION if key.startswith("mean_") else OTHER_SPREADS)
         elif key.endswith(("_ms", "_throughput", "_tokens_per_s", "_goodput", "_throughput_retokenized")):
             fields.skip(key, NO_PREDICTION)
 
@@ -53,7 +83,7 @@ def load(fields: Fields) -> OfferedLoad:
     limit = fields.some("max_concurrency")
     rate = fields.number("request_rate", infinite=True)
     if rate and math.isfinite(rate):
-        return OfferedLoad("open", limit, rate, requests)
+        return OfferedLoad("open", limit, rate, requests, fields.some("burstiness") or 1.0)
     if limit is not None and (requests is None or limit < requests):
         return OfferedLoad("closed", limit, None, requests)
     if limit is None and "request_rate" not in fields.data and (found := _in_flight(fields, requests)):
@@ -81,9 +111,9 @@ def lengths(fields: Fields) -> dict[str, int | None]:
 
 def notes(fields: Fields, accepted: float | None) -> tuple[str, ...]:
     """What a reader should know: drafted tokens, and times whose unit is taken."""
-    bare = [item.key for item in fields.measured if item.key.startswith("mean_") and item.key[-3:] != "_ms"]
-    said = IN_SECONDS.format(", ".join(key for key in bare if not key.endswith("_s")))
-    return (*drafted(accepted), *((said,) if any(not key.endswith("_s") for key in bare) else ()))
+    times = [item.key for item in fields.measured if not item.metric.endswith("_per_s")]
+    bare = [key for key in times if not key.endswith(("_ms", "_s"))]
+    return (*drafted(accepted), *((IN_SECONDS.format(", ".join(bare)),) if bare else ()))
 
 
 def label(fields: Fields, load: OfferedLoad) -> str:

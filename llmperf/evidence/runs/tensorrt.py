@@ -6,9 +6,19 @@ Keys and lines: tensorrt_llm/bench/dataclasses/reporting.py; older versions lack
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from llmperf.evidence.runs.run import NO_PREDICTION, ONLY_MEANS, Fields, OfferedLoad, Run, present
+from llmperf.evidence.runs.run import (
+    NO_PREDICTION,
+    OTHER_SPREADS,
+    PERCENTILES,
+    Fields,
+    OfferedLoad,
+    Run,
+    percentile,
+    present,
+)
 
 NAME = "trtllm-bench"
 KEYS = ("performance", "request_info", "world_info")
@@ -19,6 +29,14 @@ _TIMES = {
     "streaming_metrics.avg_ttft_ms": "ttft_mean_s",
     "streaming_metrics.avg_tpot_ms": "tpot_s",
 }
+_SPREADS = {
+    "performance.request_latency_percentiles_ms": "e2e_s",
+    "streaming_metrics.ttft_percentiles": "ttft_mean_s",
+    "streaming_metrics.tpot_percentiles": "tpot_s",
+}
+"""Percentiles by ``p50``, ``p90`` ..., in milliseconds all of them, and the mean that they lie about."""
+_BREAKDOWNS = ("[Latency]", "[TTFT]", "[TPOT]")
+"""Words before their lines in the textual report."""
 _RATES = {
     "performance.request_throughput_req_s": "requests_per_s",
     "performance.system_output_throughput_tok_s": "output_tokens_per_s",
@@ -28,11 +46,8 @@ _OTHERS = {
     "performance.total_latency_ms": "length of the whole run",
     "performance.output_throughput_per_user_tok_s": "a mean of rates, not a rate of means",
     "performance.output_throughput_per_gpu_tok_s": "output_tokens_per_s once more, for one device",
-    "performance.request_latency_percentiles_ms": ONLY_MEANS,
     "streaming_metrics.token_output_speed_tok_s": "a mean of rates, not a rate of means",
-    "streaming_metrics.tpot_percentiles": ONLY_MEANS,
-    "streaming_metrics.ttft_percentiles": ONLY_MEANS,
-    "streaming_metrics.gen_tps_percentiles": ONLY_MEANS,
+    "streaming_metrics.gen_tps_percentiles": "percentiles of rates, not rates of percentiles",
     "energy": NO_PREDICTION,
 }
 
@@ -60,6 +75,11 @@ _LINES = {
     "Per GPU Output Throughput (tps/gpu)": "performance.output_throughput_per_gpu_tok_s",
     "Per User Output Speed (tps/user)": "streaming_metrics.token_output_speed_tok_s",
 }
+_LINES |= {
+    f"{word} {name.upper()}": f"{path}.{name}"
+    for word, path in zip(_BREAKDOWNS, _SPREADS, strict=True)
+    for name in ("p50", "p90", "p95", "p99")
+}
 """Lines of the textual report, and the keys of the JSON report that hold the same."""
 
 
@@ -70,15 +90,18 @@ def recognizes(data: Any) -> bool:
 
 def from_text(text: str) -> dict[str, Any]:
     """The keys of the JSON report from the lines of the textual one."""
-    out: dict[str, dict[str, Any]] = {}
+    out: dict[str, Any] = {}
     for line in text.splitlines():
         # a logger may stand before the line; the report itself begins at the known words
         name, colon, value = line.partition(":")
         path = _LINES.get(name.strip())
         if path is None or not colon or value.strip() in ("None", "N/A"):
             continue
-        section, key = path.split(".")
-        out.setdefault(section, {})[key] = value.strip()
+        *sections, key = path.split(".")
+        inner = out
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[key] = value.strip()
     machine = re.search(r"^(.+), memory [\d.]+ GB", text, re.MULTILINE)
     if machine:
         out["machine"] = {"name": machine.group(1)}
@@ -92,6 +115,8 @@ def run(fields: Fields) -> Run:
         fields.measure(metric, path, 1e-3)
     for path, metric in _RATES.items():
         fields.measure(metric, path)
+    for path, metric in _SPREADS.items():
+        _spread(fields, path, metric)
     for path, why in _OTHERS.items():
         fields.skip(path, why)
     if not fields.measured and not fields.problems:
@@ -121,6 +146,17 @@ def run(fields: Fields) -> Run:
         not_compared=tuple(fields.not_compared),
         notes=notes if fields.get("decoding_stats") else (),
     )
+
+
+def _spread(fields: Fields, path: str, metric: str) -> None:
+    """Percentiles of a time, and what else the report says of its spread."""
+    for percent in PERCENTILES:
+        fields.measure(percentile(metric, percent), f"{path}.p{percent}", 1e-3)
+    known = {"average", *(f"p{percent}" for percent in PERCENTILES)}
+    found = fields.get(path)
+    others = [name for name in found if name not in known] if isinstance(found, Mapping) else []
+    if others:
+        fields.not_compared.append((f"{path}.{'|'.join(others)}", OTHER_SPREADS))
 
 
 def _format(fields: Fields, path: str) -> str:

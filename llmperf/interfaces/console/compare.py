@@ -27,7 +27,7 @@ def show(found: Sequence[MeasuredRun]) -> None:
         if item.rows:
             out.print()
             out.print(_rows(item.rows))
-        for why, names in _alike((row.metric, _shares(row.explained_by)) for row in item.rows):
+        for why, names in _alike((row.metric, _shares(row.explained_by)) for row in item.rows if not row.is_percentile):
             out.print(f"{', '.join(names)}: from bound to projection {why}")
         for why, names in _alike((row.metric, row.note) for row in item.rows):
             out.print(f"{', '.join(names)}: {text(why)}")

@@ -46,16 +46,18 @@ def burst(scenario: Scenario) -> Evaluated:
     width = most(whole - each, 0.0)  # from the first that begins to the last
     first = together.part.parts["projection"].ttft_mean_s
     step = choose(equal, together.part.phases["decode"].projection, one.token)
+    further = most(output - 1.0, 1.0)
+    token = most((each - first) / further, step)  # whose first token is early waits for the prompts of others
     found: dict[str, Any] = {}
-    for name, mean, scatter in (
-        ("ttft", first + width / 2.0, width + first),
-        ("e2e", each + width / 2.0, width),
-        ("tpot", step, 0.0),
-        ("itl", step, 0.0),
+    for name, mean, middle, scatter in (
+        ("ttft", first + width / 2.0, first + width / 2.0, width + first),
+        ("e2e", each + width / 2.0, each + width / 2.0, width),
+        ("tpot", token, token, first / further),
+        ("itl", token, step, 0.0),
     ):
         key = {"ttft": "ttft_mean_s", "e2e": "e2e_s", "tpot": "tpot_s", "itl": "itl_s"}[name]
         found[key] = mean
-        found |= {f"{name}_p{percent}_s": most(mean + EVEN[percent] * scatter, 0.0) for percent in PERCENTILES}
+        found |= {f"{name}_p{percent}_s": most(middle + EVEN[percent] * scatter, 0.0) for percent in PERCENTILES}
     rate = count / whole
     projected = {**found, **_rates(rate, work.input, output)}
     bound = dict.fromkeys(found, math.nan) | _bound(scenario, loop, count)
@@ -102,9 +104,10 @@ def _bound(scenario: Scenario, loop: Loop, count: Real) -> dict[str, Any]:
 
 
 def _spreads(found: dict[str, Any]) -> dict[str, Spread]:
-    """Times that are evenly spread, by their mean and 99th percentile."""
+    """Times that are evenly spread, by their median and 99th percentile."""
     out = {}
-    for name, key in (("ttft", "ttft_mean_s"), ("tpot", "tpot_s"), ("itl", "itl_s"), ("e2e", "e2e_s")):
-        width = (found[f"{name}_p99_s"] - found[key]) / EVEN[99]
-        out[name] = Spread(0.0 * width, found[key], width**2 / 12.0, nowhere, nowhere)
+    for name in ("ttft", "tpot", "itl", "e2e"):
+        middle = found[f"{name}_p50_s"]
+        width = (found[f"{name}_p99_s"] - middle) / EVEN[99]
+        out[name] = Spread(0.0 * width, middle, width**2 / 12.0, nowhere, nowhere)
     return out

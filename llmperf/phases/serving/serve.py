@@ -41,7 +41,7 @@ def evaluate(scenario: Scenario) -> Evaluated:
     loop, arrivals = solved(scenario, traffic)
     pool: Prefill | None = None
     if scenario.prefill_pool is not None:
-        loop, arrivals, pool = _through_both(scenario, loop, arrivals)
+        loop, arrivals, pool = through_both(scenario, loop, arrivals)
     crowd = loop.request.crowd
     times, projected = _projection(scenario, loop, arrivals)
     given = {
@@ -66,8 +66,8 @@ def solved(scenario: Scenario, traffic: Traffic) -> tuple[Loop, Arrivals | None]
     return arrivals.loop, arrivals
 
 
-def _through_both(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Loop, Arrivals | None, Prefill]:
-    """The same with what a request spends on the workers that prefill."""
+def through_both(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Loop, Arrivals | None, Prefill]:
+    """A steady state with what a request spends on the workers that prefill."""
     rate = loop.in_flight / loop.request.e2e
     one, pool = whole(scenario, loop.request, rate)
     both = replace(loop, request=one, in_flight=rate * one.e2e, alone=pool.alone)
