@@ -70,7 +70,6 @@ MECHANISMS: dict[str, str] = {
     "percentiles": "percentiles other than 50, 90 and 99",
     "bubbles": "pipelines whose steps take unequal times",
     "fairness": "requests that are put aside for others, and fetched again",
-    "disaggregation": "pools of machines for prompts and for tokens",
     "elasticity": "scaling an instance while it serves",
     "speculation": "drafting and verifying",
     "test-time scaling": "many samples or trials of one request",
