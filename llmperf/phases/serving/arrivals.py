@@ -113,6 +113,7 @@ def clumped(arriving: Real, shape: Real) -> Any:
     ----------
     .. [1] Abramowitz and Stegun, "Handbook of Mathematical Functions", 1964, 6.1.35: the gamma function.
     """
+    shape = least(shape, EVENEST)
     b = least(shape, 1.0)
     gamma = 1.0 + b * (-0.5748646 + b * (0.9512363 + b * (-0.6998588 + b * (0.4245549 - 0.1010678 * b))))
     soon = (shape * arriving) ** shape / gamma - arriving
@@ -146,6 +147,8 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
 
 
 TINY = 1e-300
+EVENEST = 50.0
+"""Shape of gaps from which on they are as good as equal. [1]"""
 
 
 def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:

@@ -63,7 +63,10 @@ def within(server: Curve, traffic: Traffic) -> tuple[Real, Real, Real]:
         flying = least(here, flying)
     flying = choose(none | (server.room < 1.0), 0.0, flying)
     one = server.at(most(flying, 1.0))
-    return flying, flying / one.e2e, choose(flying > 0.0, index, len(LIMITED) + 1.0)
+    found = flying
+    if traffic.concurrency is None:  # an arrival meets those that are there, and itself
+        found = choose(flying < full.in_flight, most(flying - 1.0, 0.0), flying)
+    return flying, found / one.e2e, choose(flying > 0.0, index, len(LIMITED) + 1.0)
 
 
 def _negative(function: Callable[[Request], Any]) -> Callable[[Request], Any]:

@@ -43,11 +43,13 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
         ``k = 1/2 + c + o - 1``, ``token = s + (n - 1) p / k``,
         ``ttft = q + (1/2 + c) token + p``, ``e2e = ttft + (o - 1) token = q + k s + n p``.
 
-    An engine that schedules ahead adds as many steps to the half; the steps that an arrival meets are longer than the
-    mean one (`gated`). ``s`` is the decode step of those that have their first token, ``n (o - 1) / k`` of them; ``p``
-    is what a prompt adds to a step that reads the weights anyway (`added`), ``q`` the engine's host time of a request.
-    Alone, a request joins nothing: its prompt is a prefill of its own. Between one and two requests a rank the two are
-    mixed. Lengths that scatter count as `llmperf.phases.serving.lengths.mix` says.
+    Where more tokens of prompts come than the token budget has room for, every step is full, and ``k`` are as many as
+    the prompts of all need: the rest of them is waiting for the first token. An engine that schedules ahead adds as
+    many steps to the half; the steps that an arrival meets are longer than the mean one (`gated`). ``s`` is the decode
+    step of those that have their first token, ``n (o - 1) / k`` of them; ``p`` is what a prompt adds to a step that
+    reads the weights anyway (`added`), ``q`` the engine's host time of a request. Alone, a request joins nothing: its
+    prompt is a prefill of its own. Between one and two requests a rank the two are mixed. Lengths that scatter count as
+    `llmperf.phases.serving.lengths.mix` says.
 
     References
     ----------
@@ -71,6 +73,9 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     misses = RUNNING + engine.ahead + (engine.prefill_interval - 1.0) / 2.0
     before = joins * (misses + (0.0 if apart else chunks))
     steps = before + output - 1.0
+    if not apart:  # steps have room for so many tokens of prompts only: what is beyond waits
+        steps = most(steps, joins * each * new / most(engine.token_budget - each, 1.0))
+        before = steps - output + 1.0
     decoding = choose(several, most(in_flight * (output - 1.0) / most(steps, 1.0), 1.0), most(in_flight, 1.0))
     crowd = at(scenario, decoding, **lengths.decoding)
     prompts = at(scenario, decoding, **lengths.prompts) if lengths.prompts else crowd
