@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llmperf.answers.alternatives import alternatives
-from llmperf.answers.candidates import TOO_MANY, Candidate, Doubt, Search, candidate, copies_of
+from llmperf.answers.candidates import TOO_MANY, Candidate, Doubt, Search, candidates, copies_of
 from llmperf.costs import money
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
@@ -119,7 +119,7 @@ def size(
     refused: list[Refused] = []
     for keys, one in every:
         copies, why = copies_of(one, search, wanted)
-        serving = [each for copy in copies if (each := candidate(copy, search, keys, one)) is not None]
+        serving = candidates(copies, search, wanted, keys, one)
         found += serving
         if not serving:
             refused.append(Refused(one.template, why or TOO_MANY.format(devices_max)))
