@@ -31,7 +31,7 @@ $(VENV)/.compiled: $(VENV)/.runtime
 	touch $@
 
 demo: $(VENV)/.compiled ## One answer in the terminal: 200 users of gpt-oss-120b, on which chips, how many, at what cost.
-	$(BIN)/llmperf size --model gpt-oss-120b --users 200 --speed 30tok/s --ttft 2s --input 2k --output 500 --hardware h100-sxm,h200-sxm,mi300x --engine vllm --rent h100-sxm=3.2,h200-sxm=3.99,mi300x=1.99
+	$(BIN)/llmperf size --model gpt-oss-120b --users 200 --speed 30tok/s --ttft 2s --input 2k --output 500 --hardware h100-sxm,h200-sxm,mi300x --engine vllm
 
 test: $(VENV)/.test ## The tests, on all cores, but for the long ones.
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not long"

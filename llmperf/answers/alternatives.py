@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 from llmperf import units
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.scenarios.binding import Resolved
-from llmperf.scenarios.keys import flattened
+from llmperf.scenarios.keys import FLAT, put
 from llmperf.scenarios.resolve import resolve
 
 AXES = ("hardware", "weights", "kv_cache", "engine")
@@ -24,41 +24,63 @@ FOUND = ("devices", "parallelism.replicas")
 """Keys of a scenario that are found."""
 
 
-def combinations(overrides: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The overrides of each chip, format and engine; a rent that is given by hardware goes to its own.
+def alternatives(
+    reference: Mapping[str, Any] | str | Path | None, overrides: Mapping[str, Any], catalog: tuple[str, ...]
+) -> list[tuple[dict[str, Any], Resolved]]:
+    """The overrides of each chip, format and engine, and the scenario that they make.
 
     Raises
     ------
     InputError
-        If there are too many, a rent is of none of them, or something is said that is to be found.
+        With the faults of all, each once; also where no demand is said.
     """
+    every, problems = _combinations(overrides)
+    wrong = dict.fromkeys(problems)
+    found = []
+    for keys in every:
+        try:
+            found.append((keys, resolve(reference, keys, catalog)))
+        except InputError as error:
+            wrong.update(dict.fromkeys(error.problems))
+    if found and not wrong:
+        wrong.update(dict.fromkeys(_without_demand(found[0][1])))
+    if wrong:
+        raise InputError(list(wrong))
+    return found
+
+
+def _combinations(overrides: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[Problem]]:
+    """The overrides of each combination, and what is wrong with them; a rent of a hardware goes to its own."""
     rest = {key: value for key, value in overrides.items() if key not in (*AXES, "rent", "speed")}
-    said = flattened(rest)
-    hint = "--devices-max limits the devices of all copies together"
-    wrong = [Problem("is what size finds", key, suggestion=hint) for key in FOUND if _holds(said, key)]
+    wrong = list(_found_here(rest))
     if overrides.get("speed") is not None:
-        if _holds(said, TOKEN):
+        if _said(rest, TOKEN):
             wrong.append(Problem("says what a limit of TPOT says, which stands beside it", "speed"))
         try:
             rest[TOKEN] = token_time(overrides["speed"])
         except InputError as error:
             wrong += error.problems
     axes = {key: _several(overrides[key]) for key in AXES if overrides.get(key) is not None}
-    if math.prod(map(len, axes.values())) > MOST:
-        wrong.append(Problem(f"makes more than {MOST} combinations", ", ".join(axes)))
     rents = overrides.get("rent")
     names = [str(one) for one in axes.get("hardware", ())]
     for name in rents if isinstance(rents, Mapping) else ():
         if name not in names:
             text = f"{shown(name)} is no hardware that is asked for"
             wrong.append(Problem(text, "rent", allowed=tuple(names), suggestion=nearest(str(name), names)))
-    if wrong:
-        raise InputError(wrong)
+    if math.prod(map(len, axes.values())) > MOST:
+        return [], [*wrong, Problem(f"makes more than {MOST} combinations", ", ".join(axes))]
     found = [{**rest, **dict(zip(axes, one, strict=True))} for one in product(*axes.values())]
-    if rents is None:
-        return found
     own = [rents.get(one.get("hardware")) if isinstance(rents, Mapping) else rents for one in found]
-    return [one if rent is None else {**one, "rent": rent} for one, rent in zip(found, own, strict=True)]
+    priced = [one if rent is None else {**one, "rent": rent} for one, rent in zip(found, own, strict=True)]
+    return priced, wrong
+
+
+def _found_here(rest: Mapping[str, Any]) -> Iterator[Problem]:
+    """What is said and is to be found."""
+    for key in FOUND:
+        if _said(rest, key):
+            hint = "--devices-max limits the devices of all copies together"
+            yield Problem("is what size finds", key, suggestion=hint)
 
 
 def token_time(speed: Any) -> float:
@@ -82,33 +104,14 @@ def _several(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
-def _holds(said: Mapping[str, Any], path: str) -> bool:
-    head, _, rest = path.partition(".")
-    inner = said.get(head)
-    return inner is not None if not rest else isinstance(inner, Mapping) and _holds(inner, rest)
-
-
-def resolved(
-    reference: Mapping[str, Any] | str | Path | None, every: Sequence[Mapping[str, Any]], catalog: tuple[str, ...]
-) -> list[Resolved]:
-    """Every combination as a scenario.
-
-    Raises
-    ------
-    InputError
-        With the faults of all, each once; also where no demand is said.
-    """
-    found, wrong = [], {}
-    for keys in every:
-        try:
-            found.append(resolve(reference, keys, catalog))
-        except InputError as error:
-            wrong.update(dict.fromkeys(error.problems))
-    if not wrong:
-        wrong.update(dict.fromkeys(_without_demand(found[0])))
-    if wrong:
-        raise InputError(list(wrong))
-    return found
+def _said(overrides: Mapping[str, Any], path: str) -> bool:
+    """Whether overrides say a value, by a short name or by its path."""
+    inner: Any = {}
+    for key, value in overrides.items():
+        put(inner, FLAT.get(key, key).split("."), value)
+    for key in path.split("."):
+        inner = inner.get(key) if isinstance(inner, Mapping) else None
+    return inner is not None
 
 
 def _without_demand(resolved: Resolved) -> Iterator[Problem]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +17,9 @@ from llmperf.answers.layouts import where
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
 from llmperf.errors import InputError, Problem
-from llmperf.numeric import Array
+from llmperf.numeric import Array, first
 from llmperf.phases.serving.limits import LIMITED
+from llmperf.phases.serving.serve import solved, spreads
 from llmperf.records import dataclass
 from llmperf.scenarios.binding import Resolved, bound
 from llmperf.scenarios.resolve import changed
@@ -25,6 +27,8 @@ from llmperf.units import scaled
 
 FURTHER, MANY = 1.1, 4.0
 """How many times more copies are tried where those before did not do, and how many times more at most. [1]"""
+SPARE = 4
+"""Layouts more than those that are wanted, which take the place of such as need more devices than was thought. [1]"""
 TOO_MANY = "more than {:,.0f} devices are needed"
 
 Doubt = Callable[[Scenario, str], float]
@@ -83,8 +87,13 @@ class Candidate:
 
     def time_s(self, name: str) -> float:
         """A time (of `LIMITED`) at the percentile of the limits. [s]"""
-        traffic: Any = self.answer.scenario.traffic
-        return float(self.answer.value(f"{name}_p{traffic.limits.percentile:g}_s")) * self.slower[name]
+        scenario, traffic = self.answer.scenario, self.answer.scenario.traffic
+        assert traffic is not None
+        path = f"{name}_p{traffic.limits.percentile:g}_s"
+        if path in self.answer.paths:
+            return float(self.answer.value(path)) * self.slower[name]
+        spread = spreads(scenario, *solved(scenario, traffic))[name]  # a percentile that is no output
+        return first(spread.percentile(traffic.limits.percentile)) * self.slower[name]
 
     @property
     def requests_per_s(self) -> float:
@@ -139,7 +148,7 @@ def copies_of(one: Resolved, search: Search, wanted: int) -> tuple[list[Copy], s
         return [], "no layout has what is said of it" if said else f"{scenario.engine.name} starts no layout of it"
     scenario = bound(scenario, {"parallelism": layout, "devices": layout.devices, "workload.batch": 1})
     layouts = Layouts(scenario, {name: _slower(scenario, name, search.doubt) for name in LIMITED})
-    found = fewest(layouts, search.headroom, search.devices_max, wanted)
+    found = fewest(layouts, search.headroom, search.devices_max, wanted + SPARE)
     return found, "" if found else _why(layouts, search.devices_max)
 
 
@@ -167,6 +176,26 @@ def _why(layouts: Layouts, most: float) -> str:
             return f"one request alone has a {name.upper()} of {scaled(times.min(), 'time', 3)} at least"
         kept &= times <= getattr(limits.limits, name)
     return TOO_MANY.format(most) if kept.any() else "no layout keeps all limits, not even with one request alone"
+
+
+def candidates(
+    copies: Sequence[Copy], search: Search, wanted: int, keys: Mapping[str, Any], one: Resolved
+) -> list[Candidate]:
+    """The best layouts, of those that a curve says need the fewest devices, the best first.
+
+    Where one needs more than its curve says, it stands behind those that do not.
+    """
+    queue: list[tuple[int, bool, int, Any]] = [
+        (copy.devices * copy.copies, True, place, copy) for place, copy in enumerate(copies[: wanted + SPARE])
+    ]
+    found: list[Candidate] = []
+    while queue and len(found) < wanted:
+        _, open_, place, best = heapq.heappop(queue)
+        if not open_:
+            found.append(best)
+        elif (exact := candidate(best, search, keys, one)) is not None:
+            heapq.heappush(queue, (exact.devices, False, place, exact))
+    return found
 
 
 def candidate(copy: Copy, search: Search, keys: Mapping[str, Any], one: Resolved) -> Candidate | None:

@@ -140,7 +140,7 @@ class Layouts:
         limits: Any = (self.scenario.traffic or Traffic()).limits
         times: Any = tails(server.scenario, server.points[0])
         stated = [name for name in LIMITED if getattr(limits, name) is not None]
-        return {name: times[name].percentile(int(limits.percentile)) * self.slower[name][rows] for name in stated}
+        return {name: times[name].percentile(limits.percentile) * self.slower[name][rows] for name in stated}
 
     def load(self, one: Copy) -> float:
         """What each of equal copies is asked to serve, in the unit of the demand. [1 or 1/s]"""

@@ -12,8 +12,8 @@ from itertools import combinations as pairs
 from pathlib import Path
 from typing import Any
 
-from llmperf.answers.alternatives import combinations, resolved
-from llmperf.answers.candidates import TOO_MANY, Candidate, Doubt, Search, candidate, copies_of
+from llmperf.answers.alternatives import alternatives
+from llmperf.answers.candidates import TOO_MANY, Candidate, Doubt, Search, candidates, copies_of
 from llmperf.costs import money
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
@@ -113,20 +113,19 @@ def size(
     """
     search = Search(headroom, devices_max, shown, doubt)
     search.check()
-    every = combinations(overrides)
-    scenarios = resolved(reference, every, catalog)
+    every = alternatives(reference, overrides, catalog)
     wanted = shown or (1 if len(every) > 1 else ALONE)
     found: list[Candidate] = []
     refused: list[Refused] = []
-    for keys, one in zip(every, scenarios, strict=True):
+    for keys, one in every:
         copies, why = copies_of(one, search, wanted)
-        serving = [each for copy in copies if (each := candidate(copy, search, keys, one)) is not None]
+        serving = candidates(copies, search, wanted, keys, one)
         found += serving
         if not serving:
             refused.append(Refused(one.template, why or TOO_MANY.format(devices_max)))
     by, notes = _ranked_by(found)
     found.sort(key=lambda one: (getattr(one, by), -one.headroom))
-    first, pessimistic = scenarios[0].template, doubt is not None
+    first, pessimistic = every[0][1].template, doubt is not None
     return Sizing(first, headroom, tuple(found), tuple(refused), by, notes, pessimistic, reference)
 
 

@@ -134,6 +134,16 @@ def test_pessimistic_times_keep_the_limits_too() -> None:
         assert again(one).value("tpot_p90_s") * one.slower["tpot"] <= LIMITS["tpot"]
 
 
+def test_limits_may_be_on_any_percentile() -> None:
+    """Also on one that is no output: its times lie between those of others."""
+    found = sized("dense", request_rate=4.0, percentile=95)
+    for one in found.candidates:
+        p90, p99 = (float(one.answer.value(f"ttft_p{percent}_s")) for percent in (90, 99))
+        assert p90 < one.time_s("ttft") < p99
+        assert one.time_s("tpot") <= LIMITS["tpot"]
+    assert devices(found) >= devices(sized("dense", request_rate=4.0, percentile=50))
+
+
 def test_what_is_said_of_a_layout_is_kept() -> None:
     found = sized(users=100, tp=4, ep=4)
     assert {(one.copy.layout["tp"], one.copy.layout["ep"]) for one in found.candidates} == {(4, 4)}
@@ -153,12 +163,15 @@ def test_layouts_are_those_that_chip_model_and_engine_allow() -> None:
 
 
 def test_a_rank_needs_comparable_prices() -> None:
-    apart = sized("dense", users=50, hardware=["h100-sxm", "h200-sxm"])
+    reserved = {"extends": "h200-sxm", "rent_kind": "reserved"}
+    apart = sized("dense", users=50, hardware=["h100-sxm", reserved])
     assert apart.by == "devices"
     assert "different kinds" in apart.notes[0]
-    missing = sized("dense", users=50, hardware=["h100-sxm", "mi300x"])
+    unknown = {"extends": "mi300x", "rent": None, "rent_kind": None, "rent_date": None}
+    missing = sized("dense", users=50, hardware=["h100-sxm", unknown])
     assert missing.by == "devices"
     assert "mi300x" in missing.notes[0]
+    assert sized("dense", users=50, hardware=["h100-sxm", "h200-sxm"]).by == "usd_per_month"
     rents = {"h100-sxm": 2.0, "h200-sxm": 9.0}
     own = sized("dense", users=50, hardware=["h100-sxm", "h200-sxm"], rent=rents)
     assert own.by == "usd_per_month"
@@ -190,6 +203,7 @@ def test_why_nothing_serves() -> None:
         ({"users": 5, "speed": "fast"}, "not a quantity of rate"),
         ({"users": 5, "speed": "0 tok/s"}, "no speed of reading"),
         ({"users": 5, "speed": "30 tok/s"}, "stands beside it"),
+        ({"users": 5, "percentile": 20}, "percentile"),
         ({"users": 5, "hardware": ["h100-sxm", "h200-sxn"]}, "h200-sxm"),
         ({"users": 5, "hardware": ["h100-sxm"], "rent": {"h200-sxm": 2.0}}, "no hardware that is asked for"),
         ({"users": 5, "weights": ["fp8"] * 9, "hardware": ["h100-sxm"] * 9}, "more than 64 combinations"),

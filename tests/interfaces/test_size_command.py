@@ -134,6 +134,15 @@ def test_what_is_wrong_is_one_clear_error(flags: list[str], said: str, run: Run)
     assert json.loads(as_json.stdout)["errors"]
 
 
+def test_all_that_is_wrong_is_said_at_once(run: Run) -> None:
+    flags = ["--hardware", "h100-sxm,h100-sxn", "--weights", "fp7", "--devices", "8", "--itl", "1 parsec"]
+    done = run(*ASKED, *flags)
+    assert done.returncode == 2
+    for said in ("h100-sxn", "fp7", "--devices-max", "traffic.limits.itl"):
+        assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 4
+
+
 def test_where_nothing_serves_the_table_says_why(run: Run) -> None:
     done = run(*ASKED, "--hardware", "h100-sxm,l4", "--tpot", "30ms")
     assert done.returncode == 2  # a speed says that already
