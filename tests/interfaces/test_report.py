@@ -269,6 +269,16 @@ def test_a_service_keeps_up_or_is_saturated_and_keeps_its_limits_or_not():
     assert (kind, word) == ("unsure", "TTFT, p90 is met, not surely.")
 
 
+def test_a_limit_on_any_percentile_has_a_verdict():
+    late = float(served(request_rate=10)[1].ttft_p99_s)
+    for limit, kind in ((2.0 * late, "unsure"), (0.5 * late, "bad")):
+        (*_, (found, word, _)) = verdicts.of_service(
+            served(request_rate=10, limits={"ttft": limit, "percentile": 95})[1]
+        )
+        assert found == kind
+        assert word.startswith("TTFT, p95 is ")
+
+
 def test_limits_of_the_report_are_those_of_requests_where_there_are_requests():
     _, result = served({"ttft_s": 0.5}, request_rate=5, limits={"ttft": 9.0, "e2e": 8.0})
     limits = result.scenario.traffic.limits

@@ -25,9 +25,7 @@ VALIDATE = typer.Option(
 )
 ERROR = typer.Option("--error", help="Also draw the measured results of each result's class (takes some seconds).")
 DATE = typer.Option("--date", help="Date of the report; today by default.", metavar="YYYY-MM-DD")
-TTFT = typer.Option(
-    "--ttft", help="Limit of TTFT, of a service at its percentile: '500 ms'.", metavar="TIME"
-)
+TTFT = typer.Option("--ttft", help="Limit of TTFT, of a service at its percentile: '500 ms'.", metavar="TIME")
 TPOT = typer.Option("--tpot", help="Limit of TPOT, of a service at its percentile: '20 ms'.", metavar="TIME")
 PNG, SVG, PDF = (
     typer.Option(f"--{form}", help=f"Also write every figure as {form.upper()} into this folder.", metavar="DIR")
