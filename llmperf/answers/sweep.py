@@ -58,6 +58,13 @@ def against(name: str, result: Answer, knob: str, values: Array) -> Sweep:
     return Sweep(name, {knob: values}, answer(resolved))
 
 
+def along(name: str, result: Answer) -> Sweep:
+    """A result of one configuration along its batch; a service along what it is loaded by."""
+    if result.scenario.traffic is None:
+        return against(name, result, "batch", batches(result))
+    return against(name, result, load(result), loads(result))
+
+
 def own(result: Answer, knob: str) -> float:
     """A number of the workload or the traffic of a result of one configuration, by its short name."""
     return float(attrgetter(FLAT[knob])(result.scenario))

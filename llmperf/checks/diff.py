@@ -189,7 +189,8 @@ def _evaluated(source: Source, label: str, catalog: tuple[str, ...]) -> Side:
     if resolved.shape:
         raise InputError(Problem("a difference is of one configuration each, not of arrays"))
     result = answer(resolved)
-    made_of = digests.components(result.scenario, {"workload": asdict(result.scenario.workload)})
+    asked = ((name, getattr(result.scenario, name)) for name in ("workload", *digests.ASKED))
+    made_of = digests.components(result.scenario, {name: asdict(one) for name, one in asked if one is not None})
     return Side(label, finite(next(values(result, 1))), {"llmperf": __version__, "components": made_of}, result)
 
 

@@ -299,8 +299,12 @@ def _hours(written: Any) -> float:
 
 def _vacuous(output: Output, written: Any, value: float) -> Problem | None:
     """Why a limit says nothing, or what nothing can hold: it is beyond all values that the output can have."""
-    if output.unit == "1/s" and isinstance(written, str) and "req" in written:
-        return Problem(f"{shown(written)} counts requests: this output counts tokens", suggestion="1000 tokens/s")
+    if output.unit == "1/s" and isinstance(written, str):
+        of_tokens = "tokens" in output.name
+        if of_tokens and "req" in written:
+            return Problem(f"{shown(written)} counts requests: this output counts tokens", suggestion="1000 tokens/s")
+        if not of_tokens and "tok" in written:
+            return Problem(f"{shown(written)} counts tokens: this output counts requests", suggestion="10 req/s")
     if not output.unit and value > 1.0:
         hint = f"{written} %" if isinstance(written, int | float) and written <= 100 else "90 %"
         return Problem(f"{shown(written)} is above 100 %, which no share is", suggestion=hint)

@@ -53,8 +53,8 @@ class Estimate(Answer):
         ----------
         kind : str
             Of one configuration: ``roofline``, ``operators`` (of one `phase`), ``waits``, ``memory`` or ``frontier``,
-            tokens/s against time a token over the batch. Of arrays: ``frontier``, ``curves`` or ``memory``; the latter
-            two where one number varies.
+            tokens/s against time a token over the batch or the load; of a service also ``service``, its times and rates
+            over the load. Of arrays: ``frontier``, ``curves`` or ``memory``; the latter two where one number varies.
         phase : str
             Whose operators: ``prefill`` or ``decode``.
 

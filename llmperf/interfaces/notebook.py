@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmperf.answers.answer import Answer
+from llmperf.answers.sweep import along
 from llmperf.errors import InputError, Problem, nearest, shown
 from llmperf.phases.answered import Figures
 from llmperf.resources import RESOURCES
@@ -86,14 +87,15 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 ONE = ("roofline", "operators", "waits", "memory", "frontier")
 MANY = ("frontier", "curves", "memory")
+SERVICE = ("service",)
 COMPARED = ("speedup", "roofline", "waits", "memory", "frontier")
-"""Figures of one configuration, of arrays of them, and of a comparison."""
+"""Figures of one configuration, of arrays of them, of one service beside these, and of a comparison."""
 
 
 def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
     """A figure of an estimate (`llmperf.answers.answer.Answer.plot`)."""
-    _known(kind, MANY if result.shape else ONE)
-    from llmperf.interfaces.figures import frontier, memory, operators, roofline, sweep
+    _known(kind, MANY if result.shape else ONE if result.scenario.traffic is None else (*ONE, *SERVICE))
+    from llmperf.interfaces.figures import frontier, memory, operators, roofline, service, sweep
 
     if result.shape:
         found = _sweep(result, kind)
@@ -108,11 +110,13 @@ def plot(result: Answer, kind: str = "roofline", phase: str = "decode") -> Any:
             phases = tuple(name for name, limit in result.bottleneck.items() if limit is not None)
             raise InputError(Problem(f"{shown(phase)} is no phase of this result", "phase", allowed=phases))
         return operators.operator_times(result, phase).figure
+    if kind == "service":
+        return service.along_load(along(headline(result), result), result).figure
     drawn = {
         "roofline": roofline.roofline,
         "waits": operators.waits,
         "memory": memory.memory,
-        "frontier": _along_batch,
+        "frontier": _frontier,
     }
     return drawn[kind]({headline(result): result}).figure
 
@@ -129,18 +133,16 @@ def plot_comparison(found: Comparison, kind: str = "speedup") -> Any:
         "roofline": roofline.roofline,
         "waits": operators.waits,
         "memory": memory.memory,
-        "frontier": _along_batch,
+        "frontier": _frontier,
     }
     return drawn[kind](results).figure
 
 
-def _along_batch(results: Mapping[str, Answer]) -> Any:
-    """Throughput against latency, along the batch of each result."""
-    from llmperf.answers.sweep import against, batches
+def _frontier(results: Mapping[str, Answer]) -> Any:
+    """Throughput against latency, along the batch of each result, or what a service is loaded by."""
     from llmperf.interfaces.figures.frontier import throughput_latency
 
-    sweeps = {name: against(name, result, "batch", batches(result)) for name, result in results.items()}
-    return throughput_latency(results, sweeps)
+    return throughput_latency(results, {name: along(name, result) for name, result in results.items()})
 
 
 def _known(kind: str, allowed: tuple[str, ...]) -> None:

@@ -49,7 +49,12 @@ def components(one: Scenario, scenario: Mapping[str, Any]) -> dict[str, str]:
         "layout": ("", (one.parallelism, one.placement, one.devices)),
     }
     out = {name: f"{label} {_digest(name, found)}".lstrip() for name, (label, found) in parts.items()}
-    return {**out, "workload": hashed(scenario.get("workload"))}
+    asked = {name: hashed(scenario[name]) for name in ASKED if scenario.get(name) is not None}
+    return {**out, "workload": hashed(scenario.get("workload")), **asked}
+
+
+ASKED = ("traffic",)
+"""What a scenario asks beside its workload, as it is written."""
 
 
 def _label(scenario: Mapping[str, Any], key: str, name: str) -> str:

@@ -223,6 +223,86 @@ def test_every_kind_of_scenario_has_a_report(keys):
     assert len(elements.of("figure")) >= 5
 
 
+SERVICE = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "engine": "vllm", "workload": {"output": 128}}
+
+
+def served(asked=None, **traffic):
+    made = gather([{**SERVICE, "traffic": traffic}], {}, limits=asked)
+    (result,) = made.results.values()
+    return made, result
+
+
+@pytest.mark.parametrize(
+    "traffic",
+    [
+        {"request_rate": 10, "limits": {"ttft": 0.1}},
+        {"request_rate": 1000, "limits": {"tpot": 0.02}},
+        {"concurrency": 64},
+        {"users": 900, "think_time": 1.0},
+        {"requests": 500},
+    ],
+)
+def test_every_kind_of_service_has_a_report(traffic):
+    made, _ = served(**traffic)
+    assert [one.name for one in sections(made) if one.name in ("serving", "throughput", "cost")] == ["serving"]
+    text = shell.document(page(made))
+    elements = Elements(text)
+    assert len(elements.ids()) == len(set(elements.ids()))
+    assert len(elements.of("figure")) >= 6
+    for drawing in (one for section in page(made).sections for one in section.drawings):
+        assert not any(word in row for row in drawing.rows for word in ("nan", "inf"))
+
+
+def test_a_service_keeps_up_or_is_saturated_and_keeps_its_limits_or_not():
+    most = float(served(request_rate=1)[1].saturation_rate_per_s)
+    for rate, limit, kinds in (
+        (0.3 * most, 10.0, ["good", "good", "good"]),
+        (0.3 * most, 1e-3, ["good", "good", "bad"]),
+        (1.1 * most, 10.0, ["good", "bad", "bad"]),
+    ):
+        made, result = served(request_rate=rate, limits={"ttft": limit})
+        assert [kind for kind, _, _ in verdicts.of_service(result)] == kinds
+        assert "saturation" in shell.document(page(made))
+    band = verdicts.error_bands(result.scenario)["prefill"].high
+    late = float(served(request_rate=1)[1].ttft_p90_s)
+    (*_, (kind, word, _)) = verdicts.of_service(served(request_rate=1, limits={"ttft": (1.0 + band) / 2.0 * late})[1])
+    assert (kind, word) == ("unsure", "TTFT, p90 is met, not surely.")
+
+
+def test_a_limit_on_any_percentile_has_a_verdict():
+    late = float(served(request_rate=10)[1].ttft_p99_s)
+    for limit, kind in ((2.0 * late, "unsure"), (0.5 * late, "bad")):
+        (*_, (found, word, _)) = verdicts.of_service(
+            served(request_rate=10, limits={"ttft": limit, "percentile": 95})[1]
+        )
+        assert found == kind
+        assert word.startswith("TTFT, p95 is ")
+
+
+def test_limits_of_the_report_are_those_of_requests_where_there_are_requests():
+    _, result = served({"ttft_s": 0.5}, request_rate=5, limits={"ttft": 9.0, "e2e": 8.0})
+    limits = result.scenario.traffic.limits
+    assert (limits.ttft, limits.e2e) == (0.5, 8.0)
+    words = [word for _, word, _ in verdicts.of_service(result)]
+    assert words[2:] == ["TTFT, p90 is met.", "end to end, p90 is met."]
+    batch = {"model": "llama-3.1-8b", "hardware": "h100-sxm"}
+    both = gather([{**SERVICE, "traffic": {"concurrency": 4}}, batch], {}, limits={"ttft_s": 0.5})
+    shown = shell.document(page(both))
+    assert "TTFT, p90 is met." in shown
+    assert "TTFT is met." in shown
+    assert "What makes the difference" in shown
+
+
+def test_the_command_takes_rates_and_limits(monkeypatch, capsys, tmp_path):
+    path = tmp_path / "a.html"
+    flags = ("--model", "llama-3.1-8b", "--hardware", "h100-sxm", "--engine", "vllm", "--rate", "10")
+    code, said, _ = run(monkeypatch, capsys, *flags, "--ttft", "100ms", "--sweep", "request_rate=5,10", "-o", path)
+    assert (code, said.count("\n")) == (0, 1)
+    text = path.read_text("utf-8")
+    assert "TTFT, p90 is met." in text
+    assert "most within limits" in text
+
+
 def estimate(**keys):
     return llmperf.estimate(**{"model": "llama-3.1-8b", "hardware": "h100-sxm", "batch": 8, **keys})
 

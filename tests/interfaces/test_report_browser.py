@@ -288,3 +288,15 @@ def test_pictures_are_written_in_every_format_and_replaced_only_when_told(tmp_pa
         assert path.read_bytes().startswith(starts[path.suffix[1:]])
     with pytest.raises(InputError, match="exists already"):
         pictures.save(drawings, folders)
+
+
+def test_a_service_is_drawn_along_its_load_with_what_was_asked(visit, tmp_path):
+    scenario = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "engine": "vllm", "traffic": {"request_rate": 10}}
+    made = gather([scenario], {}, variants=[{"traffic": {"concurrency": 64}}], limits={"ttft_s": 0.1})
+    seen = visit(save(page(made), tmp_path / "service.html"))
+    seen.keep("service")
+    assert seen.said == []
+    text = seen.page.inner_text("#serving")
+    assert text.count("A service along its") == 2
+    for words in ("asked", "most within limits", "saturation", "limit 100 ms"):
+        assert seen.page.locator(f"#serving .plot .annotation-text >> text={words}").count() == 2

@@ -25,8 +25,8 @@ VALIDATE = typer.Option(
 )
 ERROR = typer.Option("--error", help="Also draw the measured results of each result's class (takes some seconds).")
 DATE = typer.Option("--date", help="Date of the report; today by default.", metavar="YYYY-MM-DD")
-TTFT = typer.Option("--ttft", help="Limit for the verdict: time to the first token: '500 ms'.", metavar="TIME")
-TPOT = typer.Option("--tpot", help="Limit for the verdict: time of each output token: '20 ms'.", metavar="TIME")
+TTFT = typer.Option("--ttft", help="Limit of TTFT, of a service at its percentile: '500 ms'.", metavar="TIME")
+TPOT = typer.Option("--tpot", help="Limit of TPOT, of a service at its percentile: '20 ms'.", metavar="TIME")
 PNG, SVG, PDF = (
     typer.Option(f"--{form}", help=f"Also write every figure as {form.upper()} into this folder.", metavar="DIR")
     for form in ("png", "svg", "pdf")
@@ -57,6 +57,8 @@ def report(
     Compared: llmperf report mine.yaml --with kv_cache=fp8 --with hardware=h200-sxm --tpot '20 ms'
 
     Swept: llmperf report mine.yaml --sweep batch=1:256:x2 -o batches.html
+
+    A service: llmperf report --model llama-3.1-8b --hardware h100-sxm --engine vllm --rate 10 --ttft '500 ms'
     """
     from llmperf.interfaces.cli.ranges import knobs
     from llmperf.interfaces.figures.drawing import require

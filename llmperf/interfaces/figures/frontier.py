@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmperf.answers.answer import Answer
-from llmperf.answers.sweep import Sweep
+from llmperf.answers.sweep import Sweep, own
 from llmperf.interfaces.figures import theme
 from llmperf.interfaces.figures.drawing import Drawing, Results, drawing, hover, knobs_said, label, new
 from llmperf.interfaces.figures.sweep import MOST_POINTS
@@ -35,32 +35,35 @@ RATE = "output_tokens_per_s"
 
 
 def throughput_latency(results: Results, sweeps: Mapping[str, Sweep]) -> Drawing:
-    """Output tokens/s against the time of a token, along the batch.
+    """Output tokens/s against the time of a token, along the batch, or what services are loaded by.
 
     Parameters
     ----------
     results : mapping of str to Answer
         By label; each of one configuration, which is marked on its curve.
     sweeps : mapping of str to Sweep
-        The same along the batch (`llmperf.answers.sweep.against`).
+        The same along the batch or the load (`llmperf.answers.sweep.along`).
     """
     figure = new(theme.HEIGHT + 40)
     metric = latency(next(iter(results.values())))
     rows: list[tuple[str, ...]] = []
     for index, (name, result) in enumerate(results.items()):
         _curve(figure, sweeps[name], metric, index, len(results) > 1)
-        _own(figure, result, metric, index)
+        _own(figure, result, metric, index, next(iter(sweeps[name].knobs)))
         rows += _rows(sweeps[name], metric, f"{name}, " if len(results) > 1 else "")
     figure.update_xaxes(
         title_text=f"{metric.label} [{metric.unit}]", tickformat="~s", ticksuffix=metric.unit, rangemode="tozero"
     )
     figure.update_yaxes(title_text="output tokens/s of the whole system", tickformat="~s", rangemode="tozero")
+    what = "batch" if all("batch" in sweep.knobs for sweep in sweeps.values()) else "load"
     caption = (
-        "Each point is a batch: larger ones serve more tokens and let each sequence wait longer. Dashed: the "
-        "bound, which no system beats. The ring is the scenario itself; only batches that fit are drawn."
+        f"Each point is a {what}: larger ones serve more tokens and let each sequence wait longer. Dashed: the "
+        "bound, which no system beats. The ring is the scenario itself; only what fits is drawn."
     )
-    head = ("batch", metric.head, f"{metric.head}, bound", "output", "output, bound", "fits")
-    return drawing("throughput", f"Output tokens/s against {metric.head}, along the batch", caption, figure, head, rows)
+    head = (what, metric.head, f"{metric.head}, bound", "output", "output, bound", "fits")
+    return drawing(
+        "throughput", f"Output tokens/s against {metric.head}, along the {what}", caption, figure, head, rows
+    )
 
 
 def _curve(figure: Any, sweep: Sweep, metric: Output, index: int, several: bool) -> None:
@@ -88,14 +91,14 @@ def _curve(figure: Any, sweep: Sweep, metric: Output, index: int, several: bool)
         )
 
 
-def _own(figure: Any, result: Answer, metric: Output, index: int) -> None:
+def _own(figure: Any, result: Answer, metric: Output, index: int, knob: str) -> None:
     part = result.projection
     figure.add_scatter(
         x=[part.of(metric.name)],
         y=[part.output_tokens_per_s],
         mode="markers",
         marker={"symbol": "circle-open", "size": 16, "color": theme.series(index)["color"], "line": {"width": 3}},
-        hovertext=f"the scenario: batch {count(result.scenario.workload.batch)}",
+        hovertext=f"the scenario: {knob} {count(own(result, knob))}",
         hoverinfo="text",
         showlegend=False,
     )

@@ -13,7 +13,7 @@ import numpy as np
 
 from llmperf.answers.answer import Answer, answer
 from llmperf.answers.comparison import Comparison
-from llmperf.answers.sweep import Sweep, against, batches, load, loads
+from llmperf.answers.sweep import Sweep, along
 from llmperf.errors import InputError, Problem
 from llmperf.evidence.datasets import shipped
 from llmperf.evidence.kernels.formats import FORMATS
@@ -76,13 +76,12 @@ class Inputs:
     @cached_property
     def along_batch(self) -> dict[str, Sweep]:
         """Each result along the batch, which several sections show."""
-        return {name: against(name, result, "batch", batches(result)) for name, result in self.having(*BATCH).items()}
+        return {name: along(name, result) for name, result in self.having(*BATCH).items()}
 
     @cached_property
     def along_load(self) -> dict[str, Sweep]:
         """Each service along what it is loaded by, which several sections show."""
-        services = self.having(*SERVICE).items()
-        return {name: against(name, result, load(result), loads(result)) for name, result in services}
+        return {name: along(name, result) for name, result in self.having(*SERVICE).items()}
 
     @cached_property
     def comparison(self) -> Comparison | None:

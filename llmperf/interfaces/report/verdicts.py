@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from llmperf.answers.answer import Answer
-from llmperf.evidence.confidence import error_bands
+from llmperf.answers.answer import Answer, answer
+from llmperf.evidence.confidence import PHASE_OF, error_bands
 from llmperf.numeric import first
 from llmperf.outputs import by_path
+from llmperf.scenarios.binding import bound as with_values
 from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.service import LIMITED
 
@@ -103,8 +105,10 @@ def kept(result: Answer, name: str) -> Verdict:
     traffic = result.scenario.traffic
     assert traffic is not None
     limit, percent = first(getattr(traffic.limits, name)), f"{first(traffic.limits.percentile):g}"
-    about = by_path()[f"{name}_p{percent}_s"]
-    head, value = about.label, first(result.value(about.name))
+    head, path = f"{LIMITED[name]}, p{percent}", f"{name}_p{percent}_s"
+    if path not in result.paths:
+        return _by_share(result, name, head)
+    value = first(result.value(path))
     if math.isnan(value):
         return "unsure", f"{head}: no answer.", "No further token is generated."
     said = f"{quantity(value, 'time')} projected, limit {quantity(limit, 'time')}"
@@ -114,10 +118,24 @@ def kept(result: Answer, name: str) -> Verdict:
         return "bad", f"{head} is missed.", "Requests queue without end."
     if value > limit:
         return "bad", f"{head} is missed.", f"{said}."
-    band = error_bands(result.scenario).get(about.band)
+    band = error_bands(result.scenario).get(PHASE_OF[name])
     if band is None:
         return "unsure", f"{head} is met.", f"{said}; no measured results say how sure that is."
     worst = f"the upper end of the band of means is {quantity(value * band.high, 'time')}"
     if value * band.high > limit:
         return "unsure", f"{head} is met, not surely.", f"{said}; {worst}."
     return "good", f"{head} is met.", f"{said}; {worst}."
+
+
+def _by_share(result: Answer, name: str, head: str) -> Verdict:
+    """The same of a percentile that is no output, by the share of requests that keep this limit alone."""
+    traffic = result.scenario.traffic
+    assert traffic is not None
+    alone = {f"traffic.limits.{one}": getattr(traffic.limits, one) if one == name else None for one in LIMITED}
+    scenario = with_values(result.answered.template, alone)
+    kept_by = first(answer(replace(result.answered, template=scenario, axes={})).value("within_limits"))
+    said = f"{share(kept_by)} of requests take at most {quantity(first(getattr(traffic.limits, name)), 'time')}."
+    if not result.memory.fits:
+        return "bad", f"{head}: not served, does not fit.", said
+    met = kept_by >= first(traffic.limits.percentile) / 100.0
+    return ("unsure", f"{head} is met.", said) if met else ("bad", f"{head} is missed.", said)
