@@ -254,6 +254,10 @@ def test_tokens_of_a_burst_fill_the_time_from_the_first_to_the_last(count: int) 
     assert found.itl_s == pytest.approx(found.tpot_s)  # of equal lengths
     assert found.itl_p50_s <= found.itl_s * (1.0 + 1e-12)
     assert found.tpot_p50_s <= found.tpot_p90_s <= found.tpot_p99_s
+    # the last of a batch has its first token when all prompts are through
+    whole = llmperf.estimate(VLLM, input=1024, output=256, batch=count)
+    assert found.ttft_p99_s == pytest.approx(whole.ttft_s, rel=0.02)
+    assert found.ttft_p50_s == pytest.approx(whole.ttft_mean_s)
 
 
 def test_where_not_even_one_sequence_fits_the_parts_have_no_number() -> None:

@@ -46,18 +46,7 @@ def burst(scenario: Scenario) -> Evaluated:
     width = most(whole - each, 0.0)  # from the first that begins to the last
     first = together.part.parts["projection"].ttft_mean_s
     step = choose(equal, together.part.phases["decode"].projection, one.token)
-    further = most(output - 1.0, 1.0)
-    token = most((each - first) / further, step)  # whose first token is early waits for the prompts of others
-    found: dict[str, Any] = {}
-    for name, mean, middle, scatter in (
-        ("ttft", first + width / 2.0, first + width / 2.0, width + first),
-        ("e2e", each + width / 2.0, each + width / 2.0, width),
-        ("tpot", token, token, first / further),
-        ("itl", token, step, 0.0),
-    ):
-        key = {"ttft": "ttft_mean_s", "e2e": "e2e_s", "tpot": "tpot_s", "itl": "itl_s"}[name]
-        found[key] = mean
-        found |= {f"{name}_p{percent}_s": most(middle + EVEN[percent] * scatter, 0.0) for percent in PERCENTILES}
+    found = _times(scenario, together.part, first, each, step, width, most(output - 1.0, 1.0))
     rate = count / whole
     projected = {**found, **_rates(rate, work.input, output)}
     bound = dict.fromkeys(found, math.nan) | _bound(scenario, loop, count)
@@ -80,6 +69,63 @@ def burst(scenario: Scenario) -> Evaluated:
     given = {"bound": bound, "projection": projected, "service": service, "memory": memory}
     parts = {name: figures(SERVE_PARTS[name], values, lambda: scenario) for name, values in given.items()}
     return Evaluated(crowd.setup, crowd.need, crowd.placed, crowd.phases, parts)
+
+
+def _times(
+    scenario: Scenario, part: Evaluated, first: Real, each: Real, step: Real, width: Real, further: Real
+) -> dict[str, Any]:
+    """Means and percentiles of times, by output.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    part : Evaluated
+        The requests that run at once.
+    first, each, step : number or array
+        Mean times of one of them to its first token, to its last, and of a decode step. [s]
+    width : number or array
+        From the first that begins to the last. [s]
+    further : number or array
+        Tokens of a request behind its first. [1]
+    """
+    prompts = part.phases["prefill"]
+    apart = 2.0 * (part.parts["projection"].ttft_s - first)  # from the first that has a token to the last
+    token = most((each - first) / further, step)  # who has a first token waits for the prompts of others
+    chunk = prompts.projection / prompts.steps
+    found: dict[str, Any] = {"itl_s": token}
+    found |= {f"itl_p{percent}_s": _gap(scenario, percent, step, token, chunk, further) for percent in PERCENTILES}
+    for name, key, mean, scatter in (
+        ("ttft", "ttft_mean_s", first + width / 2.0, width + apart),
+        ("e2e", "e2e_s", each + width / 2.0, width),
+        ("tpot", "tpot_s", token, apart / further),
+    ):
+        found[key] = mean
+        found |= {f"{name}_p{percent}_s": most(mean + EVEN[percent] * scatter, 0.0) for percent in PERCENTILES}
+    return found
+
+
+def _gap(scenario: Scenario, percent: int, step: Real, mean: Real, chunk: Real, further: Real) -> Any:
+    """A percentile of the times between two tokens: a decode step, and prompts of others before some of them. [s]
+
+    Parameters
+    ----------
+    scenario : Scenario
+    percent : int
+    step, mean, chunk : number or array
+        A decode step, the mean time between two tokens, and a step of prompts. [s]
+    further : number or array
+        Tokens of a request behind its first. [1]
+
+    Notes
+    -----
+    Prompts that join decode steps make each of these longer by a chunk; those that run by themselves are waited for
+    once. Beyond the share of gaps that are longer, the mean is taken: few long ones lie above it.
+    """
+    later = mean - step
+    joined = scenario.engine.schedule == "mixed"
+    share = least(later / most(chunk, 1e-300), 1.0) if joined else 1.0 / further
+    longer = choose(share >= 1.0 - percent / 100.0, step + later / most(share, 1e-300), step)
+    return longer if percent < max(PERCENTILES) else most(longer, mean)
 
 
 def _rates(rate: Real, given: Real, output: Real) -> dict[str, Real]:
