@@ -46,6 +46,7 @@ def test_every_command_of_the_readme_runs(
 ) -> None:
     (tmp_path / "config.json").write_text((ROOT / "tests/data/huggingface/Llama-3.1-8B.json").read_text())
     shutil.copytree(ROOT / "examples" / "checks", tmp_path / "examples" / "checks")
+    shutil.copy(ROOT / "tests/data/traces/mooncake.jsonl", tmp_path / "trace.jsonl")
     done = run(*shlex.split(line), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
