@@ -70,12 +70,12 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real
     ----------
     .. [1] Wolff, "Poisson Arrivals See Time Averages", Operations Research 30, 1982.
     """
-    traffic = scenario.traffic
+    traffic, copies = scenario.traffic, scenario.parallelism.replicas
     bursts = (1.0 / traffic.burstiness - 1.0) / 2.0 if traffic is not None else 0.0
     server = curve(scenario, limit)
 
     def met(e2e: Real) -> Any:
-        return 1.0 + rate * e2e + bursts * least(rate * e2e, 1.0)
+        return copies + rate * e2e + bursts * least(rate * e2e, 1.0)
 
     found = _steady(server, met)
     most_flying = least(limit, server.room)
@@ -86,7 +86,7 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real
     if anywhere(sent < math.inf):  # the queue grows until the last has come
         behind = most(least(sent, 1e15) * (full.e2e / full.in_flight - 1.0 / rate), 0.0) / 2.0
         wait = Wait(wait.share, least(wait.mean, most(behind, most(full.e2e - found.loop.request.e2e, 0.0))))
-    variance, seen = varying(found.loop.request, flying, found.curve.full.in_flight, bursts)
+    variance, seen = varying(found.loop.request, flying / copies, found.curve.full.in_flight / copies, bursts)
     one = found.loop.request
     clumps = clumped(rate / ranks(scenario) * one.token, traffic.burstiness) if traffic is not None else 0.0
     one = replace(one, ttft=one.ttft + clumps * one.prompt, e2e=one.e2e + clumps * one.prompt)
@@ -132,14 +132,14 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
     ----------
     .. [1] Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", JACM 27, 1980.
     """
-    server = curve(scenario)
-    found = _steady(server, lambda e2e: 1.0 + (users - 1.0) * e2e / (think + e2e))
+    server, copies = curve(scenario), scenario.parallelism.replicas
+    found = _steady(server, lambda e2e: copies + most(users - copies, 0.0) * e2e / (think + e2e))
     one = found.loop.request
     flying = users * one.e2e / (think + one.e2e)
     fits = least(flying, most(server.room, 1.0))  # where not even one request fits, as of one
     queue = most(users / (fits / one.e2e) - think - one.e2e, 0.0)  # one round of all users, by Little's law
     wait = Wait(choose(flying > server.room, 1.0, 0.0), queue)
-    variance, seen = varying(one, fits, found.curve.full.in_flight)
+    variance, seen = varying(one, fits / copies, found.curve.full.in_flight / copies)
     reading = think / (think + one.e2e)  # where nobody reads, as many are in flight as there are users
     loop = replace(found.loop, in_flight=fits, wait=wait)
     saturated = flying > server.room
@@ -200,8 +200,9 @@ def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:
     scatter: Any = 0.5
     if traffic is not None:
         scatter = (1.0 / traffic.burstiness + traffic.output.cv**2) / 2.0
-    places = full.in_flight
-    load = rate * full.e2e / places
+    copies = scenario.parallelism.replicas
+    places = full.in_flight / copies
+    load = rate / copies * full.e2e / places
     below = least(load, 1.0 - 1e-9)
     share = below ** (root(2.0 * (places + 1.0)) - 1.0)
     found = scatter * (full.e2e / places) * share / (1.0 - below)

@@ -59,6 +59,7 @@ def burst(scenario: Scenario) -> Evaluated:
         "saturation_rate_per_s": loop.in_flight / one.e2e,
         "capacity_per_s": loop.in_flight / one.e2e,
         "goodput_per_s": rate * share,
+        "pool_ratio": math.nan,
         "within_limits": share,
         "kv_occupancy": least(loop.in_flight / most(loop.room, 1.0), 1.0),
         "preemption_onset": loop.room,

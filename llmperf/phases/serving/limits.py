@@ -47,7 +47,7 @@ def within(server: Curve, traffic: Traffic) -> tuple[Real, Real, Real]:
         Requests in flight, arrivals [1/s], and which limit ends them: an index into `LIMITED`, its length where the
         room does, and one more where not even a request alone keeps them all (then there are none in flight).
     """
-    limits, full = traffic.limits, server.full
+    limits, full, copies = traffic.limits, server.full, server.scenario.parallelism.replicas
     flying: Any = full.in_flight
     index: Any = float(len(LIMITED)) + 0.0 * flying
     none: Any = 0.0 * flying > 1.0
@@ -65,7 +65,7 @@ def within(server: Curve, traffic: Traffic) -> tuple[Real, Real, Real]:
     one = server.at(most(flying, 1.0))
     found = flying
     if traffic.concurrency is None:  # an arrival meets those that are there, and itself
-        found = choose(flying < full.in_flight, most(flying - 1.0, 0.0), flying)
+        found = choose(flying < full.in_flight, most(flying - copies, 0.0), flying)
     return flying, found / one.e2e, choose(flying > 0.0, index, len(LIMITED) + 1.0)
 
 
@@ -75,14 +75,15 @@ def _negative(function: Callable[[Request], Any]) -> Callable[[Request], Any]:
 
 def _over(server: Curve, traffic: Traffic, name: str, limit: Real) -> Callable[[Request], Any]:
     """By how much a percentile of requests is beyond a limit, as a function of the request. [s]"""
-    percent, room = traffic.limits.percentile, server.full.in_flight
+    copies = server.scenario.parallelism.replicas
+    percent, room = traffic.limits.percentile, server.full.in_flight / copies
     closed = traffic.concurrency is not None
     bursts = (1.0 / traffic.burstiness - 1.0) / 2.0
 
     def over(one: Request) -> Any:
         if server.scenario.prefill_pool is not None:
             one, _ = whole(server.scenario, one, one.in_flight / one.e2e)
-        numbers = (0.0, 1.0) if closed else varying(one, most(one.in_flight - 1.0, 0.0), room, bursts)
+        numbers = (0.0, 1.0) if closed else varying(one, most(one.in_flight / copies - 1.0, 0.0), room, bursts)
         return tails(server.scenario, one, *numbers)[name].percentile(percent) - limit
 
     return over

@@ -22,6 +22,8 @@ from llmperf.phases.serving.request import at, ranks
 from llmperf.phases.serving.tails import ENDLESS, PERCENTILES, tails
 from llmperf.phases.serving.usage import busy
 
+NEGLIGIBLE = 1e-9
+"""Share of a request's time below which waiting for room is none. [1]"""
 MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
 """Outputs of the mean times."""
 
@@ -167,10 +169,11 @@ def _service(
     rate = completed(scenario, loop)
     most_prompts = math.inf if pool is None else pool.capacity
     share = kept(traffic.limits, times)
+    queue = choose(loop.wait.mean > NEGLIGIBLE * loop.request.e2e, loop.wait.mean, 0.0)
     return {
         "in_flight": loop.in_flight,
-        "queued": choose(loop.wait.mean < math.inf, rate * least(loop.wait.mean, 1e30), math.inf),
-        "queue_s": loop.wait.mean,
+        "queued": choose(queue < math.inf, rate * least(queue, ENDLESS), math.inf),
+        "queue_s": queue,
         "saturated": arrivals.saturated if arrivals is not None else loop.wait.mean > 0.0,
         "saturation_rate_per_s": least(server.full.in_flight / server.full.e2e, most_prompts),
         "capacity_per_s": least(capacity(server, traffic), most_prompts),
