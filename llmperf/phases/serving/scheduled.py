@@ -74,7 +74,8 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     before = joins * (misses + (0.0 if apart else chunks))
     steps = before + output - 1.0
     if not apart:  # steps have room for so many tokens of prompts only: what is beyond waits
-        steps = most(steps, joins * each * new / most(engine.token_budget - each, 1.0))
+        left = engine.token_budget - each * (output - 1.0) / most(steps, 1.0)
+        steps = most(steps, joins * each * new / most(left, 1.0))
         before = steps - output + 1.0
     decoding = choose(several, most(in_flight * (output - 1.0) / most(steps, 1.0), 1.0), most(in_flight, 1.0))
     crowd = at(scenario, decoding, **lengths.decoding)
