@@ -41,6 +41,9 @@ SplitFuse). ``prefill_first``: prompts run in steps of their own as soon as they
 ``static``: batches of requests; the next begins when the last one of the batch before is complete.
 """
 
+Balance = Literal["least_loaded", "round_robin"]
+"""Which data-parallel rank of a copy a request goes to: the one with the fewest, or each in turn."""
+
 Admission = Literal["grow", "reserve_full"]
 """What a request needs before it runs: ``grow``, memory for its prompt, evicting others where it runs out;
 ``reserve_full``, memory for all that it may generate."""
@@ -126,6 +129,7 @@ class ServingEngine:
     ahead: WholeOrZero = 0
     """Steps that are scheduled while one runs (asynchronous scheduling): an arrival joins the one behind them."""
     admission: Admission = "grow"
+    balances: Balance = "least_loaded"
     pipeline_depth: Whole | None = None
     """Most steps of prompts that are in a pipeline before it drains (None: all of them)."""
     max_sequences: Whole | None = None

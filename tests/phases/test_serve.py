@@ -200,6 +200,25 @@ def test_an_engine_that_schedules_ahead_makes_arrivals_wait_a_step_longer() -> N
     assert 0.6 * step < ahead.value("ttft_mean_s") - now.value("ttft_mean_s") < 1.1 * step
 
 
+def test_ranks_that_take_turns_wait_for_the_fullest() -> None:
+    """Data-parallel attention steps together; lengths that scatter make ranks uneven, unless the emptiest is chosen."""
+    keys = {
+        "model": "deepseek-v3",
+        "hardware": "dgx-h200",
+        "dp": 8,
+        "ep": 8,
+        "weights": "fp8-block",
+        "concurrency": 256,
+    }
+    found = [
+        llmperf.serve(**keys, engine={"extends": "generic", "balances": way}, **{"traffic.output": {"cv": cv}})
+        for way, cv in (("least_loaded", 1.0), ("round_robin", 0.0), ("round_robin", 1.0))
+    ]
+    least, equal, scattered = (one.value("itl_p50_s") for one in found)
+    assert scattered > 1.01 * least
+    assert equal < scattered
+
+
 # --- two pools
 
 

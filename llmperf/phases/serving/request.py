@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.descriptors.scenario import Scenario
-from llmperf.numeric import Real, ceil_div, choose, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, log, most, root
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.estimate import evaluate
 
@@ -71,8 +71,26 @@ def at(scenario: Scenario, batch: Real, **lengths: Real) -> Evaluated:
     layout = scenario.parallelism
     changed: Any = {"batch": batch, **lengths}
     each: Any = batch / (layout.dp * layout.replicas)
-    fullest = choose(layout.dp > 1, ceil_div(each, 1.0), each)
+    fullest = each
+    if anywhere(layout.dp > 1):
+        fullest = choose(layout.dp > 1, ceil_div(each, 1.0) + uneven(scenario, each), each)
     return evaluate(replace(scenario, workload=replace(scenario.workload, **changed)), most(fullest, 1.0))
+
+
+def uneven(scenario: Scenario, each: Real) -> Any:
+    """Sequences of the fullest data-parallel rank beyond the mean, where requests go to each in turn. [1]
+
+    Notes
+    -----
+    Requests of equal lengths leave as evenly as they come; of lengths that scatter far, the number on a rank is that of
+    a Poisson process. The largest of ``d`` normal numbers lies about ``sqrt(2 ln d)`` standard deviations above their
+    mean.
+    """
+    traffic = scenario.traffic
+    if traffic is None or scenario.engine.balances == "least_loaded":
+        return 0.0
+    square = traffic.output.cv**2
+    return root(2.0 * log(scenario.parallelism.dp) * each * square / (1.0 + square))
 
 
 def fitting(batch: Evaluated) -> Real:
