@@ -12,9 +12,9 @@ from llmperf.interfaces.cli.options import Request, scenario_command
 def serve(request: Request) -> None:
     """What do the users of a service see: waiting, speed, percentiles, and when does it saturate?
 
-    The steady state, solved and not simulated. Example:
+    The steady state, solved and not simulated.
 
-    llmperf serve --model llama-3.1-70b --hardware h100-sxm --tp 4 --engine vllm --rate 4 --input 1k --output 250
+    Example: llmperf serve --model llama-3.1-70b --hardware h100-sxm --tp 4 --engine vllm --rate 4 --input 1k
 
     Users, and limits: llmperf serve --model llama-3.1-8b --hardware l40s --users 50 --think-time 20s --ttft 1s
     """
