@@ -56,6 +56,8 @@ def notes(scenario: Scenario) -> list[str]:
             )
     together = scenario.engine.max_sequences
     ranks = scenario.parallelism.dp * scenario.parallelism.replicas
+    if scenario.traffic is not None:
+        return found
     if together is not None and anywhere(scenario.workload.batch > together * ranks):
         found.append(
             f"{scenario.engine.name} runs at most {together:,} sequences at once (engine.max_sequences): further ones "

@@ -32,14 +32,20 @@ OWN_SECTIONS = tuple(SECTIONS)
 """Fields of a scenario; others are of a question from outside, and asked by it."""
 
 SCALARS = ("activations", "devices", "name", "description")
-FLAT: dict[str, str] = {
-    item.name: f"{section}.{item.name}"
-    for section, cls in SECTIONS.items()
-    for item in fields(cls)
-    if not (section == "placement" and item.name in ("weights", "kv_cache", "operators", "tensors"))
-    and (section != "prices" or item.name == "rent")
-    and not (section == "traffic" and item.name in ("name", "sources", "aliases", "notes", "input", "output", "limits"))
-} | {item.name: f"traffic.limits.{item.name}" for item in fields(Limits)}
+FLAT: dict[str, str] = (
+    {
+        item.name: f"{section}.{item.name}"
+        for section, cls in SECTIONS.items()
+        for item in fields(cls)
+        if not (section == "placement" and item.name in ("weights", "kv_cache", "operators", "tensors"))
+        and (section != "prices" or item.name == "rent")
+        and not (
+            section == "traffic" and item.name in ("name", "sources", "aliases", "notes", "input", "output", "limits")
+        )
+    }
+    | {item.name: f"traffic.limits.{item.name}" for item in fields(Limits)}
+    | {"rate": "traffic.request_rate"}
+)
 """Keywords and flags that stand for a path: ``tp`` for ``parallelism.tp``, ``batch`` for ``workload.batch``."""
 NOT_YET = {"training": "training"}
 """Keys that the contract reserves and this version does not answer; refused rather than ignored."""

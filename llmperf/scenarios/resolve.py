@@ -148,7 +148,19 @@ def _with_pools(data: Mapping[str, Any], pools: Any, extra: tuple[str, ...]) -> 
         said = tuple(pools) if isinstance(pools, Mapping) else (pools,)
         text = f"must be a mapping of {' and '.join(POOLS)}, each of keys of a scenario; it says {shown(said)}"
         raise InputError(Problem(text, "pools", allowed=POOLS))
-    own = {name: over(data, flattened(pools[name] or {})) for name in POOLS}
+    own, wrong = {}, []
+    for name in POOLS:
+        try:
+            own[name] = over(data, flattened(pools[name] or {}))
+            if name == "prefill":
+                resolve({key: value for key, value in own[name].items() if key != "traffic"}, None, extra)
+        except InputError as error:
+            wrong += [
+                problem if problem.file else replace(problem, path=f"pools.{name}.{problem.path}")
+                for problem in error.problems
+            ]
+    if wrong:
+        raise InputError(wrong)
     decode = resolve(own["decode"], None, extra)
     alone = {key: value for key, value in own["prefill"].items() if key not in ("traffic", "name", "description")}
     prefill = resolve(alone, {"workload": {"output": 1}} if "workload" in alone else {"output": 1}, extra)

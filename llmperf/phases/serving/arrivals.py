@@ -70,7 +70,7 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real
     ----------
     .. [1] Wolff, "Poisson Arrivals See Time Averages", Operations Research 30, 1982.
     """
-    traffic, copies = scenario.traffic, scenario.parallelism.replicas
+    traffic, copies = scenario.traffic, ranks(scenario)
     bursts = (1.0 / traffic.burstiness - 1.0) / 2.0 if traffic is not None else 0.0
     server = curve(scenario, limit)
 
@@ -78,13 +78,12 @@ def open_loop(scenario: Scenario, rate: Real, limit: Real = math.inf, sent: Real
         return copies + rate * e2e + bursts * least(rate * e2e, 1.0)
 
     found = _steady(server, met)
-    most_flying = least(limit, server.room)
-    full = server.full
+    most_flying, full, peak = least(limit, most(server.room, 1.0)), server.full, server.peak
     flying = least(rate * found.loop.request.e2e, most_flying)
-    saturated = (rate * full.e2e > full.in_flight) & (limit >= server.room)
-    wait = waiting(scenario, rate, full)
+    saturated = (rate > peak) & (limit >= server.room)
+    wait = waiting(scenario, rate, full, peak)
     if anywhere(sent < math.inf):  # the queue grows until the last has come
-        behind = most(least(sent, 1e15) * (full.e2e / full.in_flight - 1.0 / rate), 0.0) / 2.0
+        behind = most(least(sent, 1e15) * (1.0 / peak - 1.0 / rate), 0.0) / 2.0
         wait = Wait(wait.share, least(wait.mean, most(behind, most(full.e2e - found.loop.request.e2e, 0.0))))
     variance, seen = varying(found.loop.request, flying / copies, found.curve.full.in_flight / copies, bursts)
     one = found.loop.request
@@ -132,7 +131,7 @@ def of_users(scenario: Scenario, users: Real, think: Real) -> Arrivals:
     ----------
     .. [1] Reiser and Lavenberg, "Mean-Value Analysis of Closed Multichain Queuing Networks", JACM 27, 1980.
     """
-    server, copies = curve(scenario), scenario.parallelism.replicas
+    server, copies = curve(scenario), ranks(scenario)
     found = _steady(server, lambda e2e: copies + most(users - copies, 0.0) * e2e / (think + e2e))
     one = found.loop.request
     flying = users * one.e2e / (think + one.e2e)
@@ -153,9 +152,10 @@ EVENEST = 50.0
 
 def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
     """The request that meets as many as its own time in the server lets be there."""
-    low, high, part = server.crossing(lambda one: met(one.e2e) - one.in_flight)
+    low, high, part = server.crossing(lambda one: met(one.e2e + one.arriving) - one.in_flight)
     near = server.between(low, high, part)
     exact = request(server.scenario, near.in_flight, server.alone)
+    exact = replace(exact, ttft=exact.ttft + exact.arriving, e2e=exact.e2e + exact.arriving)
     apart = high.in_flight - low.in_flight
     width = choose(apart > 0.0, apart, 1.0)
     slopes = {name: (getattr(high, name) - getattr(low, name)) / width for name in TIMES}
@@ -167,14 +167,14 @@ def _steady(server: Curve, met: Callable[[Real], Any]) -> Arrivals:
     step = most(least(exact.in_flight + step, last), 1.0) - exact.in_flight
     values = {name: getattr(exact, name) + step * slopes[name] for name in TIMES}
     found = replace(exact, **values)
-    grown = {
-        name: slopes[of] * found.in_flight / most(getattr(found, of), TINY)
+    grown: dict[str, Any] = {
+        name: least(slopes[of] * found.in_flight / most(getattr(found, of), TINY), 1.0)
         for name, of in (("elasticity", "e2e"), ("pace", "token"))
     }
     return Arrivals(Loop(replace(found, **grown), server.alone, found.in_flight, server.room), False, server)
 
 
-def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:
+def waiting(scenario: Scenario, rate: Real, full: Request, peak: Real) -> Wait:
     """What arrivals wait for one of the places of a server that is full at times.
 
     Parameters
@@ -184,6 +184,8 @@ def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:
         Arrivals. [1/s]
     full : Request
         A request where all places are taken.
+    peak : number or array
+        Most requests that the server completes in a second. [1/s]
 
     Notes
     -----
@@ -202,7 +204,7 @@ def waiting(scenario: Scenario, rate: Real, full: Request) -> Wait:
         scatter = (1.0 / traffic.burstiness + traffic.output.cv**2) / 2.0
     copies = scenario.parallelism.replicas
     places = full.in_flight / copies
-    load = rate / copies * full.e2e / places
+    load = rate / peak
     below = least(load, 1.0 - 1e-9)
     share = below ** (root(2.0 * (places + 1.0)) - 1.0)
     found = scatter * (full.e2e / places) * share / (1.0 - below)

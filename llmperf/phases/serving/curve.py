@@ -47,6 +47,15 @@ class Curve:
         """A request where all room is taken."""
         return self.points[-1]
 
+    @property
+    def peak(self) -> Real:
+        """Most requests that are completed in a second. [1/s]"""
+        found: Any = 0.0
+        for one in self.points:
+            found = most(found, one.in_flight / one.e2e)
+        peak: Real = found
+        return peak
+
     def crossing(self, excess: Callable[[Request], Real]) -> tuple[Request, Request, Real]:
         """The first stretch of the curve along which a quantity of requests falls to zero.
 
@@ -122,9 +131,7 @@ def growing(points: tuple[Request, ...]) -> tuple[Request, ...]:
         more = after.in_flight - before.in_flight
         each = one.in_flight / choose(more > 0.0, more, 1.0)
         grown: dict[str, Any] = {
-            name: choose(
-                more > 0.0, (getattr(after, of) - getattr(before, of)) * each / most(getattr(one, of), TINY), 0.0
-            )
+            name: least((getattr(after, of) - getattr(before, of)) * each / most(getattr(one, of), TINY), 1.0)
             for name, of in (("elasticity", "e2e"), ("pace", "token"))
         }
         found.append(replace(one, **grown))

@@ -97,7 +97,7 @@ def gaps(scenario: Scenario, one: Request, numbers: Real = 0.0) -> Gaps:
     """
     engine, traffic = scenario.engine, scenario.traffic
     apart = engine.schedule == "prefill_first"
-    busy = least(most(1.0 - one.step / one.token, 0.0), 0.95)
+    busy = least(most(1.0 - one.step / most(one.token, TINY), 0.0), 0.95)
     size: Any = most(one.prompt, TINY)
     number: Any = most((one.token - one.step) / size, TINY) * engine.prefill_interval
     square: Any = 1.0 if traffic is None else 1.0 + traffic.input.cv**2
@@ -106,7 +106,8 @@ def gaps(scenario: Scenario, one: Request, numbers: Real = 0.0) -> Gaps:
         fullest: Any = ENDLESS + 0.0 * size
     else:
         square = square / (1.0 - busy**2)
-        left = most(engine.token_budget - one.in_flight / ranks(scenario), 1.0)
+        decoding = one.in_flight / ranks(scenario) * (mix(scenario).output - 1.0) / most(one.steps, 1.0)
+        left = most(engine.token_budget - decoding, 1.0)
         fullest = size * left / (scenario.workload.input - mix(scenario).cached)
     some: Any = 1.0 - np.exp(-least(number, 50.0))
     mean = size * number / some

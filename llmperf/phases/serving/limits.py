@@ -10,7 +10,7 @@ from llmperf.numeric import Real, choose, least, most
 from llmperf.phases.serving.curve import Curve
 from llmperf.phases.serving.numbers import varying
 from llmperf.phases.serving.pools import whole
-from llmperf.phases.serving.request import Request
+from llmperf.phases.serving.request import Request, ranks
 from llmperf.phases.serving.tails import tails
 
 LIMITED = ("ttft", "tpot", "itl", "e2e")
@@ -47,7 +47,7 @@ def within(server: Curve, traffic: Traffic) -> tuple[Real, Real, Real]:
         Requests in flight, arrivals [1/s], and which limit ends them: an index into `LIMITED`, its length where the
         room does, and one more where not even a request alone keeps them all (then there are none in flight).
     """
-    limits, full, copies = traffic.limits, server.full, server.scenario.parallelism.replicas
+    limits, full, copies = traffic.limits, server.full, ranks(server.scenario)
     flying: Any = full.in_flight
     index: Any = float(len(LIMITED)) + 0.0 * flying
     none: Any = 0.0 * flying > 1.0
@@ -75,7 +75,7 @@ def _negative(function: Callable[[Request], Any]) -> Callable[[Request], Any]:
 
 def _over(server: Curve, traffic: Traffic, name: str, limit: Real) -> Callable[[Request], Any]:
     """By how much a percentile of requests is beyond a limit, as a function of the request. [s]"""
-    copies = server.scenario.parallelism.replicas
+    copies = ranks(server.scenario)
     percent, room = traffic.limits.percentile, server.full.in_flight / copies
     closed = traffic.concurrency is not None
     bursts = (1.0 / traffic.burstiness - 1.0) / 2.0

@@ -95,6 +95,7 @@ def closed_loop(scenario: Scenario, concurrency: Real, sent: Real = math.inf) ->
         Where not even one request fits, that of one. More requests than there is room for wait.
     """
     first, space = alone(scenario), room(scenario)
+    concurrency = least(concurrency, sent)
     in_flight = most(least(concurrency, space), 1.0)
     one = request(scenario, in_flight, first)
     rate = in_flight / one.e2e
@@ -147,8 +148,12 @@ def room(scenario: Scenario) -> Real:
     requests while there is memory for their prompts, and evicts where they outgrow it. One that reserves memory for all
     that a request may generate (``admission: reserve_full``) never evicts, and holds fewer.
     """
+    return least(fitting(at(scenario, 1.0, **held(scenario))), MOST)
+
+
+def held(scenario: Scenario) -> dict[str, Real]:
+    """Keys of a workload whose sequences hold as much memory as requests in flight do on average."""
     lengths = mix(scenario)
     output = lengths.decoding.get("output", lengths.output)
     grown = output if scenario.engine.admission == "reserve_full" else most(ceil_div(output, 2.0), 1.0)
-    held = at(scenario, 1.0, **{**lengths.decoding, "output": grown})
-    return least(fitting(held), MOST)
+    return {**lengths.decoding, "output": grown}

@@ -69,14 +69,9 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     joins = least(others, 1.0)
     apart = engine.schedule == "prefill_first"
     new = first.setup.new_tokens
-    chunks = new / least(new, most(engine.token_budget - (0.0 if apart else each), 1.0))
     misses = RUNNING + engine.ahead + (engine.prefill_interval - 1.0) / 2.0
-    before = joins * (misses + (0.0 if apart else chunks))
-    steps = before + output - 1.0
-    if not apart:  # steps have room for so many tokens of prompts only: what is beyond waits
-        left = engine.token_budget - each * (output - 1.0) / most(steps, 1.0)
-        steps = most(steps, joins * each * new / most(left, 1.0))
-        before = steps - output + 1.0
+    chunks, steps = _stay(scenario, each, new, joins, misses, apart)
+    before = steps - output + 1.0
     decoding = choose(several, most(in_flight * (output - 1.0) / most(steps, 1.0), 1.0), most(in_flight, 1.0))
     crowd = at(scenario, decoding, **lengths.decoding)
     prompts = at(scenario, decoding, **lengths.prompts) if lengths.prompts else crowd
@@ -93,6 +88,19 @@ def request(scenario: Scenario, in_flight: Real, first: Evaluated) -> Request:
     ttft = engine.request_time + engine.front_time + before * token + joins * (RUNNING + busy) * longer + own
     e2e = ttft + (output - 1.0) * token
     return Request(in_flight, step, prompt, own, token, ttft, e2e, steps, chunks, 0.0, crowd)
+
+
+def _stay(scenario: Scenario, each: Real, new: Real, joins: Real, misses: Real, apart: bool) -> tuple[Any, Any]:
+    """Steps that a prompt joins, and steps that its request stays for.
+
+    A step has room for the tokens of the budget, those that decode included: more than these take as many more steps.
+    """
+    budget, output = scenario.engine.token_budget, mix(scenario).output
+    least_steps = 0.0 if apart else joins * each * (new + output - 1.0) / budget
+    steps = most(joins * misses + most(output - 1.0, 1.0), least_steps)
+    decoding = 0.0 if apart else each * (output - 1.0) / steps
+    chunks = new / least(new, most(budget - decoding, 1.0))
+    return chunks, most(joins * (misses + (0.0 if apart else chunks)) + output - 1.0, least_steps)
 
 
 def gated(token: Real, prompt: Real, busy: Real, others: Real) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.descriptors.traffic import Traffic
+from llmperf.errors import InputError, Problem
 from llmperf.numeric import Real, ceil_div, choose, least, most
 from llmperf.outputs import SERVE_PARTS
 from llmperf.phases.answered import Evaluated, figures
@@ -16,8 +17,8 @@ from llmperf.phases.serving.burst import burst
 from llmperf.phases.serving.curve import curve
 from llmperf.phases.serving.lengths import mix
 from llmperf.phases.serving.limits import capacity, kept
-from llmperf.phases.serving.loop import Loop, closed_loop, room
-from llmperf.phases.serving.pools import Prefill, whole
+from llmperf.phases.serving.loop import Loop, Wait, closed_loop, held, room
+from llmperf.phases.serving.pools import FULLEST, Prefill, whole
 from llmperf.phases.serving.request import at, ranks
 from llmperf.phases.serving.tails import ENDLESS, PERCENTILES, tails
 from llmperf.phases.serving.usage import busy
@@ -39,6 +40,9 @@ def evaluate(scenario: Scenario) -> Evaluated:
     traffic = scenario.traffic
     assert traffic is not None
     if traffic.requests is not None and traffic.concurrency is None and traffic.request_rate is None:
+        if scenario.prefill_pool is not None:
+            text = "are a burst, which is not modelled through two pools"
+            raise InputError(Problem(text, "traffic.requests", suggestion="a rate, a concurrency, or users"))
         return burst(scenario)
     loop, arrivals = solved(scenario, traffic)
     pool: Prefill | None = None
@@ -47,10 +51,10 @@ def evaluate(scenario: Scenario) -> Evaluated:
     crowd = loop.request.crowd
     times, projected = _projection(scenario, loop, arrivals)
     given = {
-        "bound": _bound(scenario, loop, arrivals),
+        "bound": _bound(scenario, loop, arrivals, pool),
         "projection": projected,
         "service": _service(scenario, traffic, loop, arrivals, times, pool),
-        "memory": _memory(loop),
+        "memory": _memory(scenario, loop),
     }
     parts = {name: figures(SERVE_PARTS[name], values, lambda: scenario) for name, values in given.items()}
     return Evaluated(crowd.setup, crowd.need, crowd.placed, crowd.phases, parts)
@@ -69,13 +73,32 @@ def solved(scenario: Scenario, traffic: Traffic) -> tuple[Loop, Arrivals | None]
 
 
 def through_both(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> tuple[Loop, Arrivals | None, Prefill]:
-    """A steady state with what a request spends on the workers that prefill."""
+    """A steady state with what a request spends on the workers that prefill.
+
+    No more come than these answer: of arrivals, what is beyond queues without end; of a closed loop and of users, what
+    the rest of a round leaves is waiting.
+    """
+    traffic = scenario.traffic
+    assert traffic is not None
     rate = loop.in_flight / loop.request.e2e
-    one, pool = whole(scenario, loop.request, rate)
-    both = replace(loop, request=one, in_flight=rate * one.e2e, alone=pool.alone)
-    if arrivals is None:
-        return both, None, pool
-    return both, replace(arrivals, loop=both, saturated=arrivals.saturated | (rate >= pool.capacity)), pool
+    if traffic.request_rate is not None:
+        assert arrivals is not None
+        one, pool = whole(scenario, loop.request, rate)
+        beyond = rate >= pool.capacity
+        served = least(rate, pool.capacity)
+        one, pool = whole(scenario, loop.request, FULLEST * served)
+        wait = Wait(loop.wait.share, choose(beyond, math.inf, loop.wait.mean))
+        both = replace(loop, request=one, in_flight=served * one.e2e, wait=wait)
+        return both, replace(arrivals, loop=both, saturated=arrivals.saturated | beyond), pool
+    one, pool = whole(scenario, loop.request, 0.0 * rate)
+    there = traffic.concurrency if traffic.users is None else traffic.users
+    assert there is not None
+    think = 0.0 if traffic.users is None else traffic.think_time
+    served = least(least(there / (think + one.e2e), rate), pool.capacity)
+    late = most(there / served - think - one.e2e, 0.0)
+    both = replace(loop, request=one, in_flight=served * one.e2e, wait=Wait(1.0, late))
+    limited = late > NEGLIGIBLE * one.e2e
+    return both, None if arrivals is None else replace(arrivals, loop=both, saturated=limited), pool
 
 
 def _sent(traffic: Traffic) -> Real:
@@ -110,7 +133,8 @@ def completed(scenario: Scenario, loop: Loop) -> Real:
     rate = loop.in_flight / one.e2e
     if traffic is None or traffic.requests is None:
         return rate
-    return traffic.requests / (traffic.requests / rate + one.e2e)
+    there = loop.in_flight if traffic.concurrency is not None else 0.0  # from the beginning
+    return traffic.requests / (most(traffic.requests - there, 0.0) / rate + one.e2e)
 
 
 def _rates(scenario: Scenario, rate: Real, output: Real) -> dict[str, Real]:
@@ -134,14 +158,18 @@ def fastest(scenario: Scenario, in_flight: Real, alone: Evaluated, crowd: Evalua
     return most(own, together) * in_flight / fullest
 
 
-def _bound(scenario: Scenario, loop: Loop, arrivals: Arrivals | None) -> dict[str, Any]:
+def _bound(scenario: Scenario, loop: Loop, arrivals: Arrivals | None, pool: Prefill | None) -> dict[str, Any]:
     """Results that no system beats: of a request alone, and of the rate at which so many in flight are complete.
 
     How many are in flight under arrivals follows from the system, so that the times of a request alone are the bound.
     """
     alone, output = loop.alone, mix(scenario).output
     prefill, step = alone.phases["prefill"].bound, alone.phases["decode"].bound
-    if arrivals is None:
+    if pool is not None:
+        prefill = pool.alone.phases["prefill"].bound
+    if pool is not None and arrivals is None:
+        rate = loop.in_flight / (prefill + (output - 1.0) * step)
+    elif arrivals is None:
         whole = at(scenario, ceil_div(loop.in_flight, 1.0))
         rate = loop.in_flight / fastest(scenario, loop.in_flight, alone, whole)
         step = most(step, loop.request.crowd.phases["decode"].bound)
@@ -175,9 +203,9 @@ def _service(
         "queued": choose(queue < math.inf, rate * least(queue, ENDLESS), math.inf),
         "queue_s": queue,
         "saturated": arrivals.saturated if arrivals is not None else loop.wait.mean > 0.0,
-        "saturation_rate_per_s": least(server.full.in_flight / server.full.e2e, most_prompts),
+        "saturation_rate_per_s": least(server.peak, most_prompts),
         "capacity_per_s": least(capacity(server, traffic), most_prompts),
-        "pool_ratio": math.nan if pool is None else server.full.in_flight / server.full.e2e / pool.capacity,
+        "pool_ratio": math.nan if pool is None else server.peak / pool.capacity,
         "goodput_per_s": rate * share,
         "within_limits": share,
         "kv_occupancy": least(loop.in_flight / most(loop.room, 1.0), 1.0),
@@ -192,10 +220,9 @@ def _onset(scenario: Scenario, loop: Loop) -> Real:
     return least(room(replace(scenario, engine=engine)), loop.room)
 
 
-def _memory(loop: Loop) -> dict[str, Any]:
-    """What the requests that run need, at their full lengths; whether one of them has a place, and what that lacks.
-
-    All of them need not have one at their full lengths: they are of all ages.
-    """
-    values, fits = dict(loop.request.crowd.parts["memory"].given), loop.room >= 1.0
-    return {**values, "missing": choose(fits, 0.0, values["missing"]), "fits": fits}
+def _memory(scenario: Scenario, loop: Loop) -> dict[str, Any]:
+    """What the requests that run hold, who are of all ages; whether one of them has a place, and what that lacks."""
+    values, fits = loop.request.crowd.parts["memory"].given, loop.room >= 1.0
+    now = at(scenario, loop.in_flight, **held(scenario)).parts["memory"].given
+    own = {name: now[name] for name in ("kv_cache", "required", "kv_headroom")}
+    return {**values, **own, "missing": choose(fits, 0.0, values["missing"]), "fits": fits}

@@ -138,7 +138,7 @@ def tails(
         "tpot": Spread(least(one.step, one.token), one.token, paced * one.token**2, nowhere, nowhere),
         "itl": gaps(scenario, one, one.pace**2 * flying),
         "e2e": Spread(
-            0.0 * one.e2e,
+            choose(output > 1.0, 0.0 * one.e2e, least_first),
             one.e2e + wait.mean,
             first + paced * generating**2,
             lambda percent: beside(lengths_in(percent), lengths_out(percent)),
@@ -170,7 +170,7 @@ def _first(scenario: Scenario, one: Request, clumps: Real) -> tuple[Any, Any]:
     if scenario.prefill_pool is not None:  # M/D/1: Takagi, ch. 1
         return one.ttft - before, before**2 + before * one.own * (2.0 / 3.0)
     others = most(one.in_flight / ranks(scenario) - 1.0, 0.0)
-    busy, step = one.prompting, one.token
+    busy, step = choose(one.step > 0.0, one.prompting, 0.0), one.token  # prompts alone run one after the other
     met = gated(step, one.prompt, busy, others)
     joining = least(busy * met / most(one.prompt, TINY) + clumps, others)
     wide = one.prompt * busy * (1.0 + clumps)
