@@ -53,7 +53,11 @@ def lock_file() -> Schema:
         outputs={
             "type": "object",
             "properties": {path: _value(path, known[path]) for path in sorted(known)},
-            "required": list(lock.locked(QUESTIONS["estimate"])),
+            "required": [
+                path
+                for path in lock.locked(QUESTIONS["estimate"])
+                if all(path in lock.locked(question) for question in QUESTIONS.values())
+            ],
         },
     )
     checks = _mapping(_mapping(entry, "name of the check -> entry"), "name of the file -> its checks")
@@ -61,8 +65,10 @@ def lock_file() -> Schema:
 
 
 def _check() -> Schema:
-    outputs = {path: _value(path, output) for path, output in by_path().items()}
-    every = {"type": "object", "properties": outputs, "required": list(outputs)}
+    known = by_path()
+    outputs = {path: _value(path, output) for path, output in known.items()}
+    always = set.intersection(*(set(question.paths) for question in QUESTIONS.values()))  # whatever is asked
+    every = {"type": "object", "properties": outputs, "required": [path for path in known if path in always]}
     return _holds(
         name=TEXT,
         file=_or_null({**TEXT, "description": "null: data from Python"}),

@@ -25,6 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import llmperf
+from llmperf.answers.questions import QUESTIONS
 from llmperf.checks import Checks, check, parallel, words
 from llmperf.checks.discovery import discover
 from llmperf.checks.tasks import Task, answered
@@ -74,8 +75,9 @@ def test_a_limit_holds_up_to_its_value_and_no_further() -> None:
 
 @pytest.mark.parametrize("path", sorted(by_path()))
 def test_every_output_of_the_table_can_be_limited(path: str) -> None:
-    value = judged({"fits": True}).answered.values[path]
-    result = judged({path: {"equals": value}} if value is not None else {path: {"max": 1}})
+    more = {} if path in QUESTIONS["estimate"].paths else {"traffic": {"request_rate": 1}}
+    value = judged({"fits": True}, **more).answered.values[path]
+    result = judged({path: {"equals": value}} if value is not None else {path: {"max": 1}}, **more)
     assert result.status == ("failed" if value is None else "passed")
     assert result.verdicts[0].value == value
 

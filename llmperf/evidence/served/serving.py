@@ -365,7 +365,10 @@ def _extend(
         rates=np.array([row.metric.endswith("_per_s") for row in read]),
         notes=["; ".join(row.notes) for row in read],
         sources=[table.text("source_title")[row.place] for row in read],
-        classes=[bands[PHASES.get(row.metric, "e2e")][i] for row, i in zip(read, index, strict=True)],
+        classes=[
+            "" if row.metric == "ttft_mean_s" else bands[PHASES.get(row.metric, "e2e")][i]
+            for row, i in zip(read, index, strict=True)
+        ],
     )
 
 

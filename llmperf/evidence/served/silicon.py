@@ -189,7 +189,7 @@ def _aggregated(
     first = [place for place, (_, places, _) in enumerate(cases) if all(measured["ttft_mean_s"][places] > 0.0)]
     sources = table.text("silicon_data_source")
     clients = np.array([CLIENT["measured=" in sources[cases[place][1][0]]] for place in first])
-    prompts, these = done.asked.bands("prefill"), [kept[place] for place in first]
+    these = [kept[place] for place in first]
     _extend(
         rows,
         table,
@@ -198,7 +198,7 @@ def _aggregated(
         done.bound_ttft[these],
         done.ttft[these] + clients,
         [notes[place] for place in first],
-        [prompts[i] for i in these],
+        [""] * len(these),  # waiting is no prefill: error bands of prompts do not hold it
         "ttft_mean_s",
     )
 
