@@ -66,7 +66,8 @@ def known(schedule: str, budget: int, given: float, cv: float, flying: float, me
     scenario = replace(resolve(asked, {}).scenario, traffic=Traffic(request_rate=1.0, input=Lengths(cv=cv)))
     prompt = TOKEN * given + (STEP if schedule == "prefill_first" else 0.0)
     times = {"step": STEP + SEQUENCE * flying, "token": mean, "prompt": prompt, "in_flight": flying}
-    rest: Any = dict.fromkeys(("own", "ttft", "e2e", "steps", "chunks", "arriving", "crowd"), 1.0)
+    rest: Any = dict.fromkeys(("own", "ttft", "e2e", "chunks", "arriving", "crowd"), 1.0)
+    rest["steps"] = scenario.workload.output - 1.0  # all that are there decode
     return gaps(scenario, Request(**times, **rest))
 
 
