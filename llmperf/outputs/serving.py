@@ -13,9 +13,9 @@ _TIMES = (
     ("itl", "ITL", "interval between two tokens as they are emitted", "decode"),
     ("e2e", "end to end", "time from a request's arrival to its last token", "e2e"),
 )
-_MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
+MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
 """Names of the means: those that a static batch has, too."""
-TIMES = {_MEANS[name]: label for name, label, _, _ in _TIMES}
+TIMES = {MEANS[name]: label for name, label, _, _ in _TIMES}
 """Means of the times of a request, with their labels."""
 _EVERYWHERE = on("compare", "card", "notebook", "sweep", "lock")
 _VIEWS = {"ttft": _EVERYWHERE, "tpot": _EVERYWHERE | on("frontier"), "e2e": on("compare")}
@@ -25,7 +25,7 @@ def _times() -> Iterator[Output]:
     for name, label, text, band in _TIMES:
         head = label if label != "end to end" else "E2E"
         shown = _VIEWS.get(name, on())
-        yield Output(_MEANS[name], "s", "lower", f"{label}, mean", f"mean {text}", f"{head}, mean", shown, band)
+        yield Output(MEANS[name], "s", "lower", f"{label}, mean", f"mean {text}", f"{head}, mean", shown, band)
         for percent in PERCENTILES:
             seen = shown if percent == 99 else on()
             said = f"{percent} % of the times are at most so long: {text}"

@@ -11,11 +11,11 @@ import numpy as np
 from llmperf.descriptors.scenario import Scenario
 from llmperf.evidence.runs.run import PERCENTILES, percentile
 from llmperf.numeric import Real
+from llmperf.outputs.serving import MEANS
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.serving.lengths import quantile
 from llmperf.phases.serving.limits import LIMITED
 from llmperf.phases.serving.request import at, ranks
-from llmperf.phases.serving.serve import MEANS
 from llmperf.phases.serving.span import Span, span
 
 NO_ROOM = "by this model the workload does not fit the memory; the predictions assume that it did"

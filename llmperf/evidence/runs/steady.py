@@ -22,13 +22,14 @@ from llmperf.evidence.runs.metrics import (
 )
 from llmperf.evidence.runs.run import PERCENTILES, OfferedLoad, percentile
 from llmperf.numeric import most
+from llmperf.outputs.serving import MEANS
 from llmperf.phases.answered import Evaluated
 from llmperf.phases.serving.arrivals import Arrivals, open_loop
 from llmperf.phases.serving.burst import burst
 from llmperf.phases.serving.limits import kept
 from llmperf.phases.serving.loop import NO_WAIT, Loop, closed_loop
 from llmperf.phases.serving.scheduled import alone
-from llmperf.phases.serving.serve import MEANS, solved, spreads, through_both
+from llmperf.phases.serving.serve import solved, spreads, through_both
 from llmperf.phases.serving.span import OTHERS, Span, fastest_round, first_token, span, token
 
 RATES = ("requests_per_s", "output_tokens_per_s", "total_tokens_per_s")

@@ -48,7 +48,7 @@ def show(result: Answer) -> None:
     if served := in_flight(result):
         out.print(served)
     basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
+    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {confidence(result)}")
     for reason in extrapolated_of(result):
         out.print(f"extrapolated: {text(reason)}")
     for warning in result.warnings:
@@ -67,12 +67,12 @@ def in_flight(result: Answer) -> str:
     return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
 
 
-def _confidence(result: Answer) -> str:
-    """Where measured times lie beside projected ones, as far as the evidence says."""
+def confidence(result: Answer, phases: tuple[str, ...] = ("prefill", "decode")) -> str:
+    """Where measured times of some phases lie beside projected ones, as far as the evidence says."""
     said = [
         f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
         for phase, one in error_bands(result.scenario).items()
-        if phase != "e2e"
+        if phase in phases
     ]
     return f"8 of 10 measured: {', '.join(said)}" if said else "no measured error band"
 

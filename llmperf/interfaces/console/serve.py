@@ -6,7 +6,8 @@ from typing import Any
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.evidence.confidence import extrapolated_of
+from llmperf.interfaces.console.estimate import confidence
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import SERVED
@@ -30,7 +31,9 @@ def show(result: Answer) -> None:
     if "memory" in result.parts and not result.shape and not result.memory.fits:
         out.print(f"{bold('does not fit')}: llmperf memory says what would; the times above assume that it did")
     basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {_confidence(result)}")
+    # bands of prompts are those of batches that wait for nobody: they say nothing of first tokens under load
+    band = confidence(result, ("decode",))
+    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {band}; no band of first tokens under load")
     for reason in extrapolated_of(result):
         out.print(f"extrapolated: {text(reason)}")
     for warning in result.warnings:
@@ -60,13 +63,3 @@ def _rates(result: Answer) -> Any:
         if value != NONE:
             made.add_row(output.label, value, cell(output, result.value(f"bound.{output.name}")))
     return made
-
-
-def _confidence(result: Answer) -> str:
-    """Where measured means lie beside projected ones, as far as the evidence says."""
-    said = [
-        f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
-        for phase, one in error_bands(result.scenario).items()
-        if phase != "e2e"
-    ]
-    return f"8 of 10 measured means: {', '.join(said)}" if said else "no measured error band"

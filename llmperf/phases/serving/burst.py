@@ -9,11 +9,12 @@ from typing import Any
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most
 from llmperf.outputs import SERVE_PARTS
+from llmperf.outputs.serving import PERCENTILES
 from llmperf.phases.answered import Evaluated, figures
 from llmperf.phases.serving.lengths import mix
 from llmperf.phases.serving.limits import kept
 from llmperf.phases.serving.loop import Loop, closed_loop
-from llmperf.phases.serving.tails import PERCENTILES, Spread, nowhere
+from llmperf.phases.serving.tails import Spread, nowhere
 from llmperf.phases.serving.usage import busy
 from llmperf.phases.serving.waves import waves
 

@@ -11,6 +11,7 @@ from llmperf.descriptors.traffic import Traffic
 from llmperf.errors import InputError, Problem
 from llmperf.numeric import Real, ceil_div, choose, least, most
 from llmperf.outputs import SERVE_PARTS
+from llmperf.outputs.serving import MEANS, PERCENTILES
 from llmperf.phases.answered import Evaluated, figures
 from llmperf.phases.serving.arrivals import Arrivals, of_users, open_loop
 from llmperf.phases.serving.burst import burst
@@ -20,13 +21,11 @@ from llmperf.phases.serving.limits import capacity, kept
 from llmperf.phases.serving.loop import Loop, Wait, closed_loop, held, room
 from llmperf.phases.serving.pools import FULLEST, Prefill, whole
 from llmperf.phases.serving.request import at, ranks
-from llmperf.phases.serving.tails import ENDLESS, PERCENTILES, tails
+from llmperf.phases.serving.tails import ENDLESS, tails
 from llmperf.phases.serving.usage import busy
 
 NEGLIGIBLE = 1e-9
 """Share of a request's time below which waiting for room is none. [1]"""
-MEANS = {"ttft": "ttft_mean_s", "tpot": "tpot_s", "itl": "itl_s", "e2e": "e2e_s"}
-"""Outputs of the mean times."""
 
 
 def evaluate(scenario: Scenario) -> Evaluated:

@@ -16,13 +16,11 @@ import numpy as np
 from llmperf.descriptors.scenario import Scenario
 from llmperf.numeric import Real, choose, least, most, root
 from llmperf.phases.serving.gaps import Gaps, beside, gaps
-from llmperf.phases.serving.lengths import NORMAL, mix, quantile, score
+from llmperf.phases.serving.lengths import mix, quantile, score
 from llmperf.phases.serving.loop import NO_WAIT, Wait
 from llmperf.phases.serving.request import Request, ranks
 from llmperf.phases.serving.scheduled import gated
 
-PERCENTILES = tuple(NORMAL)
-"""Percentiles that are said. [%]"""
 Moved = Callable[[float], Any]
 """Of a percentile, how far it lies from the mean. [s]"""
 TINY = 1e-300
