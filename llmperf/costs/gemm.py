@@ -89,7 +89,10 @@ def time(
 
 
 def quantize_time(fit: GemmAchieved, memory: Array, rows: Array) -> tuple[Array, Array, Array]:
-    """Time of the pass that quantizes the inputs of a product; its launch is part of the product's fixed time.
+    """Time of the pass that quantizes inputs, as benchmarks of quantized products hold it.
+
+    Engines quantize an input once for all products that read it, in a kernel of its own or inside of the operator
+    before: estimates price it as such (``quantize`` of `llmperf.operators.build.Build`), and products without it.
 
     Parameters
     ----------
@@ -105,5 +108,5 @@ def quantize_time(fit: GemmAchieved, memory: Array, rows: Array) -> tuple[Array,
     time, memory, fixed : ndarray
         Their sum, and its parts. [s]
     """
-    slowed, fixed = memory / fit.quantize_memory, rows * fit.quantize_row
+    slowed, fixed = memory / fit.quantize_memory, fit.quantize_latency + rows * fit.quantize_row
     return slowed + fixed, slowed, fixed

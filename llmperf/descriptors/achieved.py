@@ -76,7 +76,9 @@ class GemmAchieved:
     sustained: Annotated[Positive, Fitted(1.1, 1.0, 3.0)] = 1.0
     """Compute time of long products over that of short ones: clocks fall at the power limit."""
     quantize_memory: Annotated[Share, Fitted(0.5, 0.02, 1.0)] = 0.5
-    """Bandwidth that the pass reaches which quantizes inputs."""
+    """Bandwidth that the pass reaches which quantizes inputs and is measured with the product."""
+    quantize_latency: Annotated[Seconds, Fitted(3 * US, 0.01 * US, 400 * US)] = 0.0
+    """Fixed time of that pass as it was measured together with the product."""
     quantize_row: Annotated[Seconds, Fitted(1 * NS, 0.001 * NS, 30 * NS)] = 0.0
     """Time of that pass for each token, whatever its width."""
 

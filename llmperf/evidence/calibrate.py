@@ -36,7 +36,7 @@ APART = 0.75
 LAUNCHED = "_eager"
 """How the name of an implementation ends whose times hold the host's launch."""
 HELD_LAUNCH = "latency is that of bf16: the errors are of times that held the host's launch"
-QUANTIZING = ("quantize_memory", "quantize_row")
+QUANTIZING = ("quantize_memory", "quantize_latency", "quantize_row")
 
 
 @dataclass(slots=True)
@@ -78,6 +78,11 @@ class _Job:
         """Selector of the fit of all implementations."""
         ranks = self.selector.partition("@")
         return plain(self.parts[0].scheme) + ranks[1] + ranks[2]
+
+    @property
+    def quantizes(self) -> bool:
+        """Whether all of these products were measured together with the pass that quantizes their inputs."""
+        return self.section == "gemm" and all(part.arguments["quantized"].all() for part in self.parts)
 
     @property
     def launched(self) -> bool:
@@ -122,6 +127,8 @@ def calibrate(
             known = out.fits.setdefault(job.section, {})
             pooled = known.get(job.pooled)
             start = pooled.constants if pooled else _start(job, base)
+            if job.quantizes and "bf16" in known:  # fixed times of the two are told apart by those of plain products
+                start = replace(start, latency=known["bf16"].constants.latency)
             found = _fits(job, machines, start, samples)
             if job.launched and job.selector == job.pooled and "bf16" in known:
                 found = {name: _captured(fit, known["bf16"]) for name, fit in found.items()}
@@ -237,6 +244,8 @@ def _constants(job: _Job) -> list[str]:
     names = list(START[job.section])
     if job.section == "gemm" and not any(part.arguments["quantized"].any() for part in job.parts):
         names = [name for name in names if name not in QUANTIZING]
+    if job.quantizes:
+        names.remove("latency")
     if job.section.startswith("scale") and sum(len(part) for part in job.parts) < POINT_ROWS:
         names.remove("root")
     return names

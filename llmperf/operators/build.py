@@ -237,10 +237,9 @@ class Build:
                     every.repeat,
                     every.stages,
                     self.formats.attention,
-                    scheme=self.formats.scheme,
+                    scheme="quantize",
                     vector_flops=4.0 * tokens * width,
                     activation_bytes=tokens * width * (self.formats.hidden + self.formats.input),
-                    m=tokens,
                 ),
             )
 

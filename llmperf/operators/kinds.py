@@ -98,9 +98,9 @@ KINDS: dict[str, Kind] = {
         Kind(
             "quantize",
             "quantizing inputs",
-            ("vector_flops", "activation_bytes", "m"),
-            f"{_PRICING}.streams:price_quantize",
-            "gemm",
+            ("vector_flops", "activation_bytes"),
+            f"{_PRICING}.streams:price",
+            "elementwise",
             engine="vector",
             placed="elementwise",
         ),

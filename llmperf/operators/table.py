@@ -122,8 +122,7 @@ class Block:
         KV cache that ``attention.decode`` fetches from the tier where the method keeps it, and that
         ``attention.prefill`` sends there; not part of `kv_read` and `kv_write`. [B]
     m, n, k : ndarray
-        Rows, outputs and inner dimension of a product (``moe``: rows of an expert that is hit); rows that a
-        ``quantize`` pass reads. [1]
+        Rows, outputs and inner dimension of a product (``moe``: rows of an expert that is hit). [1]
     padded_flops, padded_bytes : ndarray
         ``moe``: two a multiply-add of the rank with most tokens, weights that the rank with most experts reads.
         [FLOP], [B]

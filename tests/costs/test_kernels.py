@@ -57,14 +57,23 @@ def test_a_measured_product_is_priced_as_one_of_an_estimate() -> None:
 
 
 @pytest.mark.parametrize(("label", "chip"), [("H100", "h100-sxm"), ("L40S", "l40s")])
-def test_a_measured_fp8_product_is_a_product_and_the_pass_that_quantizes_its_inputs(label: str, chip: str) -> None:
+def test_a_measured_fp8_product_holds_the_pass_that_quantizes_its_inputs_an_estimates_does_not(
+    label: str, chip: str
+) -> None:
     m, n, k = 512, 8192, 4096
     measured = read("gemm", f"device,dtype,m,n,k,time_us,kernel,source\n{label},fp8,{m},{n},{k},70,none,mine\n")
     size = n * k + m * k + 2.0 * m * n
     product = Row("x", 1.0, (1.0,), "fp8", flops=2.0 * m * n * k, activation_bytes=size, m=m, n=n, k=k)
-    passed = Row("q", 1.0, (1.0,), "bf16", scheme="fp8", activation_bytes=3.0 * m * k, m=m)
-    whole = priced("gemm", product, chip) + priced("quantize", passed, chip)
-    assert project(measured)[0] == pytest.approx(whole, rel=1e-9)
+    machine = machine_of(component("hardware", chip))
+    passed = gemm.quantize_time(machine.fit("gemm", ("fp8",)), 3.0 * m * k / machine.hardware.main.bandwidth, m)[0]
+    assert project(measured)[0] == pytest.approx(priced("gemm", product, chip) + float(passed.item()), rel=1e-9)
+
+
+def test_a_quantized_product_has_the_fixed_time_of_a_plain_one_and_what_quantizes_is_one_more_stream() -> None:
+    known = component("achieved", "h100-sxm")
+    assert {fit.latency for name, fit in known.gemm.items() if name.startswith("fp8")} == {known.gemm["bf16"].latency}
+    moved = Row("q", 1.0, (1.0,), scheme="quantize", activation_bytes=3.0 * 512 * 4096)
+    assert priced("quantize", moved) == pytest.approx(priced("elementwise", moved))
 
 
 def test_a_measured_decode_kernel_is_priced_as_one_of_an_estimate() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llmperf.costs import elementwise, gemm
+from llmperf.costs import elementwise
 from llmperf.costs.machine import Machine
 from llmperf.costs.pricing.priced import Priced, limit_parts, memory_time
 from llmperf.costs.residence import Residence
@@ -35,15 +35,6 @@ def price_convert(block: Block, machine: Machine, residence: Residence) -> Price
     limits = limit_parts(runs.memory, np.zeros_like(slowed), slowed, fixed, {VECTOR: compute})
     time = fixed + np.maximum(slowed, compute)
     return Priced(block, time, roofline(compute, cold), limits, demands, runs.memory, cold)
-
-
-def price_quantize(block: Block, machine: Machine, residence: Residence) -> Priced:
-    """The pass that quantizes inputs of products, priced: times in seconds (`llmperf.costs.gemm.quantize_time`)."""
-    # measured passes found their inputs in the cache as an engine's do: what it gives is in their constants
-    cold = memory_time(block, machine, residence)[1]
-    compute = _vector_time(block, machine, cold)
-    time, slowed, fixed = gemm.quantize_time(machine.fit("gemm", block.schemes), cold, block.m)
-    return _streamed(block, machine, np.maximum(time, compute), compute, slowed, cold, fixed)
 
 
 def _streamed(
