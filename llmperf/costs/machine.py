@@ -11,7 +11,7 @@ import numpy as np
 
 from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
-from llmperf.descriptors.achieved import SCHEMES, CollectiveAchieved
+from llmperf.descriptors.achieved import FUSED, SCHEMES, CollectiveAchieved
 from llmperf.descriptors.attention import USUAL, AttentionKernel
 from llmperf.descriptors.engine import ServingEngine
 from llmperf.descriptors.hardware import Hardware, Link
@@ -203,6 +203,11 @@ class Machine:
             known = getattr(self.hardware.achieved, section)
             first = self.attention.kernels if section.startswith("attention") else ()
             picked = [pick(known, scheme, (*first, *self.kernels)) for scheme in schemes]
+            if section == "elementwise":
+                picked = [
+                    replace(fit, latency=0.0) if scheme.endswith(FUSED) else fit
+                    for fit, scheme in zip(picked, schemes, strict=True)
+                ]
             columns = {item.name: stack([getattr(fit, item.name) for fit in picked]) for item in fields(picked[0])}
             found = self._columns[section, schemes] = self._behind(section, type(picked[0])(**columns))
         return found

@@ -50,6 +50,8 @@ SCHEMES: dict[str, tuple[str, ...]] = {
     "fp8": (),
 }
 """Schemes whose fit stands in where a chip has none of the first."""
+FUSED = "+fused"
+"""What follows the kind of an elementwise operator that runs inside of another kernel."""
 WIDE = 32.0
 """Query heads of a KV head that the usual decode kernels handle. [1]"""
 

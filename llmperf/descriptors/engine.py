@@ -44,6 +44,13 @@ SplitFuse). ``prefill_first``: prompts run in steps of their own as soon as they
 Balance = Literal["least_loaded", "round_robin"]
 """Which data-parallel rank of a copy a request goes to: the one with the fewest, or each in turn."""
 
+Fusion = Literal["norm_quantize", "activation_quantize", "attention_quantize", "norm_all_reduce", "rope"]
+"""Operators that run inside of another one's kernel.
+
+``norm_quantize``, ``activation_quantize``, ``attention_quantize``: what quantizes inputs of products, inside of what
+makes them. ``norm_all_reduce``: the addition and norm behind an all-reduce, inside of it. ``rope``: rotary embedding,
+inside of attention, or of the norm of queries and keys."""
+
 Admission = Literal["grow", "reserve_full"]
 """What a request needs before it runs: ``grow``, memory for its prompt, evicting others where it runs out;
 ``reserve_full``, memory for all that it may generate."""
@@ -81,6 +88,8 @@ class ServingEngine:
     sources: dict[Text, Text]
     kernels: list[Text] = field(default_factory=list)
     """Kernels that it runs, in the order of preference: their fits go before the pooled ones of a chip."""
+    fuses: list[Fusion] = field(default_factory=list)
+    """Operators that it runs inside of others, so that they take no launch of their own."""
     attention: Text = "fused"
     """Its attention kernel, where a scenario names none (`llmperf.descriptors.attention`)."""
     graphs: Switch = True
@@ -91,6 +100,8 @@ class ServingEngine:
     """Kernels that an operator of the model is launched as; engines that fuse less launch more."""
     accumulates: Literal["fp32", "fp16"] = "fp32"
     """What its 16-bit products add up in: consumer GPUs compute those that add up in fp16 at twice the rate."""
+    eager_prompts: Switch = False
+    """Steps with prompts run module by module, as all do where graphs are switched off; others run compiled code."""
     eager_launches: Positive | None = None
     """Host time of an operator where graphs are switched off, in launches of the hardware: Python, dispatch and all its
     kernels (None: as above, also where a `launch_time` is given)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from llmperf.descriptors.engine import Fusion
 from llmperf.descriptors.kv_cache import PLAIN
 from llmperf.descriptors.layers import Attention, Mla
 from llmperf.descriptors.model import Group, groups, scoring_layers
@@ -69,7 +70,9 @@ def _projections(build: Build, layers: Layers, attention: Attention, group: Grou
     shards, model, tokens, prefix = build.shards, build.model, build.tokens, group.prefix
     query, values = shards.heads * attention.head_dim, shards.heads * (attention.v_head_dim or attention.head_dim)
     keys, value = _own_widths(build, attention, group.keeps)
-    inputs = (model.hidden, values) if not attention.query_rank else (model.hidden, attention.query_rank, values)
+    inputs: list[tuple[Fusion, Real]] = [("norm_quantize", model.hidden), ("attention_quantize", values)]
+    if attention.query_rank:
+        inputs.append(("norm_quantize", attention.query_rank))
     build.quantize("attention", layers, inputs, tokens)
     _inputs(build, layers, attention, (query, keys, value), prefix)
     if attention.output_gate:
@@ -143,7 +146,8 @@ def _head_gate(build: Build, layers: Layers, attention: Attention, prefix: str) 
 
 
 def _rotary(build: Build, layers: Layers, elements: Real, prefix: str = "") -> None:
-    build.elementwise(f"{prefix}rope", layers, 2.0 * elements * build.formats.hidden, 3.0 * elements)
+    if "rope" not in build.formats.fuses:
+        build.elementwise(f"{prefix}rope", layers, 2.0 * elements * build.formats.hidden, 3.0 * elements)
 
 
 def _latent_projections(build: Build, layers: Layers, mla: Mla, prefix: str) -> None:
@@ -157,8 +161,14 @@ def _latent_projections(build: Build, layers: Layers, mla: Mla, prefix: str) -> 
     query = heads * (mla.qk_nope_head_dim + mla.qk_rope_head_dim)
     latent = mla.kv_lora_rank + mla.qk_rope_head_dim
     norms = mla.kv_lora_rank + mla.q_lora_rank
-    inputs = (model.hidden, mla.q_lora_rank, mla.kv_lora_rank, heads * mla.v_head_dim)
-    build.quantize("attention", layers, tuple(width for width in inputs if not isinstance(width, int) or width), tokens)
+    inputs: list[tuple[Fusion, Real]] = [
+        ("norm_quantize", model.hidden),
+        ("norm_quantize", mla.kv_lora_rank),
+        ("attention_quantize", heads * mla.v_head_dim),
+    ]
+    if mla.q_lora_rank:
+        inputs.append(("norm_quantize", mla.q_lora_rank))
+    build.quantize("attention", layers, inputs, tokens)
     if mla.q_lora_rank:
         build.gemm(
             f"{prefix}qkv_a", layers, tokens, mla.q_lora_rank + latent, model.hidden, joined=2.0, part="attention"

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from llmperf.descriptors.achieved import FUSED
+from llmperf.descriptors.engine import Fusion
 from llmperf.descriptors.model import Group, Model
 from llmperf.descriptors.weights import Part
 from llmperf.numeric import Real, anywhere, ceil_div, choose, everywhere, floor_div, least, most
@@ -205,8 +207,13 @@ class Build:
         flops: Real = 0.0,
         weight_bytes: Real = 0.0,
         resident_bytes: Real | None = None,
+        *,
+        fused: bool = False,
     ) -> None:
-        """An operator that streams activations through the vector engine; the last word of its name is its kind."""
+        """An operator that streams activations through the vector engine; the last word of its name is its kind.
+
+        One that is `fused` into the kernel before it has no fixed time of its own.
+        """
         self.add(
             "elementwise",
             Row(
@@ -214,7 +221,7 @@ class Build:
                 layers.repeat,
                 layers.stages,
                 self.formats.attention,
-                scheme=name.rpartition("_")[2],
+                scheme=name.rpartition("_")[2] + (FUSED if fused else ""),
                 vector_flops=flops,
                 weight_bytes=weight_bytes,
                 resident_bytes=weight_bytes if resident_bytes is None else resident_bytes,
@@ -222,12 +229,13 @@ class Build:
             ),
         )
 
-    def quantize(self, part: Part, layers: Layers, widths: Sequence[Real], tokens: Real) -> None:
-        """The pass that quantizes inputs of linear layers, one for each input width."""
+    def quantize(self, part: Part, layers: Layers, inputs: Sequence[tuple[Fusion, Real]], tokens: Real) -> None:
+        """The passes that quantize inputs of linear layers: each by what may hold it, and the input's width."""
         kept = self.formats.keeps.get(part, 0.0)
+        widths = [width for fusion, width in inputs if fusion not in self.formats.fuses]
         if anywhere(kept > 0.0):
             layers = layers.times(1.0 - kept)
-        if self.formats.quantizes and anywhere(kept < 1.0):
+        if widths and self.formats.quantizes and anywhere(kept < 1.0):
             width = sum(widths) / len(widths)
             every = layers.times(len(widths))
             self.add(

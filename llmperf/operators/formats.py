@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from llmperf.descriptors.achieved import variant
-from llmperf.descriptors.engine import Padding
+from llmperf.descriptors.engine import Fusion, Padding
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
 from llmperf.descriptors.weights import Part, WeightFormat
@@ -49,6 +49,8 @@ class Formats:
         Share of the layers whose modules of a kind stay unquantized; those of which none do are left out. [1]
     padding : Padding
         Multiples that widths of quantized experts are rounded up to when they are loaded.
+    fuses : tuple of str
+        Operators that the engine runs inside of others (`llmperf.descriptors.engine.Fusion`).
     """
 
     matrix: Matrix
@@ -67,6 +69,7 @@ class Formats:
     scored: bool
     keeps: Mapping[Part, Real]
     padding: Padding
+    fuses: tuple[Fusion, ...]
 
     def index_bytes(self, width: Real) -> Real:
         """Bytes of a cached key of an indexer: its elements, and one fp32 scale where they are quantized. [B]"""
@@ -84,6 +87,7 @@ def formats(
     skips: bool = False,
     scored: bool = False,
     padding: Padding = Padding(),  # noqa: B008 (frozen)
+    fuses: tuple[Fusion, ...] = (),
 ) -> Formats:
     """Element sizes of a weight and a KV-cache format, computed in the given dtypes; the rest goes to `matrix`."""
     layers = matrix(weights, linear, wide, attention, skips)
@@ -104,6 +108,7 @@ def formats(
         scored,
         {part: share for part, share in weights.keeps.items() if anywhere(share > 0.0)},
         padding,
+        fuses,
     )
 
 

@@ -26,7 +26,7 @@ def add(build: Build, layers: Layers) -> None:
             build.gemm("shared_gate", layers, tokens, 1.0, model.hidden, kept=True)
         width = shards.shared_ffn
         matrices = model.mlp_matrices - 1
-        build.quantize("shared", layers, (model.hidden, width), tokens)
+        build.quantize("shared", layers, (("norm_quantize", model.hidden), ("activation_quantize", width)), tokens)
         build.gemm("shared_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices, part="shared")
         build.elementwise(
             "shared_activation", layers, (matrices + 1) * tokens * width * formats.hidden, 5.0 * tokens * width
@@ -55,7 +55,7 @@ def _dense_beside(build: Build, layers: Layers, residual_ffn: Real) -> None:
     """A dense network beside the experts, with a norm of its own that the model's norms count."""
     model, tokens, width = build.model, build.tokens, ceil_div(residual_ffn, build.shards.tp)
     matrices = model.mlp_matrices - 1
-    build.quantize("shared", layers, (model.hidden, width), tokens)
+    build.quantize("shared", layers, (("norm_quantize", model.hidden), ("activation_quantize", width)), tokens)
     build.gemm("residual_gate_up", layers, tokens, matrices * width, model.hidden, joined=matrices, part="shared")
     moved = (matrices + 1) * tokens * width * build.formats.hidden
     build.elementwise("residual_activation", layers, moved, 5.0 * tokens * width)

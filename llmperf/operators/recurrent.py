@@ -82,7 +82,7 @@ def add(build: Build, layers: Layers) -> None:
     if ssm is None:
         return
     width = widths(build, ssm)
-    build.quantize("recurrent", layers, (model.hidden, width.inner), tokens)
+    build.quantize("recurrent", layers, (("norm_quantize", model.hidden), ("activation_quantize", width.inner)), tokens)
     build.gemm("ssm_in", layers, tokens, width.inputs, model.hidden, part="recurrent")
     if ssm.kind == "mamba1":
         low = ssm.dt_rank + 2.0 * ssm.state

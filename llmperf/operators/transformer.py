@@ -152,7 +152,7 @@ def _feed_forward(build: Build, layers: Layers, width: Real, suffix: str = "") -
     if not layers.repeat:
         return
     matrices = model.mlp_matrices - 1
-    build.quantize("mlp", layers, (model.hidden, width), tokens)
+    build.quantize("mlp", layers, (("norm_quantize", model.hidden), ("activation_quantize", width)), tokens)
     up = ("gate_up" if model.gated_mlp else "up") + suffix
     bias = matrices * width if model.bias.mlp else 0.0
     build.gemm(up, layers, tokens, matrices * width, model.hidden, bias=bias, joined=matrices, part="mlp")
@@ -171,7 +171,7 @@ def _norms(build: Build, layers: Layers) -> None:
     weights = norm_weights(model) * formats.kept
     fused = min(model.norms_per_layer, 2)
     count = fused + (1 if model.encoder else 0)  # attention to an encoder has a norm of its own
-    build.elementwise("add_norm", layers.times(count), 4.0 * elements * formats.hidden, 5.0 * elements, weights)
+    _add_norms(build, layers.times(count), elements, weights)
     if model.norms_per_layer > fused:
         build.elementwise(
             "norm",
@@ -184,6 +184,18 @@ def _norms(build: Build, layers: Layers) -> None:
         build.elementwise(
             "embedding_norm", build.once("first"), 2.0 * elements * formats.hidden, 4.0 * elements, weights
         )
+
+
+def _add_norms(build: Build, layers: Layers, elements: Real, weights: Real) -> None:
+    """Norms with the additions before them; where an all-reduce stands there, its kernel may hold both."""
+    size, flops = 4.0 * elements * build.formats.hidden, 5.0 * elements
+    behind = build.shards.tp > 1
+    if "norm_all_reduce" not in build.formats.fuses or not anywhere(behind):
+        build.elementwise("add_norm", layers, size, flops, weights)
+        return
+    build.elementwise("add_norm", only(layers, behind), size, flops, weights, fused=True)
+    if anywhere(build.shards.tp <= 1):
+        build.elementwise("add_norm", only(layers, build.shards.tp <= 1), size, flops, weights)
 
 
 def _reductions(build: Build, attending: Layers, recurrent_layers: Layers, dense: Layers, sparse: Layers) -> None:

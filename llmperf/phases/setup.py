@@ -289,5 +289,6 @@ def _plan(scenario: Scenario) -> Plan:
         skips=skips(hardware, weights, linear),
         scored=everywhere(kernel.score_bytes > 0.0),
         padding=scenario.engine.padding.get(weights.name, Padding()),
+        fuses=tuple(scenario.engine.fuses),
     )
     return Plan(machine, weights, scenario.activations, made, shared)

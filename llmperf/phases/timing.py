@@ -207,7 +207,8 @@ def step_time(
 def _launching(setup: Setup, device: Sum, launches: Sum) -> Sum:
     """A step's time where the host launches its operators one by one."""
     engine, launch = setup.scenario.engine, setup.scenario.hardware.achieved.launch
-    if engine.eager_launches is not None and engine.launch_time is None and not engine.graphs:
+    eager = engine.eager_prompts or not engine.graphs
+    if engine.eager_launches is not None and engine.launch_time is None and eager:
         operator = launch * engine.eager_launches
         return combine(lambda time, count: smooth_max(time, count * operator, 0.0), device, launches)
     each = (launch if engine.launch_time is None else engine.launch_time) * engine.launches_per_operator

@@ -81,7 +81,7 @@ WEIGHTS = {
     "int4": "w4a16-g128",
 }
 
-BLOCKS = ("deepseek-v3", "deepseek-r1", "glm-5", "minimax-m2")
+BLOCKS = ("deepseek-v3", "deepseek-r1", "glm-5", "minimax-m2", "qwen3")
 """Models whose makers release 8-bit weights with a scale a block, whatever a data set calls that."""
 
 
