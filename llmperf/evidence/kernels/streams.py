@@ -22,6 +22,10 @@ KINDS = {
 }
 """Kind of an elementwise operator, where the files give it another name."""
 
+COMPOSED = {("quantize", "sglang"): "sglang_pytorch"}
+"""What was measured as several kernels of PyTorch one after the other, at a tenth of the bandwidth, where the server
+launches one of its own (sgl-kernel, per_token_quant_fp8): a name that no engine asks for."""
+
 
 def read_elementwise(table: DataTable) -> Readings:
     """Operators that stream activations: device, op, bytes, time."""
@@ -39,7 +43,7 @@ def read_elementwise(table: DataTable) -> Readings:
                 "elementwise",
                 label,
                 str(name),
-                software,
+                COMPOSED.get((str(name), software), software),
                 time[rows],
                 bound(hardware, np.zeros(len(rows)), size[rows]),
                 {"memory": size[rows] / hardware.main.bandwidth, "size": size[rows]},

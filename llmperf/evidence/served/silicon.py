@@ -19,6 +19,8 @@ NAME = "silicon"
 COLUMNS = {"backend", "system", "isl", "osl", "attention_dp_size", "silicon_ttft_ms", "silicon_tpot_ms"}
 
 ENGINES = {"trtllm": "tensorrt-llm", "sglang": "sglang", "vllm": "vllm"}
+SYNCHRONOUS = re.compile(r"v?0\.(?:[89]|1[0-3])(?:\.|$)")
+"""Versions of vLLM that are `vllm-2025`."""
 FORMATS = {
     "fp8": "fp8",
     "fp8_block": "fp8-block",
@@ -123,12 +125,16 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
         raise InexpressibleError(f"unknown format {cells['gemm_quant_mode']!r}")
     if cells["backend"] not in ENGINES:
         raise InexpressibleError(f"unknown backend {cells['backend']!r}; known are {', '.join(ENGINES)}")
-    compressed = cells["backend"] == "trtllm" and form != "bf16"  # its quantized checkpoints come with fp8 caches
+    # NVIDIA's quantized checkpoints ask for fp8 caches, which vLLM follows (hf_quant_config.json, kv_cache_quant_algo)
+    compressed = form != "bf16" and (cells["backend"] == "trtllm" or cells["model_path"].startswith("nvidia/"))
+    engine = ENGINES[cells["backend"]]
+    if engine == "vllm" and SYNCHRONOUS.match(cells.get("backend_version", "")):
+        engine = "vllm-2025"
     scenario: dict[str, Any] = {
         "model": model,
         "hardware": names.hardware(cells["system"]),
         "parallelism": layout,
-        "engine": ENGINES[cells["backend"]],
+        "engine": engine,
         "weights": names.fp8(model) if form == "fp8" else form,
         "kv_cache": "fp8" if compressed else "bf16",
     }
