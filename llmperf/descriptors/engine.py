@@ -17,6 +17,7 @@ from llmperf.descriptors.fields import (
     Whole,
     WholeOrZero,
 )
+from llmperf.descriptors.weights import Compute
 from llmperf.records import dataclass
 
 Part = Literal["heads", "kv_heads", "widths", "vocabulary", "blocks", "expert_blocks"]
@@ -166,6 +167,9 @@ class ServingEngine:
     """Memory of one kernel in a captured graph."""
     graphs_within: Switch = False
     """Captured graphs count inside of the fraction of ``total``; else they lie beside it."""
+    quantizes_inputs: dict[Text, Compute] = field(default_factory=dict)
+    """By weight-only format: what it quantizes inputs of products to all the same, on devices that compute in 4-bit
+    floats."""
     padding: dict[Text, Padding] = field(default_factory=dict)
     """By weight format: what its kernels pad."""
     memory_overlap: Fraction | None = None

@@ -197,5 +197,5 @@ def _scheme(weights: WeightFormat, linear: str) -> str:
             return "w8a16" if everywhere(weights.bits <= 8) else linear
         grouped = weights.group is not None and everywhere(weights.group == 32)
         blocks = grouped and everywhere(weights.scale_bits == 8) and not anywhere(weights.zero_bits > 0)
-        return "w4a16_mxfp4" if blocks else "w4a16"
+        return ("w4a8_mxfp4" if linear == "fp8" else "w4a16_mxfp4") if blocks else "w4a16"
     return "fp8_block" if linear == "fp8" and weights.group is not None else linear

@@ -373,11 +373,23 @@ def _located(problem: Problem, name: str, document: Document | None) -> Problem:
     return replace(problem, path=path, file=document.file, line=document.line(path))
 
 
+def _activations(parts: Mapping[str, Any]) -> str:
+    """What inputs of products are computed in: as the format says, or as the engine does on such a device."""
+    weights, engine, hardware = (parts.get(name) for name in ("weights", "engine", "hardware"))
+    assert weights is not None
+    if engine is not None and hardware is not None and engine.quantizes_inputs:
+        wanted = engine.quantizes_inputs.get(weights.name)
+        known = {dtype for one in hardware.engines.values() if one.kind == "matrix" for dtype in one.peaks}
+        if wanted is not None and {"fp4", wanted} <= known:
+            return str(wanted)
+    return str(weights.activations)
+
+
 def _scalars(given: dict[str, Any], parts: dict[str, Any], document: Document | None) -> list[Problem]:
     """The keys of a scenario that are plain values."""
     value = {key: given[key] for key in SCALARS if given.get(key) is not None}
     if "weights" in parts:
-        value.setdefault("activations", parts["weights"].activations)
+        value.setdefault("activations", _activations(parts))
     lines = document.lines if document else {}
     try:
         found = build(Plain, Document(value, document.file if document else None, lines))
