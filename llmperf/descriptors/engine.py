@@ -68,6 +68,7 @@ class DeviceDefaults:
     """Words in names of devices that the row does not hold for."""
     token_budget: Whole | None = None
     max_sequences: Whole | None = None
+    graph_batch: Whole | None = None
     utilization: Fraction | None = None
 
 
@@ -95,6 +96,9 @@ class ServingEngine:
     """Its attention kernel, where a scenario names none (`llmperf.descriptors.attention`)."""
     graphs: Switch = True
     """Decode steps replay a captured graph; without, the host launches every operator."""
+    graph_batch: Whole | None = None
+    """Most sequences of a decode step for which a graph is captured; larger ones run as steps with prompts do (None: no
+    limit)."""
     launch_time: Seconds | None = None
     """Host time of one launch outside of a graph, the framework's share included (None: the hardware's)."""
     launches_per_operator: Positive = 1.0

@@ -193,6 +193,12 @@ def step_time(
         busy = _launching(setup, device, costs.launches)
         waits[HOST] = busy.total - device.total
         device = busy
+    elif engine.graph_batch is not None and anywhere(sequences > engine.graph_batch):
+        beyond = sequences > engine.graph_batch  # runs as steps with prompts do
+        busy = _launching(setup, device, costs.launches)
+        busy = combine(lambda longer, time: choose(beyond, longer, time), busy, device)
+        waits[HOST] = busy.total - device.total
+        device = busy
     if engine.collective_latency:
         waited = _collective_waits(device, costs, engine.collective_latency)
         waits[LATENCY] = waits[LATENCY] + waited.total - device.total
@@ -205,7 +211,7 @@ def step_time(
 
 
 def _launching(setup: Setup, device: Sum, launches: Sum) -> Sum:
-    """A step's time where the host launches its operators one by one."""
+    """A step's time where the host launches its operators one by one: as compiled code, or module by module."""
     engine, launch = setup.scenario.engine, setup.scenario.hardware.achieved.launch
     eager = engine.eager_prompts or not engine.graphs
     if engine.eager_launches is not None and engine.launch_time is None and eager:
