@@ -79,7 +79,7 @@ UNMODELLED = {
         "encoder-only", "language-only", "encoder-*", "pd-disaggregation",
     ),
     GRAPHS: (
-        "cuda-graph-max-bs", "cuda-graph-bs", "disable-cuda-graph-padding", "enable-torch-compile",
+        "cuda-graph-bs", "disable-cuda-graph-padding", "enable-torch-compile",
         "torch-compile-max-bs", "piecewise-cuda-graph-*", "enable-piecewise-cuda-graph", "disable-piecewise-cuda-graph",
     ),
     KERNELS: (
@@ -183,6 +183,7 @@ RULES = {
     "page-size": whole("engine.kv_block"),
     "disable-radix-cache": switch("engine.shared_prefix_cache", on=False, off=True),
     "disable-cuda-graph": switch("engine.graphs", on=False, off=True),
+    "cuda-graph-max-bs": whole("engine.graph_batch"),
     "node-rank": Rule(vllm.part, unknown=True),
 }
 

@@ -91,7 +91,7 @@ UNMODELLED = {
         "kv-transfer-config", "kv-offloading-size", "kv-offloading-backend", "ec-transfer-config",
     ),
     GRAPHS: (
-        "compilation-config", "cuda-graph-sizes", "cudagraph-capture-sizes", "max-cudagraph-capture-size",
+        "compilation-config", "cuda-graph-sizes", "cudagraph-capture-sizes",
         "max-seq-len-to-capture", "optimization-level", "o[0-3]", "enable-flashinfer-autotune",
     ),
     KERNELS: (
@@ -218,6 +218,7 @@ RULES = {
     "load-format": Rule(_load_format),
     "max-model-len": Rule(_context, path="model.max_context"),
     "max-num-seqs": whole("engine.max_sequences", "of each data-parallel rank", human=True),
+    "max-cudagraph-capture-size": whole("engine.graph_batch"),
     "max-num-batched-tokens": whole("_budget", human=True),
     "enable-chunked-prefill": switch("_chunked"),
     "gpu-memory-utilization": number("engine.utilization", 1.0),
