@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import llmperf
 
 
-def answer(engine: dict[str, Any] | None = None, **more: Any) -> Any:
+def answer(engine: Mapping[str, Any] | None = None, **more: Any) -> Any:
     base: dict[str, Any] = {"model": "llama-3.1-8b", "hardware": "h100-sxm", "batch": 64, "input": 1024, "output": 128}
     return llmperf.estimate({**base, "engine": {"extends": "tensorrt-llm", **(engine or {})}, **more})
 

@@ -42,6 +42,7 @@ HANDED_OVER = "TTFT of disaggregated pools: the prefill pool is not stated"
 CLIENT = {True: 20e-3, False: 60e-3}
 """Time to the first token that clients add in the harness of rows with a date of measurement, and in the others: what
 764 rows of vLLM show beyond its own 3 ms, which load stages of another client confirm. [s]"""
+OTHER = "another concurrency"
 SHORTEST = 0.8
 SENT = {True: 10.0, False: 20.0}
 """What the harness of rows with a date of measurement sends: lengths that are even between this share of those named
@@ -148,6 +149,17 @@ def _case(cells: Mapping[str, str], pool: str) -> Case:
     return Case(scenario, batch, round(mean * given), round(mean * output), sent=SENT[True] * batch)
 
 
+def _contradicts(cells: Mapping[str, str]) -> bool:
+    """Whether the concurrency that the source states is another one than the columns say.
+
+    Some divide it by the devices of one model, some count several engines: which, a row does not tell. Times of the
+    columns' batches are nearer to what was measured in some of these rows, and far off in others.
+    """
+    found = re.search(r"silicon_concurrency=(\d+)", cells.get("silicon_data_source", ""))
+    ranks = _count(cells.get("attention_dp_size", ""))
+    return found is not None and int(found[1]) != ranks * _count(cells.get("batch_size", ""))
+
+
 def _dated(cells: Mapping[str, str]) -> bool:
     return "measured=" in cells.get("silicon_data_source", "")
 
@@ -186,12 +198,17 @@ def _aggregated(
             continue
         note = f"closed loop of {done.concurrency[i]:.0f}"
         note += "" if done.concurrency[i] >= case.batch else f", {case.batch:.0f} do not fit"
+        divided = _contradicts({name: texts[places[0]] for name, texts in table.columns.items()})
+        note += f", {OTHER} than the source's" if divided else ""
         kept.append(i)
         notes.append("; ".join(filter(None, (note, repeated(table, places)))))
     cases = [found[i] for i in kept]
     least = _undeclared([case for _, _, case in cases], [done.concurrency[i] for i in kept])
-    tokens = done.asked.bands("decode")
-    _extend(rows, table, measured["tpot_s"], cases, least, done.tpot[kept], notes, [tokens[i] for i in kept])
+    tokens = [
+        "" if OTHER in note else name
+        for name, note in zip([done.asked.bands("decode")[i] for i in kept], notes, strict=True)
+    ]  # rows that contradict themselves say nothing of how far a projection may be trusted
+    _extend(rows, table, measured["tpot_s"], cases, least, done.tpot[kept], notes, tokens)
     first = [place for place, (_, places, _) in enumerate(cases) if all(measured["ttft_mean_s"][places] > 0.0)]
     sources = table.text("silicon_data_source")
     clients = np.array([CLIENT["measured=" in sources[cases[place][1][0]]] for place in first])
