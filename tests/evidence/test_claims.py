@@ -116,13 +116,15 @@ def test_of_several_baselines_the_best_counts(tmp_path: Path) -> None:
 
 
 def test_the_mean_over_cases_counts(tmp_path: Path) -> None:
-    cases = [{"workload": {"batch": 2}}, {"workload": {"batch": 6}}]
-    row = {"metric": "ratio.memory.kv_cache", "tier": "B", "over": cases}
+    axes = {"workload.batch": [2, 6], "workload.input": [100, 200]}
+    row = {"metric": "ratio.memory.kv_cache", "tier": "B", "over": axes}
     claim = judged(tmp_path, **row, value=4, scenario=LLAMA, baseline={"workload": {"batch": 1}})
     assert claim.predicted == 4
-    models = [{"model": "llama-2-7b"}, {"model": "llama-2-13b"}]
+    models = {"model": ["llama-2-7b", "llama-2-13b"]}
     row = {"metric": "memory.weights", "tier": "A", "over": models, "value": (WEIGHTS + 2 * 13_015_864_320) / 2}
     assert judged(tmp_path, **row).error == pytest.approx(0, abs=1e-12)
+    with pytest.raises(InputError, match="did you mean batch"):
+        judged(tmp_path, **{**row, "over": {"workload.bacth": [1, 2]}})
 
 
 def test_a_fault_says_whether_the_scenario_or_the_baseline_has_it(tmp_path: Path) -> None:
@@ -466,7 +468,8 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
         ({"value": True}, "value", "is not a number"),
         ({"value": 1, "metric": "fits"}, "value", "takes true or false"),
         ({"value": True, "metric": "fits", "direction": "less"}, "direction", "is none of fits"),
-        ({"value": 1, "over": [{}]}, "over", "two cases or more"),
+        ({"value": 1, "over": {"model": ["llama-2-7b"]}}, "over", "two cases or more"),
+        ({"value": 1, "over": {"model": "llama-2-7b"}}, "over", "takes a list of values"),
         ({"value": 1, "apart": "tautology", "not_expressible": "x"}, "apart", "with a scenario only"),
         ({"value": 1, "metric": "ratio.tpot_s"}, "baseline", "a ratio divides the scenario by it"),
         ({"value": 1, "baseline": {}}, "baseline", "serves a ratio"),

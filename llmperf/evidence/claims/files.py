@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Annotated, Any, Literal
 
 from llmperf import units
@@ -166,6 +167,23 @@ class Each(Marker):
 
 
 @dataclass(frozen=True, slots=True)
+class Axes(Marker):
+    """Paths of a scenario, each with the list of the values that it takes."""
+
+    def check(self, value: Any) -> Mapping[str, Any]:
+        """The mapping."""
+        mapping: Mapping[str, Any] = Free().check(value)
+        for key, values in mapping.items():
+            if not isinstance(values, list) or not values:
+                raise ValueError(f"{key} takes a list of values, not {shown(values)}")
+        return mapping
+
+    def json_schema(self) -> dict[str, Any]:
+        """JSON Schema of what a user may write."""
+        return {"type": "object", "additionalProperties": {"type": "array", "minItems": 1}}
+
+
+@dataclass(frozen=True, slots=True)
 class Waited(Marker):
     """A mechanism, or a list of several; whether each is one of `MECHANISMS` is said with the claim's other faults."""
 
@@ -219,8 +237,8 @@ class PublishedClaim:
     scenario: Keys | None = None
     baseline: Several | None = None
     """What differs in the baseline: merged over the scenario, null deletes; of several the best counts."""
-    over: Several | None = None
-    """Cases, each merged over the scenario and over its baseline: the mean of their results counts."""
+    over: Annotated[Mapping[str, Any], Axes()] | None = None
+    """Paths of the scenario with the values that each takes: the mean over all their combinations counts."""
     not_expressible: Text | None = None
     """What is missing, in words, in place of a scenario."""
     mechanism: Mechanisms | None = None
@@ -239,6 +257,12 @@ class PublishedClaim:
         ends = self.value if isinstance(self.value, tuple) else (self.value, self.value)
         low, high = (float(end) if isinstance(end, bool) else units.parse(end, dimension(self.metric)) for end in ends)
         return float(f"{low:.12g}"), float(f"{high:.12g}")  # 0.08395, not 0.08395000000000001
+
+    @property
+    def cases(self) -> tuple[dict[str, Any], ...]:
+        """What each case of `over` puts into the scenario, by path; one that changes nothing where there are none."""
+        axes = self.over or {}
+        return tuple(dict(zip(axes, values, strict=True)) for values in product(*axes.values()))
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
@@ -351,7 +375,7 @@ def _wrong_parts(claim: PublishedClaim) -> list[tuple[str, str]]:
         found.append(("baseline", "is missing: a ratio divides the scenario by it"))
     if claim.baseline is not None and (claim.scenario is None or not ratio):
         found.append(("baseline", "serves a ratio. metric with a scenario only"))
-    if claim.over is not None and (claim.scenario is None or len(claim.over) < 2):
+    if claim.over is not None and (claim.scenario is None or len(claim.cases) < 2):
         found.append(("over", "takes two cases or more of a scenario: their mean counts"))
     if claim.apart is not None and claim.scenario is None:
         found.append(("apart", "serves a claim with a scenario only"))

@@ -287,7 +287,7 @@ def _metric(claim: PublishedClaim) -> Metric:
 
 def _predicted(claim: PublishedClaim, wanted: Metric, document: Document, extra: tuple[str, ...]) -> float:
     """The claim's metric; of several cases the mean."""
-    cases = claim.over or ({},)
+    cases = claim.cases
     return sum(_case(claim, _beside(case, document), wanted, document, extra) for case in cases) / len(cases)
 
 
@@ -295,7 +295,11 @@ def _case(
     claim: PublishedClaim, case: Mapping[str, Any], wanted: Metric, document: Document, extra: tuple[str, ...]
 ) -> float:
     """The metric in one case; of several baselines the best counts."""
-    scenario = over(_beside(claim.scenario or {}, document), flattened(case))
+    try:
+        put = flattened(case)
+    except InputError as error:
+        raise InputError([_under("over", problem) for problem in error.problems]) from None
+    scenario = over(_beside(claim.scenario or {}, document), put)
     value = _part("scenario", scenario, {}, wanted, extra)
     if not wanted.ratio:
         return value
