@@ -566,6 +566,11 @@ def test_every_system_is_one_file_of_its_name_with_its_source() -> None:
     assert sum(path.stat().st_size for path in FILES) < 600_000
 
 
+def test_a_paper_is_one_file() -> None:
+    papers = [published.source.arxiv or published.source.url for _, published in shipped()]
+    assert len(papers) == len(set(papers))
+
+
 def test_every_system_that_ships_is_of_a_category() -> None:
     assert list(CATEGORIES) == list(get_args(Category))
     assert set(COMPRESSION) < set(CATEGORIES)
