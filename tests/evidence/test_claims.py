@@ -611,9 +611,10 @@ def test_verdicts_of_shipped_claims_follow_from_error_and_tolerance(results: lis
             assert (abs(claim.error) <= claim.tolerance) == (claim.verdict == "pass")
 
 
-@pytest.mark.parametrize(("tier", "least"), [("A", 0.85), ("B", 0.75)])
-def test_most_claims_about_compression_hold(tier: str, least: float, results: list[claims.Claim]) -> None:
-    assert claims.share(results, tier, COMPRESSION) >= least
+def test_most_gated_claims_hold(results: list[claims.Claim]) -> None:
+    gated = [claim for claim in results if claim.tier in ("A", "B")]
+    assert sum(claim.standing in ("pass", "fail") for claim in gated) > 250
+    assert claims.share(gated) >= 0.77
 
 
 def test_the_share_that_holds_counts_gated_claims_of_a_tier_and_of_categories(tmp_path: Path) -> None:
@@ -792,7 +793,7 @@ def test_the_example_of_the_documentation_is_a_claims_file() -> None:
 def test_results_about_a_chip_do_not_hide_it(answer: Any) -> None:
     assert answer("show", "neupims")["kind"] == "hardware"
     shown = answer("show", "neupims", "--kind", "published")
-    assert shown["values"]["neupims-over-gpu"]["direction"] == "greater"
+    assert shown["values"]["neupims-over-gpu"]["value"] == [3.0, 3.0]
     listed = {line["name"]: line for line in answer("list", "published")["catalog"]["published"]}
     assert listed["neupims"]["claims"] == len(claims.load(catalog.find("published", "neupims")).claims)
 
