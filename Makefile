@@ -86,6 +86,7 @@ calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel 
 	$(call chip,h100-sxm,gpu-hopper)
 	$(call chip,h200-sxm,gpu-hopper)
 	$(call chip,h800-sxm,gpu-hopper)
+	$(call chip,h20,gpu-hopper-cut)
 	$(call chip,b200-sxm,gpu-blackwell)
 	$(call chip,b300-sxm,gpu-blackwell)
 	$(call chip,gb200,gpu-blackwell)

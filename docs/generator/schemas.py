@@ -13,7 +13,7 @@ from markdown.extensions.toc import slugify
 from generator.markup import Html, Page, cell, code, link, markdown, page, table
 from llmperf.evidence.claims.files import Published
 from llmperf.interfaces.shelf.schemas import schema_of
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output, to_come
 from llmperf.resources import labels
 from llmperf.scenarios.components import ENTRIES
 from llmperf.scenarios.keys import SECTIONS
@@ -141,6 +141,7 @@ def _outputs() -> Page:
         ("Memory of one device", MEMORY_CLASSES),
         ("Capacity", CAPACITY),
         ("An operator", OPERATORS),
+        ("To come: only published results name them", to_come().values()),
     ):
         names = [item.name for item in fields(Output) if item.name != "label"]
         rows = [(code(output.name), *(getattr(output, name) for name in names[1:])) for output in outputs]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, Output, to_come
 from llmperf.resources import labels
 
 
@@ -20,4 +20,5 @@ def outputs() -> dict[str, Any]:
         "memory_bytes_per_device": [_said(one) for one in (*MEMORY_CLASSES, *CAPACITY)],
         "by_operator": {"definitions": ["roofline", "projection"], "outputs": [_said(one) for one in OPERATORS]},
         "bottleneck": labels(),
+        "to_come": [_said(one) for one in to_come().values()],
     }

@@ -6,21 +6,23 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from llmperf.evidence.claims.files import CATEGORIES, TOLERANCES
-from llmperf.evidence.claims.recompute import VERDICTS, Claim, counts
+from llmperf.evidence.claims.files import APART, CATEGORIES, TOLERANCES
+from llmperf.evidence.claims.recompute import Claim, counts
 from llmperf.evidence.claims.recompute import share as inside_tolerance
-from llmperf.outputs import dimension
+from llmperf.outputs import BOOLEANS, dimension
 from llmperf.words.quantities import count, quantity, share
 
 _DIGITS = 4
 """As published numbers have them: what is said of a claim must tell it from its prediction."""
 
-HEAD = ("category", "tier", "claims", *(verdict.replace("_", " ") for verdict in VERDICTS), "inside tolerance")
-"""Columns of `standing`."""
+HEAD = ("category", "tier", "claims", "pass", "fail", "not gated", "apart", "not expressible", "inside tolerance")
+"""Columns of `standing`; `apart`: in sample, or the claim is its own knob."""
 
 
 def claimed(claim: Claim) -> str:
-    """The published number, range or direction, with its unit."""
+    """The published number, range, direction or truth, with its unit."""
+    if claim.metric in BOOLEANS:
+        return _truth(claim.published)
     if isinstance(claim.published, tuple):
         return " to ".join(_number(claim, end) for end in claim.published)
     return claim.published if isinstance(claim.published, str) else _number(claim, claim.published)
@@ -28,6 +30,8 @@ def claimed(claim: Claim) -> str:
 
 def predicted(claim: Claim) -> str:
     """The prediction with its unit; a dash where there is none."""
+    if claim.metric in BOOLEANS and claim.predicted is not None:
+        return _truth(claim.predicted)
     return "-" if claim.predicted is None else _number(claim, claim.predicted)
 
 
@@ -41,9 +45,15 @@ def tolerance(claim: Claim) -> str:
     return "-" if claim.tolerance is None else f"{100.0 * claim.tolerance:.0f} %"
 
 
+def name_of(standing: str) -> str:
+    """A verdict, or a reason to count a claim apart, in words."""
+    return standing.replace("_", " ")
+
+
 def verdict(claim: Claim) -> str:
-    """The verdict in words."""
-    return claim.verdict.replace("_", " ")
+    """The verdict in words, and why the claim is counted apart."""
+    said = name_of(claim.verdict)
+    return f"{said} ({name_of(claim.apart)})" if claim.standing == claim.apart else said
 
 
 def name(claim: Claim) -> str:
@@ -76,8 +86,15 @@ def standing(claims: Sequence[Claim]) -> list[tuple[str, ...]]:
 def _row(title: str, tier: str, claims: Iterable[Claim]) -> tuple[str, ...]:
     mine = [claim for claim in claims if claim.tier == tier]
     inside = inside_tolerance(mine)
-    found = (str(number) for number in counts(mine).values())
-    return title, tier, str(len(mine)), *found, "-" if math.isnan(inside) else share(inside, 0)
+    found = counts(mine)
+    apart = sum(found.pop(name) for name in APART)
+    passed, failed, ungated, open_ones = found.values()
+    numbers = (len(mine), passed, failed, ungated, apart, open_ones)
+    return title, tier, *map(str, numbers), "-" if math.isnan(inside) else share(inside, 0)
+
+
+def _truth(value: object) -> str:
+    return "true" if value else "false"
 
 
 def _number(claim: Claim, value: float) -> str:

@@ -15,10 +15,12 @@ from llmperf.answers.answer import answer as estimated
 from llmperf.errors import InputError
 from llmperf.evidence.claims import recompute as claims
 from llmperf.evidence.claims.files import (
+    APART,
     CATEGORIES,
     COMPRESSION,
     LANDS_WITH,
     MECHANISMS,
+    TOLERANCES,
     UNVERIFIED,
     Category,
     Published,
@@ -27,7 +29,7 @@ from llmperf.evidence.claims.files import (
 )
 from llmperf.files import store
 from llmperf.files.yaml import parse_yaml
-from llmperf.outputs import TIMES, metric
+from llmperf.outputs import TIMES, by_path, metric, to_come
 from llmperf.scenarios import catalog
 from llmperf.scenarios.keys import NOT_YET
 from llmperf.scenarios.resolve import resolve
@@ -62,12 +64,12 @@ def judged(tmp_path: Path, **row: Any) -> claims.Claim:
 @pytest.mark.parametrize(
     ("tier", "off", "verdict"),
     [
-        ("A", 0.19, "pass"),
-        ("A", -0.19, "pass"),
-        ("A", 0.21, "fail"),
-        ("A", -0.21, "fail"),
-        ("B", 0.34, "pass"),
-        ("B", -0.36, "fail"),
+        ("A", 0.09, "pass"),
+        ("A", -0.09, "pass"),
+        ("A", 0.11, "fail"),
+        ("A", -0.11, "fail"),
+        ("B", 0.24, "pass"),
+        ("B", -0.26, "fail"),
     ],
 )
 def test_a_number_passes_within_the_tolerance_of_its_tier(tmp_path: Path, tier: str, off: float, verdict: str) -> None:
@@ -75,12 +77,106 @@ def test_a_number_passes_within_the_tolerance_of_its_tier(tmp_path: Path, tier: 
     assert claim.verdict == verdict
     assert claim.error == pytest.approx(off)
     assert claim.predicted == WEIGHTS
-    assert claim.tolerance == {"A": 0.20, "B": 0.35}[tier]
+    assert claim.tolerance == {"A": 0.10, "B": 0.25}[tier]
 
 
 def test_a_stated_tolerance_goes_before_that_of_the_tier(tmp_path: Path) -> None:
     assert judged(tmp_path, value=WEIGHTS / 1.05, tolerance=0.04).verdict == "fail"
     assert judged(tmp_path, value=WEIGHTS / 1.05, tolerance="6 %").verdict == "pass"
+
+
+def test_a_claim_may_be_stricter_than_its_tier_but_never_laxer(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is wider than the 10% of tier A") as error:
+        judged(tmp_path, value=WEIGHTS, tolerance=0.2)
+    (problem,) = error.value.problems
+    assert (problem.path, problem.line is None) == ("claims.0.tolerance", False)
+    for published in FILES:
+        for claim in claims.load(published).claims:
+            assert claim.allowed_error <= TOLERANCES[claim.tier], claim.id
+
+
+@pytest.mark.parametrize(
+    ("published", "batch", "verdict"), [(True, 1, "pass"), (False, 1, "fail"), (False, 9999, "pass")]
+)
+def test_what_does_not_fit_can_be_claimed(tmp_path: Path, published: bool, batch: int, verdict: str) -> None:
+    scenario = {**LLAMA, "workload": {"batch": batch, "input": 1024}}
+    claim = judged(tmp_path, metric="fits", value=published, scenario=scenario)
+    assert (claim.verdict, claim.published, claim.tolerance) == (verdict, published, None)
+    assert claimed(claim) == str(published).lower()
+
+
+def test_of_several_baselines_the_best_counts(tmp_path: Path) -> None:
+    row = {"metric": "ratio.memory.kv_cache", "value": 1, "tier": "B", "scenario": {**LLAMA, "kv_cache": "fp8"}}
+    both = judged(tmp_path, **row, baseline=[{"kv_cache": "bf16"}, {"kv_cache": "int4"}])
+    alone = judged(tmp_path, **row, baseline={"kv_cache": "int4"})
+    assert both.predicted == alone.predicted
+    more = {"metric": "ratio.kv_pool_tokens", "value": 1, "tier": "B", "scenario": {**LLAMA, "kv_cache": "fp8"}}
+    worst = judged(tmp_path, **more, baseline=[{"kv_cache": "bf16"}, {"kv_cache": "int4"}])
+    assert worst.predicted == pytest.approx(judged(tmp_path, **more, baseline={"kv_cache": "int4"}).predicted)
+
+
+def test_the_mean_over_cases_counts(tmp_path: Path) -> None:
+    axes = {"workload.batch": [2, 6], "workload.input": [100, 200]}
+    row = {"metric": "ratio.memory.kv_cache", "tier": "B", "over": axes}
+    claim = judged(tmp_path, **row, value=4, scenario=LLAMA, baseline={"workload": {"batch": 1}})
+    assert claim.predicted == 4
+    models = {"model": ["llama-2-7b", "llama-2-13b"]}
+    row = {"metric": "memory.weights", "tier": "A", "over": models, "value": (WEIGHTS + 2 * 13_015_864_320) / 2}
+    assert judged(tmp_path, **row).error == pytest.approx(0, abs=1e-12)
+    with pytest.raises(InputError, match="did you mean batch"):
+        judged(tmp_path, **{**row, "over": {"workload.bacth": [1, 2]}})
+
+
+def test_a_fault_says_whether_the_scenario_or_the_baseline_has_it(tmp_path: Path) -> None:
+    row = {"metric": "ratio.memory.kv_cache", "value": 1, "tier": "B"}
+    claim = judged(tmp_path, **row, scenario=LLAMA, baseline={"kv_cache": "no-such"})
+    assert claim.verdict == "not_expressible"
+    assert claim.why.startswith("baseline: unknown kv_cache")
+    claim = judged(tmp_path, **row, scenario={**LLAMA, "kv_cache": "no-such"}, baseline={"kv_cache": "bf16"})
+    assert claim.why.startswith("unknown kv_cache")
+    with pytest.raises(InputError) as error:
+        judged(tmp_path, **row, scenario=LLAMA, baseline={"kv_cahce": "bf16"})
+    assert [(p.path, p.suggestion) for p in error.value.problems] == [("claims.0.baseline.kv_cahce", "kv_cache")]
+
+
+def test_claims_that_say_little_are_counted_apart(tmp_path: Path) -> None:
+    rows = [
+        {"value": WEIGHTS, "apart": "in_sample"},
+        {"value": 2 * WEIGHTS, "apart": "tautology"},
+        {"value": WEIGHTS},
+        {"value": 2 * WEIGHTS},
+    ]
+    found = claims.evaluate(written(tmp_path, *rows))
+    assert [claim.verdict for claim in found] == ["pass", "fail", "pass", "fail"]
+    assert claims.share(found) == 0.5
+    counts = {"pass": 1, "fail": 1, "not_gated": 0, "in_sample": 1, "tautology": 1, "not_expressible": 0}
+    assert claims.counts(found) == counts
+    assert "1 in sample (1 hold)" in claims.said(found)
+    assert "1 tautology (0 hold)" in claims.said(found)
+
+
+@pytest.mark.parametrize("published", ["ratio.train.step_s", "train.mfu", "ttft_p95_s"])
+def test_a_claim_to_come_names_an_output_of_the_one_table(tmp_path: Path, published: str) -> None:
+    row = {"metric": published, "value": 0.5, "not_expressible": "training: a step"}
+    assert judged(tmp_path, **row).verdict == "not_expressible"
+    with pytest.raises(InputError, match="no output is called") as error:
+        judged(tmp_path, **{**row, "metric": f"{published}x"})
+    assert error.value.problems[0].suggestion == published
+    with pytest.raises(InputError, match="no output is called"):  # a scenario computes none of those
+        judged(
+            tmp_path, metric=published, value=0.5, scenario=LLAMA, **({"baseline": {}} if "ratio" in published else {})
+        )
+
+
+def test_every_output_to_come_is_claimed_and_none_of_them_is_computed() -> None:
+    named = {claim.metric.removeprefix("ratio.") for claim in rows() if claim.scenario is None}
+    assert set(to_come()) <= named
+    assert not set(to_come()) & set(by_path())
+
+
+def test_a_size_to_come_is_written_in_its_unit(tmp_path: Path) -> None:
+    row = {"metric": "train.memory_bytes", "value": "12 GiB", "not_expressible": "training: a step", "tier": "B"}
+    assert judged(tmp_path, **row).published == 12 * 2**30
 
 
 @pytest.mark.parametrize(
@@ -341,7 +437,7 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
     path = tmp_path / "f.yaml"
     path.write_text(
         "system: s\nsource: {title: t, url: 'https://x', year: soon, doi: 1}\nclaims:\n"
-        "- {id: a, tier: D, metric: tpot_s, value: true, scenario: 3, provenance: abstract}\n"
+        "- {id: a, tier: D, metric: tpot_s, value: {}, scenario: 3, provenance: abstract}\n"
         "- {id: b, tier: A, metric: tpot_s, value: [1, 2, 3], tolerance: -1, provenence: abstract}\n"
     )
     with pytest.raises(InputError) as error:
@@ -369,6 +465,12 @@ def test_all_faults_of_a_file_are_listed_at_once(tmp_path: Path) -> None:
         ({"value": "3 ms"}, "value", "has no unit of bytes"),
         ({"value": [1, 2], "direction": "less"}, "direction", "not with a range"),
         ({"tier": "C", "value": 1}, "value", "takes a range or a direction"),
+        ({"value": True}, "value", "is not a number"),
+        ({"value": 1, "metric": "fits"}, "value", "takes true or false"),
+        ({"value": True, "metric": "fits", "direction": "less"}, "direction", "is none of fits"),
+        ({"value": 1, "over": {"model": ["llama-2-7b"]}}, "over", "two cases or more"),
+        ({"value": 1, "over": {"model": "llama-2-7b"}}, "over", "takes a list of values"),
+        ({"value": 1, "apart": "tautology", "not_expressible": "x"}, "apart", "with a scenario only"),
         ({"value": 1, "metric": "ratio.tpot_s"}, "baseline", "a ratio divides the scenario by it"),
         ({"value": 1, "baseline": {}}, "baseline", "serves a ratio"),
         ({"value": 1, "scenario": None}, "scenario", "say with not_expressible"),
@@ -464,6 +566,11 @@ def test_every_system_is_one_file_of_its_name_with_its_source() -> None:
     assert sum(path.stat().st_size for path in FILES) < 600_000
 
 
+def test_a_paper_is_one_file() -> None:
+    papers = [published.source.arxiv or published.source.url for _, published in shipped()]
+    assert len(papers) == len(set(papers))
+
+
 def test_every_system_that_ships_is_of_a_category() -> None:
     assert list(CATEGORIES) == list(get_args(Category))
     assert set(COMPRESSION) < set(CATEGORIES)
@@ -488,7 +595,9 @@ def test_every_claim_with_a_scenario_has_a_finite_prediction(results: list[claim
         if claim.id not in expressible:
             assert claim.verdict == "not_expressible"
         elif claim.predicted is None:
-            assert claim.why.startswith("unknown "), claim  # a format or model that the catalog will have
+            assert claim.why.removeprefix("baseline: ").startswith("unknown "), (
+                claim
+            )  # a format or model that the catalog will have
         else:
             assert math.isfinite(claim.predicted)
             assert claim.predicted > 0
@@ -502,9 +611,10 @@ def test_verdicts_of_shipped_claims_follow_from_error_and_tolerance(results: lis
             assert (abs(claim.error) <= claim.tolerance) == (claim.verdict == "pass")
 
 
-@pytest.mark.parametrize(("tier", "least"), [("A", 0.85), ("B", 0.75)])
-def test_most_claims_about_compression_hold(tier: str, least: float, results: list[claims.Claim]) -> None:
-    assert claims.share(results, tier, COMPRESSION) >= least
+def test_most_gated_claims_hold(results: list[claims.Claim]) -> None:
+    gated = [claim for claim in results if claim.tier in ("A", "B")]
+    assert sum(claim.standing in ("pass", "fail") for claim in gated) > 250
+    assert claims.share(gated) >= 0.77
 
 
 def test_the_share_that_holds_counts_gated_claims_of_a_tier_and_of_categories(tmp_path: Path) -> None:
@@ -546,6 +656,14 @@ def test_the_documentation_lists_the_mechanisms_that_claims_can_wait_for() -> No
     text = (ROOT / "docs" / "claims.md").read_text().partition("## Missing mechanisms")[2]
     listed = [cells(row) for row in text.splitlines() if row.startswith("| ")][2:]
     assert [tuple(row) for row in listed] == list(MECHANISMS.items())
+
+
+def test_the_documentation_says_why_claims_are_counted_apart_and_what_passes() -> None:
+    text = (ROOT / "docs" / "claims.md").read_text()
+    listed = [cells(row) for row in text.partition("## Counted apart")[2].splitlines() if row.startswith("| ")][2:4]
+    assert [tuple(row) for row in listed] == list(APART.items())
+    assert "A 10 %, B 25 %, C 20 % beyond a range" in text
+    assert TOLERANCES == {"A": 0.10, "B": 0.25, "C": 0.20}
 
 
 def test_every_shipped_claim_without_a_scenario_names_what_it_waits_for() -> None:
@@ -660,7 +778,7 @@ def test_the_page_of_claims_alone_is_that_of_published_results(tmp_path: Path, r
     path = written(tmp_path, {"value": WEIGHTS, "note": "x"}, {"value": 1, "not_expressible": "kernels: a|b <script>"})
     assert run("validate", "--claims", str(path), "--markdown", str(page)).returncode == 0
     text = page.read_text()
-    assert "| Other systems | A | 2 | 1 | 0 | 0 | 1 | 100% |" in text
+    assert "| Other systems | A | 2 | 1 | 0 | 0 | 0 | 1 | 100% |" in text
     assert "not expressible: kernels: a\\|b &lt;script>" in text
 
 
@@ -675,7 +793,7 @@ def test_the_example_of_the_documentation_is_a_claims_file() -> None:
 def test_results_about_a_chip_do_not_hide_it(answer: Any) -> None:
     assert answer("show", "neupims")["kind"] == "hardware"
     shown = answer("show", "neupims", "--kind", "published")
-    assert shown["values"]["neupims-over-gpu"]["direction"] == "greater"
+    assert shown["values"]["neupims-over-gpu"]["value"] == [3.0, 3.0]
     listed = {line["name"]: line for line in answer("list", "published")["catalog"]["published"]}
     assert listed["neupims"]["claims"] == len(claims.load(catalog.find("published", "neupims")).claims)
 

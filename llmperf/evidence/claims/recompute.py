@@ -14,17 +14,20 @@ import numpy as np
 from llmperf.answers.answer import answer
 from llmperf.answers.breakdown import measured, operators
 from llmperf.errors import InputError, Problem, shown
-from llmperf.evidence.claims.files import UNVERIFIED, Category, Published, PublishedClaim, Source, read
+from llmperf.evidence.claims.files import APART, UNVERIFIED, Category, Published, PublishedClaim, Source, read
 from llmperf.files import store
 from llmperf.files.documents import Document
 from llmperf.outputs import Metric, metric
 from llmperf.scenarios import catalog as catalog_module
 from llmperf.scenarios.components import COMPONENTS
+from llmperf.scenarios.keys import flattened, over
 from llmperf.scenarios.resolve import resolve
 
 Verdict = Literal["pass", "fail", "not_gated", "not_expressible"]
 VERDICTS: tuple[Verdict, ...] = ("pass", "fail", "not_gated", "not_expressible")
 """Within tolerance, or not; recomputed but unverified, so that nothing hangs on it; cannot be described yet."""
+STANDINGS = ("pass", "fail", "not_gated", *APART, "not_expressible")
+"""What claims are counted by: the verdict; claims that are counted apart by the reason for that (`Claim.standing`)."""
 
 _METRIC = "metric"
 """Path of a fault of the metric, not of the scenario."""
@@ -36,14 +39,15 @@ class Claim:
 
     Attributes
     ----------
-    published : float, (float, float) or str
-        A number, a range, or a direction (``greater``, ``less than 2``).
+    published : float, (float, float), bool or str
+        A number, a range, a truth (``fits``), or a direction (``greater``, ``less than 2``).
     predicted : float or None
         None where the claim is not expressible.
     error : float or None
-        ``predicted / published - 1``; of a range or a direction measured to the nearest end, 0 inside. [1]
+        ``predicted / published - 1``; of a range or a direction measured to the nearest end, 0 inside; None of a truth
+        that does not hold. [1]
     tolerance : float or None
-        Largest error that passes; None of a direction, which holds or does not. [1]
+        Largest error that passes; None of a direction or a truth, which holds or does not. [1]
     verdict : str
         One of `VERDICTS`.
     why : str
@@ -56,6 +60,8 @@ class Claim:
         Where the system was published.
     mechanisms : tuple of str
         What a claim that is not expressible waits for, of `llmperf.evidence.claims.files.MECHANISMS`.
+    apart : str
+        Why it is counted apart, of `llmperf.evidence.claims.files.APART`; empty where it is not.
     """
 
     id: str
@@ -72,6 +78,12 @@ class Claim:
     category: Category
     source: Source
     mechanisms: tuple[str, ...] = ()
+    apart: str = ""
+
+    @property
+    def standing(self) -> str:
+        """What it is counted by, of `STANDINGS`."""
+        return self.apart if self.apart and self.verdict in ("pass", "fail") else self.verdict
 
 
 def load(path: str | Path) -> Published:
@@ -135,18 +147,21 @@ def evaluate(
 
 
 def counts(claims: Iterable[Claim]) -> dict[str, int]:
-    """How many claims have each verdict."""
-    found = Counter(claim.verdict for claim in claims)
-    return {verdict: found[verdict] for verdict in VERDICTS}
+    """How many claims have each verdict, those that are counted apart by the reason for that."""
+    found = Counter(claim.standing for claim in claims)
+    return {standing: found[standing] for standing in STANDINGS}
 
 
 def share(claims: Iterable[Claim], tier: str | None = None, categories: Iterable[str] | None = None) -> float:
-    """Share of the gated claims that hold, of one tier and of some categories; NaN where none is gated. [1]"""
+    """Share of the gated claims that hold, of one tier and of some categories; NaN where none is gated. [1]
+
+    Claims that are counted apart do not count.
+    """
     wanted = None if categories is None else set(categories)
     held = [
         claim.verdict == "pass"
         for claim in claims
-        if claim.verdict in ("pass", "fail")
+        if claim.standing in ("pass", "fail")
         and (tier is None or claim.tier == tier)
         and (wanted is None or claim.category in wanted)
     ]
@@ -154,9 +169,13 @@ def share(claims: Iterable[Claim], tier: str | None = None, categories: Iterable
 
 
 def said(claims: Iterable[Claim]) -> str:
-    """How many claims have each verdict, in words, the most frequent first; verdicts that none has are left out."""
-    found = sorted(((number, verdict) for verdict, number in counts(claims).items() if number), reverse=True)
-    return ", ".join(f"{number} {verdict.replace('_', ' ')}" for number, verdict in found)
+    """How many claims have each standing, in words, the most frequent first; what none has is left out."""
+    listed = list(claims)
+    words = []
+    for number, standing in sorted(((number, name) for name, number in counts(listed).items() if number), reverse=True):
+        held = sum(claim.standing == standing and claim.verdict == "pass" for claim in listed)
+        words.append(f"{number} {standing.replace('_', ' ')}" + (f" ({held} hold)" if standing in APART else ""))
+    return ", ".join(words)
 
 
 def missing(claims: Iterable[Claim]) -> dict[str, int]:
@@ -215,12 +234,12 @@ def _twice(files: list[tuple[Published, Document]]) -> list[Problem]:
 
 
 def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Document, extra: tuple[str, ...]) -> Claim:
-    tolerance = None if claim.direction else claim.allowed_error
+    tolerance = None if claim.direction or isinstance(claim.value, bool) else claim.allowed_error
 
     def judged(predicted: float | None, error: float | None, verdict: Verdict, why: str = "") -> Claim:
         shape = (claim.id, of.system, claim.tier, claim.metric, _published(claim))
         where = (claim.provenance, of.category, of.source)
-        return Claim(*shape, predicted, error, tolerance, verdict, why, *where, claim.mechanisms)
+        return Claim(*shape, predicted, error, tolerance, verdict, why, *where, claim.mechanisms, claim.apart or "")
 
     if claim.not_expressible is not None:
         return judged(None, None, "not_expressible", claim.not_expressible)
@@ -228,7 +247,7 @@ def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Docu
         predicted = _predicted(claim, _metric(claim), document, extra)
     except InputError as error:
         if all(problem.kind != "wrong" for problem in error.problems):
-            return judged(None, None, "not_expressible", "; ".join(problem.message for problem in error.problems))
+            return judged(None, None, "not_expressible", "; ".join(map(_unknown, error.problems)))
         raise InputError([_located(problem, index, document) for problem in error.problems]) from None
     if not math.isfinite(predicted):
         return judged(None, None, "not_expressible", f"{claim.metric} does not exist in this scenario")
@@ -239,6 +258,8 @@ def _recomputed(of: Published, claim: PublishedClaim, index: int, document: Docu
 
 
 def _published(claim: PublishedClaim) -> float | tuple[float, float] | str:
+    if isinstance(claim.value, bool):
+        return claim.value
     low, high = claim.limits
     if claim.direction is not None:
         return claim.direction if claim.value is None else f"{claim.direction} than {low:g}"
@@ -248,6 +269,8 @@ def _published(claim: PublishedClaim) -> float | tuple[float, float] | str:
 def _compared(claim: PublishedClaim, predicted: float) -> tuple[float | None, bool]:
     """Error to the nearest end of what is claimed, and whether the claim holds."""
     low, high = claim.limits
+    if isinstance(claim.value, bool):
+        return (0.0, True) if predicted == low else (None, False)
     if claim.direction is not None:
         holds = predicted > low if claim.direction == "greater" else predicted < high
         return 0.0 if holds else (predicted / low - 1.0 if low else None), holds
@@ -263,13 +286,41 @@ def _metric(claim: PublishedClaim) -> Metric:
 
 
 def _predicted(claim: PublishedClaim, wanted: Metric, document: Document, extra: tuple[str, ...]) -> float:
-    assert claim.scenario is not None
-    scenario = _beside(claim.scenario, document)
-    value = _value(scenario, {}, wanted, extra)
+    """The claim's metric; of several cases the mean."""
+    cases = claim.cases
+    return sum(_case(claim, _beside(case, document), wanted, document, extra) for case in cases) / len(cases)
+
+
+def _case(
+    claim: PublishedClaim, case: Mapping[str, Any], wanted: Metric, document: Document, extra: tuple[str, ...]
+) -> float:
+    """The metric in one case; of several baselines the best counts."""
+    try:
+        put = flattened(case)
+    except InputError as error:
+        raise InputError([_under("over", problem) for problem in error.problems]) from None
+    scenario = over(_beside(claim.scenario or {}, document), put)
+    value = _part("scenario", scenario, {}, wanted, extra)
     if not wanted.ratio:
         return value
-    base = _value(scenario, _beside(claim.baseline or {}, document), wanted, extra)
+    bases = [_beside(base, document) for base in claim.baseline or ({},)]
+    best = min if wanted.output.better == "lower" else max
+    base = best(_part("baseline", scenario, base, wanted, extra) for base in bases)
     return value / base if base else math.nan
+
+
+def _part(
+    name: str, scenario: Mapping[str, Any], overrides: Mapping[str, Any], wanted: Metric, extra: tuple[str, ...]
+) -> float:
+    """The output of the scenario or of its baseline; a fault says which of the two it is in."""
+    try:
+        return _value(scenario, overrides, wanted, extra)
+    except InputError as error:
+        raise InputError([_under(name, problem) for problem in error.problems]) from None
+
+
+def _under(name: str, problem: Problem) -> Problem:
+    return problem if problem.file or problem.path == _METRIC else replace(problem, path=f"{name}.{problem.path}")
 
 
 def _value(scenario: Mapping[str, Any], overrides: Mapping[str, Any], wanted: Metric, extra: tuple[str, ...]) -> float:
@@ -296,6 +347,10 @@ def _located(problem: Problem, index: int, document: Document) -> Problem:
     """A fault of a scenario, under the claim's key and line where it has no file of its own."""
     if problem.file is not None:
         return problem
-    section = "baseline." if f"claims.{index}.baseline.{problem.path}" in document.lines else "scenario."
-    path = f"claims.{index}.{'' if problem.path == _METRIC else section}{problem.path}".rstrip(".")
+    path = f"claims.{index}.{problem.path}".rstrip(".")
     return replace(problem, path=path, file=document.file, line=document.line(path))
+
+
+def _unknown(problem: Problem) -> str:
+    """What this version does not know yet, and of which part where it is the baseline."""
+    return f"baseline: {problem.message}" if problem.path.startswith("baseline.") else problem.message

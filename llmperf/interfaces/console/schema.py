@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from llmperf.interfaces.console.style import console, table, text
-from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES
+from llmperf.outputs import CAPACITY, MEMORY_CLASSES, OPERATORS, TIMES, to_come
 from llmperf.resources import labels
 
 
@@ -15,6 +15,7 @@ def show_outputs() -> None:
         ("memory of one device", MEMORY_CLASSES),
         ("capacity", CAPACITY),
         ("an operator, roofline and projection", OPERATORS),
+        ("to come: only published results name them", to_come().values()),
     ):
         made = table("output", "unit", "better", "meaning", title=title, left=4)
         made.columns[3].folds = True

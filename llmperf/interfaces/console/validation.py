@@ -101,8 +101,12 @@ def _system(out: Any, system: str, mine: list[Claim]) -> None:
             column.folds = True
         for claim in shown:
             cells = (published.claimed(claim), published.predicted(claim), published.error(claim))
-            made.add_row(text(published.name(claim)), claim.metric, claim.tier, *cells, published.verdict(claim))
+            verdict = published.name_of(claim.verdict) + "*" * bool(claim.apart)
+            made.add_row(text(published.name(claim)), claim.metric, claim.tier, *cells, verdict)
         out.print(made)
+        reasons = dict.fromkeys(claim.apart for claim in shown if claim.apart)
+        if reasons:
+            out.print(f"* counted apart: {', '.join(map(published.name_of, reasons))}")
     if waiting:
         out.print(f"{'' if shown else text(system) + ': '}not expressible: {waiting}")
     if shown:

@@ -17,7 +17,8 @@ What systems have published about themselves, beside what is predicted of the sa
 
 from the files in `workloads/published/`; no number in it is typed, and no knob is moved to make one agree. An error is
 `predicted / published - 1`, of a range to its nearest end. [Claims](claims.md) says what tiers and verdicts mean;
-*inside tolerance* is the share of the claims that pass or fail.
+*inside tolerance* is the share of the claims that pass or fail; *apart* are those that say little of it: constants were
+fitted on them (in sample), or they are a knob of their own scenario (tautology).
 """
 COLUMNS = ("claim", "tier", "metric", "published", "predicted", "error", "tolerance", "verdict", "provenance")
 
