@@ -169,6 +169,32 @@ def test_slower_collectives_slow_only_what_they_carry() -> None:
     assert estimate(slow, tp=8).ttft_s > 1.2 * estimate(tp=8).ttft_s
 
 
+def test_rows_that_do_not_fill_a_tile_cost_as_much_as_those_that_do() -> None:
+    tiled = {"tiles": {"w4a16": {"rows": 128, "above": 6}}}
+    times = {batch: estimate(tiled, batch=batch, weights="w4a16-g128").tpot_s for batch in (6, 8)}
+    plain = {batch: estimate(batch=batch, weights="w4a16-g128").tpot_s for batch in (6, 8)}
+    assert times[6] == plain[6]
+    assert times[8] > 1.2 * plain[8]
+    assert estimate(tiled, batch=8).tpot_s == estimate(batch=8).tpot_s  # 16-bit weights have other kernels
+    whole = estimate(tiled, batch=1, input=1024, weights="w4a16-g128").ttft_s
+    assert whole == pytest.approx(estimate(batch=1, input=1024, weights="w4a16-g128").ttft_s, rel=0.01)
+
+
+def test_threads_set_what_a_processor_computes_until_memory_limits_it() -> None:
+    scenario = {"model": "llama-2-7b", "hardware": "i9-13900k", "weights": "q4_0", "batch": 1, "input": 256}
+
+    def run(threads: int | None) -> Any:
+        return estimate({"threads": threads}, **scenario)
+
+    prompt = {threads: run(threads).ttft_s for threads in (4, 8, 24, 32)}
+    token = {threads: run(threads).tpot_s for threads in (4, 8, 24, 32)}
+    assert prompt[4] == pytest.approx(2 * prompt[8], rel=0.05)  # of eight fast cores
+    assert prompt[8] < 2 * prompt[24]  # the other sixteen are less than half as fast
+    assert prompt[24] == prompt[32] == run(None).ttft_s
+    assert token[24] < token[4] < 2 * token[24]
+    assert run(4).bound.tpot_s == run(32).bound.tpot_s
+
+
 def test_bytes_of_unfused_activations_cost_prompts() -> None:
     unfused = {"elementwise_slowdown": 5}
     assert estimate(unfused).ttft_s > 1.1 * estimate().ttft_s

@@ -209,7 +209,7 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
     out: dict[str, Any] = {
         "model": model,
         "hardware": machine,
-        "engine": engine,
+        "engine": _threaded(engine, cells),
         "weights": _weights(cells, engine),
         "kv_cache": names.kv_cache(cells.get("kv_fmt", "")),
     }
@@ -219,6 +219,13 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
     if whole:
         out["placement"] = _placement(cells.get("notes", ""), engine)
     return out
+
+
+def _threaded(engine: str, cells: dict[str, str]) -> Any:
+    """The engine, with the threads of a processor where a row counts them."""
+    used = cells.get("threads_or_gpus", "")
+    counted = engine == "llama.cpp-cpu" and used.isdigit()
+    return {"extends": engine, "threads": int(used)} if counted else engine
 
 
 def _machine(text: str, used: str) -> tuple[Any, int]:
@@ -263,7 +270,8 @@ def _weights(cells: dict[str, str], engine: str) -> Any:
     if engine == "llama.cpp-cuda":  # quantized activations, whatever the bits of the weights
         out["activations"] = "int8"
     if form.startswith("NVFP4"):
-        out = {"extends": "nvfp4"}
+        # the recipe of its documentation quantizes the output head as well
+        out = {"extends": "nvfp4", **({"kept_bits": 4.5} if engine == "tensorrt-edge-llm" else {})}
     elif form.startswith("FP8"):
         out = {"extends": "fp8"}
     elif form.startswith(("W8A8", "W2A8")):
