@@ -23,32 +23,7 @@ SHORT, GENERATED = 1.0, 128.0
 """Prompt and generated tokens where a decode row states none: an empty context, and llama-bench's 128. [1]"""
 
 HARDWARE: dict[str, Any] = {
-    "m1 7-core gpu 8gb": {
-        "extends": "m1",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
-            "vector": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
-        },
-        "tiers": {"lpddr": {"capacity": 8 * 2**30}},
-    },
-    "m1 max 32-core gpu 64gb": "m1-max",
     "m1 max mac studio (10 core - 64gb)": "m1-max",
-    "m3 max 40-core gpu 64gb": "m3-max",
-    "apple m1 pro 14-core gpu 16gb (200 gb/s)": {
-        "extends": "m1-pro",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
-            "vector": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
-        },
-    },
-    "m1 ultra (48 gpu core) 64gb": {
-        "extends": "m1-ultra",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
-            "vector": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
-        },
-    },
-    "apple m3 ultra 96gb": "m3-ultra",
     "i9-13900k ddr5-6400": {"extends": "i9-13900k", "tiers": {"ddr": {"bandwidth": 102.4e9}}},
     "intel i9-14900 cpu": "i9-14900k",
     "oneplus 12 (snapdragon 8 gen 3 cpu)": "snapdragon-8-gen-3",
@@ -57,9 +32,8 @@ HARDWARE: dict[str, Any] = {
     "raspberry pi 5 16gb (no numa tweak)": "raspberry-pi-5",
     "pi 500+ - 16gb": "raspberry-pi-5",
     "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
-    "jetson agx orin 32gb": {"extends": "jetson-agx-orin", "tiers": {"lpddr": {"capacity": 32e9}}},
 }
-"""Names of machines that no alias of the catalog covers: binned chips, and systems named whole."""
+"""Names of machines that neither the catalog nor its reader of descriptions covers: systems named whole."""
 
 DEQUANTIZE = {"llama.cpp-metal-2024": (16.0, 7.0)}
 """Vector operations to unpack one weight, of formats with scales of blocks in blocks (K) and of the others, where it
@@ -230,9 +204,9 @@ def _threaded(engine: str, cells: dict[str, str]) -> Any:
 
 def _machine(text: str, used: str) -> tuple[Any, int]:
     """Hardware, and how many devices share the layers."""
-    cards = re.fullmatch(r"(.+?) \* (\d+)", text)
+    cards = re.fullmatch(r"(?P<card>.+?) \* (?P<count>\d+)|(?P<first>\d+) ?x (?P<named>[^+]+)", text)
     if cards:
-        return _machine(cards[1], "")[0], int(cards[2])
+        return _machine(cards["card"] or cards["named"], "")[0], int(cards["count"] or cards["first"])
     for candidate in _candidates(text, used):
         with suppress(InexpressibleError):
             return names.hardware(candidate, HARDWARE), 1
