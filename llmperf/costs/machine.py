@@ -92,6 +92,7 @@ class Machine:
         self.attention = attention
         self.usual_prefill, self.usual_decode = _usual(attention, PREFILL), _usual(attention, DECODE)
         self.kernels = tuple(engine.kernels) if engine else ()
+        self.unpacking: Real = engine.unpack_slowdown if engine else 1.0
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         usual = next((name for name, e in hardware.engines.items() if e.kind == "vector" and e.peaks), None)
         self.vector_name = usual

@@ -126,6 +126,9 @@ class ServingEngine:
     """Time that a collective's bytes take over that of the libraries that the hardware was calibrated with."""
     gemm_slowdown: Positive = 1.0
     """Time of matrix products over those of the libraries that the hardware was calibrated with."""
+    unpack_slowdown: Positive = 1.0
+    """Vector work of products (weights unpacked, sums of groups scaled) over the operations that it counts: integers
+    are converted at a part of the rate of additions, and bits are shifted and masked."""
     tiles: dict[Text, Tile] = field(default_factory=dict)
     """By scheme of products (``w4a16``): tiles of rows that its kernels do not fit to small batches."""
     elementwise_slowdown: Positive = 1.0

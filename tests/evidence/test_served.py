@@ -169,6 +169,18 @@ def test_slower_collectives_slow_only_what_they_carry() -> None:
     assert estimate(slow, tp=8).ttft_s > 1.2 * estimate(tp=8).ttft_s
 
 
+def test_integer_products_of_blocks_are_limited_by_what_scales_their_sums() -> None:
+    def prompt(unpack: float, weights: str, hardware: str = "rtx-4090") -> float:
+        engine = {"unpack_slowdown": unpack}
+        return estimate(engine, weights=weights, hardware=hardware, batch=1, input=2048).ttft_s
+
+    assert prompt(5, "q4_0") > 1.3 * prompt(1, "q4_0")
+    assert prompt(5, "q4_0") == pytest.approx(prompt(5, "q8_0"), rel=0.05)  # both are sums of 32 products
+    assert prompt(5, "w4a16-g128") == pytest.approx(prompt(1, "w4a16-g128"), rel=0.05)  # 16-bit sums need no scaling
+    slow, plain = (estimate({"unpack_slowdown": unpack}, weights="q4_0", hardware="rtx-4090") for unpack in (5, 1))
+    assert slow.bound.ttft_s == plain.bound.ttft_s
+
+
 def test_rows_that_do_not_fill_a_tile_cost_as_much_as_those_that_do() -> None:
     tiled = {"tiles": {"w4a16": {"rows": 128, "above": 6}}}
     times = {batch: estimate(tiled, batch=batch, weights="w4a16-g128").tpot_s for batch in (6, 8)}

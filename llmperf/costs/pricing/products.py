@@ -21,7 +21,7 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
         machine.tiled(compute, block.schemes, block.m),
         memory,
         block.k,
-        vector_time(demands),
+        vector_time(demands) * machine.unpacking,
     )
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory

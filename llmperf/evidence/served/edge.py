@@ -35,10 +35,6 @@ HARDWARE: dict[str, Any] = {
 }
 """Names of machines that neither the catalog nor its reader of descriptions covers: systems named whole."""
 
-DEQUANTIZE = {"llama.cpp-metal-2024": (16.0, 7.0)}
-"""Vector operations to unpack one weight, of formats with scales of blocks in blocks (K) and of the others, where it
-shows: Metal kernels of 2024 on M1 to M3, 30 rows; a plain one takes two. [FLOP]"""
-
 DISTRUSTED = (
     ("ANOMALOUS", "distrusted by the source's collector: anomalous"),
     ("MEMORY-LIMITED", "streams weights from storage whose rate is not stated"),
@@ -239,10 +235,15 @@ def _weights(cells: dict[str, str], engine: str) -> Any:
         return {"extends": "bf16", "activations": floats}
     whole = form.startswith(("Q", "OLLAMA", "MLX"))  # files whose stated bits are a mean over all tensors
     out = {**names.weight_only(bits, kept=bits if whole else 16.0), "activations": floats}
-    if engine in DEQUANTIZE:
-        out["dequantize_flops"] = DEQUANTIZE[engine][0 if "_K" in form else 1]
+    if whole or engine.startswith(
+        "llama.cpp"
+    ):  # blocks of 32 with a scale, and where scales are scaled themselves (K), a minimum beside it
+        out |= {"group": 32, "group_flops": 4, "dequantize_flops": 2 if "_K" in form else 1}
     if engine == "llama.cpp-cuda":  # quantized activations, whatever the bits of the weights
         out["activations"] = "int8"
+    named = re.search(r"\((I?Q\d_\w+)\)", form)
+    if named:  # bits that are stated beside a file's format are those of its name
+        return {"extends": named[1].lower(), "activations": out["activations"]}
     if form.startswith("NVFP4"):
         # the recipe of its documentation quantizes the output head as well
         out = {"extends": "nvfp4", **({"kept_bits": 4.5} if engine == "tensorrt-edge-llm" else {})}
