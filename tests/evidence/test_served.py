@@ -322,6 +322,27 @@ def test_stated_bits_decide_how_fast_weights_are_read() -> None:
     assert rows.classes == ["decode/gpu-gddr/16/single", "decode/gpu-gddr/8/single"]
 
 
+def test_experts_that_nobody_names_do_not_raise_the_bound() -> None:
+    shared = "qwen3-30b-a3b, 30, BF16, 16, f16, Jetson AGX Thor, vLLM, 1, decode"
+    one, eight = edge_rows(f"a, s, {shared}, 1, 64, 64, 20,", f"b, s, {shared}, 8, 64, 64, 80,").bound
+    assert eight == pytest.approx(8 * one, rel=0.1)  # eight sequences of one prompt read what one reads
+
+
+def test_a_row_says_its_machine_as_people_do() -> None:
+    shared = "llama-3-8b, 8, Q4_0, 4.5, f16"
+    rows = edge_rows(
+        f"a, s, {shared}, Apple M2 Max - 12 CPU / 30 GPU / 64 GB, llama.cpp Metal, 1, prefill, 1, 512, 0, 500,",
+        f"b, s, {shared}, M2 Max 38-core GPU, llama.cpp Metal, 1, prefill, 1, 512, 0, 600,",
+        f"c, s, {shared}, 2x RTX 4090, llama.cpp CUDA, 2, decode, 1, 0, 128, 100,",
+        f"d, s, {shared}, i9-13900K DDR5-6400, llama.cpp CPU, 4, prefill, 1, 512, 0, 20,",
+        f"e, s, {shared}, i9-13900K DDR5-6400, llama.cpp CPU, 8, prefill, 1, 512, 0, 30,",
+    )
+    assert rows.ids == ["a", "b", "c", "d", "e"]
+    assert rows.projection[1] / rows.projection[0] == pytest.approx(38 / 30, rel=0.1)
+    assert "layers split over 2 devices" in rows.notes[2]
+    assert rows.projection[4] > 1.8 * rows.projection[3]  # twice the threads, on cores of the same kind
+
+
 def test_layers_split_over_cards_decode_no_faster_than_on_one() -> None:
     rows = edge_rows(
         "a, s, llama-3-8b, 8, F16, 16, f16, A40 48GB, llama.cpp CUDA, 1, decode, 1, 0, 512, 34,",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ HARDWARE: dict[str, Any] = {
     "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
 }
 """Names of machines that neither the catalog nor its reader of descriptions covers: systems named whole."""
+
+ALIKE = {"routing_diversity": 0.0}
+"""All tokens choose the same experts, as sequences of one prompt do."""
 
 DISTRUSTED = (
     ("ANOMALOUS", "distrusted by the source's collector: anomalous"),
@@ -76,6 +79,7 @@ def evaluate(table: DataTable) -> Rows:
         except InexpressibleError as error:
             rows.omit([name], str(error))
     found = answers([row.case for row in read])
+    _least_experts(read, found)
     for row, fault in zip(read, found.faults, strict=True):
         if fault:
             rows.omit([row.name], fault)
@@ -83,6 +87,17 @@ def evaluate(table: DataTable) -> Rows:
     if keep:
         _extend(rows, table, read, keep, found)
     return rows
+
+
+def _least_experts(read: list[EdgeRow], found: Asked) -> None:
+    """Bounds of models with experts: nobody says which ones tokens chose, so that all may have chosen alike."""
+    places = [i for i, scenario in enumerate(found.scenarios) if scenario is not None and scenario.model.moe]
+    if not places:
+        return
+    cases = [read[i].case for i in places]
+    alike = answers([replace(case, scenario={**case.scenario, "workload": ALIKE}) for case in cases]).bound
+    for name, column in alike.items():
+        found.columns[f"bound.{name}"][places] = column
 
 
 def _extend(rows: Rows, table: DataTable, read: list[EdgeRow], keep: list[int], found: Asked) -> None:
