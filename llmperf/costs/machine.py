@@ -13,7 +13,7 @@ from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
 from llmperf.descriptors.achieved import FUSED, SCHEMES, CollectiveAchieved
 from llmperf.descriptors.attention import USUAL, AttentionKernel
-from llmperf.descriptors.engine import ServingEngine
+from llmperf.descriptors.engine import ServingEngine, Tile
 from llmperf.descriptors.hardware import Hardware, Link
 from llmperf.errors import InputError, Problem
 from llmperf.kept import MadeOfObjects
@@ -92,6 +92,7 @@ class Machine:
         self.attention = attention
         self.usual_prefill, self.usual_decode = _usual(attention, PREFILL), _usual(attention, DECODE)
         self.kernels = tuple(engine.kernels) if engine else ()
+        self.unpacking: Real = engine.unpack_slowdown if engine else 1.0
         self.slowdown: Real = engine.gemm_slowdown if engine else 1.0
         usual = next((name for name, e in hardware.engines.items() if e.kind == "vector" and e.peaks), None)
         self.vector_name = usual
@@ -219,6 +220,8 @@ class Machine:
             return replace(fit, compute=np.minimum(fit.compute, self.attention.peak_share[hardware.generation]))
         if engine is None:
             return fit
+        if engine.threads is not None and hardware.kind == "cpu" and section != "elementwise":
+            fit = replace(fit, compute=fit.compute * hardware.share_of(engine.threads))
         if section == "gemm" and engine.bytes_per_clock is not None:
             cores, clock, bandwidth = hardware.cores, hardware.clock, hardware.main.bandwidth
             if cores is None or clock is None:
@@ -229,6 +232,26 @@ class Machine:
         if section == "elementwise":
             return replace(fit, memory=fit.memory / engine.elementwise_slowdown)
         return fit
+
+    def tiled(self, compute: Array, schemes: tuple[str, ...], rows: Array) -> Array:
+        """Time of products whose kernels work on whole tiles of rows, from that of the rows there are. [s]
+
+        Parameters
+        ----------
+        compute : ndarray
+            Time of the rows there are. [s]
+        schemes : tuple of str
+            What selects the constants of each operator.
+        rows : ndarray
+            Rows of each product. [1]
+        """
+        tiles = self.engine.tiles if self.engine is not None else {}
+        if not any(scheme in tiles for scheme in schemes):
+            return compute
+        whole = [tiles.get(scheme, NO_TILE) for scheme in schemes]
+        tile, above = (stack([float(getattr(item, name)) for item in whole]) for name in ("rows", "above"))
+        filled: Array = np.where(rows > above, np.ceil(rows / tile) * tile / np.maximum(rows, 1.0), 1.0)
+        return compute * filled
 
     def reads(self, group: Array) -> Array | float:
         """How often decode attention reads the keys that `group` query heads share. [1]"""
@@ -288,6 +311,8 @@ class Machine:
         return operands / cache.capacity
 
 
+NO_TILE = Tile(1)
+"""Kernels that cost as much as the rows they have."""
 FEW, MOST_COLUMNS = 64, 4096
 """Ranks whose constants are kept for the next call, and columns that are kept in all."""
 _POINT = tuple(item.name for item in fields(CollectiveAchieved))

@@ -82,6 +82,16 @@ class Padding:
 
 
 @dataclass(frozen=True, slots=True)
+class Tile:
+    """Rows that a kernel of products works on at once: fewer cost as much."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    rows: Whole
+    above: WholeOrZero = 0
+    """Most rows that another kernel, made for vectors, computes one by one."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServingEngine:
     """A serving framework (or a plain loop) of one version."""
 
@@ -116,11 +126,18 @@ class ServingEngine:
     """Time that a collective's bytes take over that of the libraries that the hardware was calibrated with."""
     gemm_slowdown: Positive = 1.0
     """Time of matrix products over those of the libraries that the hardware was calibrated with."""
+    unpack_slowdown: Positive = 1.0
+    """Vector work of products (weights unpacked, sums of groups scaled) over the operations that it counts: integers
+    are converted at a part of the rate of additions, and bits are shifted and masked."""
+    tiles: dict[Text, Tile] = field(default_factory=dict)
+    """By scheme of products (``w4a16``): tiles of rows that its kernels do not fit to small batches."""
     elementwise_slowdown: Positive = 1.0
     """Bytes that norms, activations and additions move over those of fused kernels in 16 bit."""
     bytes_per_clock: Positive | None = None
     """Bytes that a core loads in a clock in matrix products: kernels with few loads in flight do not keep fast memory
     busy (None: no limit)."""
+    threads: Whole | None = None
+    """Threads that compute where a processor does, on its fastest cores (None: as many as it has cores)."""
     static_cache: Switch = False
     """Decode attends to the whole cache of the final length, as programs of fixed shapes do."""
     dequantized_copy: Switch = False

@@ -22,6 +22,7 @@ from llmperf.descriptors.fields import (
     Dollars,
     Fraction,
     Hertz,
+    Share,
     Switch,
     Text,
     Watts,
@@ -29,7 +30,7 @@ from llmperf.descriptors.fields import (
 )
 from llmperf.descriptors.prices import PriceKind, is_date
 from llmperf.descriptors.weights import Sparsity
-from llmperf.numeric import anywhere
+from llmperf.numeric import Real, anywhere, least, most
 from llmperf.records import dataclass
 
 Kind = Literal["gpu", "npu", "tpu", "asic", "pim", "fpga", "dataflow", "cpu", "soc", "cxl", "storage", "csd"]
@@ -87,6 +88,15 @@ class Link:
     domain: Whole | None = None
     in_switch_reduction: Switch = False
     topology: Topology = "switch"
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Cores of one kind, of a processor that has several: how many, and how fast one is beside one of the fastest."""
+
+    __pydantic_config__ = FORBID_UNKNOWN_KEYS
+    count: Whole
+    rate: Share = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +160,8 @@ class Hardware:
     count: Whole | None = None
     """How many of it stand side by side, where they are asked for by number: 8 chips, or 2 systems."""
     cores: Whole | None = None
+    core_kinds: list[Cores] = field(default_factory=list)
+    """Of a processor whose cores differ: its kinds, the fastest first."""
     clock: Hertz | None = None
     tdp: Watts | None = None
     price: Dollars | None = None
@@ -167,6 +179,27 @@ class Hardware:
     memory_overlap: Fraction = 0.0
     """Share of a transfer from later tiers that hides behind computing."""
     notes: Text | None = None
+
+    def share_of(self, threads: Real) -> Real:
+        """Share of its rate that a processor reaches with so many threads, on the fastest cores first.
+
+        Parameters
+        ----------
+        threads : number or array
+            More than there are cores (simultaneous multithreading) are not faster. [1]
+
+        Returns
+        -------
+        number or array
+            1 where the number of cores is not known. [1]
+        """
+        kinds = self.core_kinds or ([Cores(self.cores)] if self.cores is not None else [])
+        busy: Real = 0.0
+        before: Real = 0.0
+        for kind in kinds:
+            busy = busy + kind.rate * least(most(threads - before, 0.0), kind.count)
+            before = before + kind.count
+        return busy / sum(kind.rate * kind.count for kind in kinds) if kinds else 1.0
 
     @property
     def main(self) -> Tier:

@@ -136,7 +136,7 @@ def matrix(weights: WeightFormat, dtype: str, wide: str, attention: str, skips: 
     beside = not restored and anywhere(weights.rank > 0)
     work: Real = weights.density if skips else 1.0
     per_pair, per_input, per_output = 2.0 * weights.outlier_share, 0.0, 0.0
-    if weights.group is not None and not weights.weight_only:
+    if weights.group is not None and dtype in ("int8", "int4"):
         per_pair = per_pair + weights.group_flops / weights.group
     if dtype == "int1" and weights.activation_bits is not None:
         work = weights.activation_bits * weights.bits

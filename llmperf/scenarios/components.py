@@ -317,9 +317,9 @@ def _named(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Docu
         found: Any = None
         if all(one.kind == "unknown_name" and one.path == path for one in error.problems):
             if kind == "hardware":
-                from llmperf.scenarios.typed import hardware_named
+                from llmperf.scenarios.typed import hardware_described
 
-                found = hardware_named(reference, extra)
+                found = hardware_described(reference, extra)
             elif kind == "weights":
                 from llmperf.scenarios.checkpoints import format_named
 
@@ -330,7 +330,7 @@ def _named(kind: str, reference: str, extra: tuple[str, ...], path: str) -> Docu
                 found = engine_named(reference)
         if found is None:
             raise
-    return Document(found) if isinstance(found, dict) else catalog.load(kind, found, extra, path)
+    return _document(kind, found, extra) if isinstance(found, dict) else catalog.load(kind, found, extra, path)
 
 
 def _check_parts(own: Mapping[str, Any], base: Mapping[str, Any]) -> None:

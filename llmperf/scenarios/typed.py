@@ -116,6 +116,73 @@ def hardware_named(reference: str, extra: tuple[str, ...] = ()) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def hardware_described(reference: str, extra: tuple[str, ...] = ()) -> str | dict[str, Any] | None:
+    """The hardware that a description means: as `hardware_named`, or a configuration of it.
+
+    A chip with a number of GPU cores (``M2 Max 38-core GPU``, ``M4 Max - 16 CPU / 40 GPU / 64 GB``), a system on a chip
+    with one of its memories (``M4 Pro 24GB``), a card before its host (``RTX 5070 12GB / Intel Core i9``).
+
+    Returns
+    -------
+    str, dict or None
+        A name of the catalog, or a mapping that extends one; None where nothing is meant.
+    """
+    found = hardware_named(reference, extra) or _configured(reference, extra)
+    if found is not None or _HOST not in reference:
+        return found
+    return hardware_described(reference.partition(_HOST)[0], extra)
+
+
+_HOST = " / "
+"""What stands between a card and its host."""
+_PART_CORES = r"\b(\d{1,3})[\s-]*(?:cores?[\s-]*)?%s(?:[\s-]*cores?)?\b"
+_GPU_CORES, _CPU_CORES = (re.compile(_PART_CORES % part, re.ASCII | re.IGNORECASE) for part in ("gpu", "cpu"))
+_RATE = re.compile(r"\(?\b\d+\s*gb/s\)?", re.ASCII | re.IGNORECASE)
+_LEAST_BIN = 0.3
+"""Least share of a chip's cores that is sold by its name."""
+
+
+def _configured(reference: str, extra: tuple[str, ...]) -> dict[str, Any] | None:
+    """A system on a chip with a number of GPU cores, or with less memory than it may have; None where it is none."""
+    cores = _GPU_CORES.search(reference)
+    if cores is None and "cpu" in reference.lower():  # its processor is meant
+        return None
+    rest = _RATE.sub(" ", _CPU_CORES.sub(" ", _GPU_CORES.sub(" ", reference)))
+    asked, capacity = _words(rest)
+    if not asked or (cores is None and capacity is None):
+        return None
+    alike = _by_words(tuple(catalog.paths("hardware", extra)), tuple(catalog.aliases("hardware", extra).items()))
+    found = alike.get(asked, ())
+    if len(found) != 1:
+        return None
+    name, count = found[0], float(cores[1]) if cores else None
+    if count is not None and (binned := f"{name}-{count:.0f}c") in catalog.paths("hardware", extra):
+        name, count = binned, None
+    return _bin(name, catalog.load("hardware", name, extra).data, count, capacity)
+
+
+def _bin(name: str, chip: Mapping[str, Any], cores: float | None, capacity: float | None) -> dict[str, Any] | None:
+    """A chip with other cores, whose rates go with their number, and another memory; None where there is none such."""
+    own: dict[str, Any] = {"extends": name}
+    if chip.get("kind") != "soc":
+        return None
+    if cores is not None:
+        share = cores / float(chip["cores"]) if chip.get("cores") else 0.0
+        if not _LEAST_BIN <= share <= 1.0:
+            return None
+        own["name"], own["cores"] = f"{name}-{cores:.0f}c", cores
+        own["engines"] = {
+            key: {"peaks": {dtype: units.parse(rate, "compute") * share for dtype, rate in engine["peaks"].items()}}
+            for key, engine in chip["engines"].items()
+        }
+    if capacity is not None:
+        tier, main = next((key, tier) for key, tier in chip["tiers"].items() if tier.get("kind") == "main")
+        if capacity * 1e9 > units.parse(main["capacity"], "bytes") * (1.0 + TOLERANCE):
+            return None
+        own["tiers"] = {tier: {"capacity": capacity * 2**30}}
+    return own
+
+
 @lru_cache(maxsize=16)
 def _by_words(names: tuple[str, ...], aliases: tuple[tuple[str, str], ...]) -> dict[frozenset[str], tuple[str, ...]]:
     found: dict[frozenset[str], tuple[str, ...]] = {}

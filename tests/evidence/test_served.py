@@ -169,6 +169,44 @@ def test_slower_collectives_slow_only_what_they_carry() -> None:
     assert estimate(slow, tp=8).ttft_s > 1.2 * estimate(tp=8).ttft_s
 
 
+def test_integer_products_of_blocks_are_limited_by_what_scales_their_sums() -> None:
+    def prompt(unpack: float, weights: str, hardware: str = "rtx-4090") -> float:
+        engine = {"unpack_slowdown": unpack}
+        return estimate(engine, weights=weights, hardware=hardware, batch=1, input=2048).ttft_s
+
+    assert prompt(5, "q4_0") > 1.3 * prompt(1, "q4_0")
+    assert prompt(5, "q4_0") == pytest.approx(prompt(5, "q8_0"), rel=0.05)  # both are sums of 32 products
+    assert prompt(5, "w4a16-g128") == pytest.approx(prompt(1, "w4a16-g128"), rel=0.05)  # 16-bit sums need no scaling
+    slow, plain = (estimate({"unpack_slowdown": unpack}, weights="q4_0", hardware="rtx-4090") for unpack in (5, 1))
+    assert slow.bound.ttft_s == plain.bound.ttft_s
+
+
+def test_rows_that_do_not_fill_a_tile_cost_as_much_as_those_that_do() -> None:
+    tiled = {"tiles": {"w4a16": {"rows": 128, "above": 6}}}
+    times = {batch: estimate(tiled, batch=batch, weights="w4a16-g128").tpot_s for batch in (6, 8)}
+    plain = {batch: estimate(batch=batch, weights="w4a16-g128").tpot_s for batch in (6, 8)}
+    assert times[6] == plain[6]
+    assert times[8] > 1.2 * plain[8]
+    assert estimate(tiled, batch=8).tpot_s == estimate(batch=8).tpot_s  # 16-bit weights have other kernels
+    whole = estimate(tiled, batch=1, input=1024, weights="w4a16-g128").ttft_s
+    assert whole == pytest.approx(estimate(batch=1, input=1024, weights="w4a16-g128").ttft_s, rel=0.01)
+
+
+def test_threads_set_what_a_processor_computes_until_memory_limits_it() -> None:
+    scenario = {"model": "llama-2-7b", "hardware": "i9-13900k", "weights": "q4_0", "batch": 1, "input": 256}
+
+    def run(threads: int | None) -> Any:
+        return estimate({"threads": threads}, **scenario)
+
+    prompt = {threads: run(threads).ttft_s for threads in (4, 8, 24, 32)}
+    token = {threads: run(threads).tpot_s for threads in (4, 8, 24, 32)}
+    assert prompt[4] == pytest.approx(2 * prompt[8], rel=0.05)  # of eight fast cores
+    assert prompt[8] < 2 * prompt[24]  # the other sixteen are less than half as fast
+    assert prompt[24] == prompt[32] == run(None).ttft_s
+    assert token[24] < token[4] < 2 * token[24]
+    assert run(4).bound.tpot_s == run(32).bound.tpot_s
+
+
 def test_bytes_of_unfused_activations_cost_prompts() -> None:
     unfused = {"elementwise_slowdown": 5}
     assert estimate(unfused).ttft_s > 1.1 * estimate().ttft_s
@@ -282,6 +320,27 @@ def test_stated_bits_decide_how_fast_weights_are_read() -> None:
     assert rows.bound[1] / rows.bound[0] == pytest.approx(2.0, rel=0.03)
     assert rows.metrics == ["decode_tokens_per_s"] * 2
     assert rows.classes == ["decode/gpu-gddr/16/single", "decode/gpu-gddr/8/single"]
+
+
+def test_experts_that_nobody_names_do_not_raise_the_bound() -> None:
+    shared = "qwen3-30b-a3b, 30, BF16, 16, f16, Jetson AGX Thor, vLLM, 1, decode"
+    one, eight = edge_rows(f"a, s, {shared}, 1, 64, 64, 20,", f"b, s, {shared}, 8, 64, 64, 80,").bound
+    assert eight == pytest.approx(8 * one, rel=0.1)  # eight sequences of one prompt read what one reads
+
+
+def test_a_row_says_its_machine_as_people_do() -> None:
+    shared = "llama-3-8b, 8, Q4_0, 4.5, f16"
+    rows = edge_rows(
+        f"a, s, {shared}, Apple M2 Max - 12 CPU / 30 GPU / 64 GB, llama.cpp Metal, 1, prefill, 1, 512, 0, 500,",
+        f"b, s, {shared}, M2 Max 38-core GPU, llama.cpp Metal, 1, prefill, 1, 512, 0, 600,",
+        f"c, s, {shared}, 2x RTX 4090, llama.cpp CUDA, 2, decode, 1, 0, 128, 100,",
+        f"d, s, {shared}, i9-13900K DDR5-6400, llama.cpp CPU, 4, prefill, 1, 512, 0, 20,",
+        f"e, s, {shared}, i9-13900K DDR5-6400, llama.cpp CPU, 8, prefill, 1, 512, 0, 30,",
+    )
+    assert rows.ids == ["a", "b", "c", "d", "e"]
+    assert rows.projection[1] / rows.projection[0] == pytest.approx(38 / 30, rel=0.1)
+    assert "layers split over 2 devices" in rows.notes[2]
+    assert rows.projection[4] > 1.8 * rows.projection[3]  # twice the threads, on cores of the same kind
 
 
 def test_layers_split_over_cards_decode_no_faster_than_on_one() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -36,6 +37,39 @@ def resolved(hardware: Any, **more: Any) -> Any:
 def test_hardware_is_found_as_people_type_it_and_all_of_it_is_used(written: str, expected: tuple[str, int]) -> None:
     found = resolved(written).scenario
     assert (found.hardware.name, found.parallelism.devices) == expected
+
+
+CONFIGURED = {
+    "M2 Max 30-core GPU 64GB": ("m2-max-30c", 30, 64, 30 / 38, 400e9),
+    "Apple M2 Max - 12 CPU / 30 GPU / 64 GB": ("m2-max-30c", 30, 64, 30 / 38, 400e9),
+    "M4 Max 32 GPU cores": ("m4-max-32c", 32, 36, 0.8, 409.5e9),
+    "Apple M4 Pro 24GB": ("m4-pro", 20, 24, 1, 273e9),
+    "M3 Max (30-core GPU, 36GB)": ("m3-max-30c", 30, 36, 0.75, 300e9),
+}
+
+
+@pytest.mark.parametrize(("written", "expected"), CONFIGURED.items())
+def test_a_chip_with_fewer_cores_or_less_memory_is_found_and_scaled(written: str, expected: tuple[Any, ...]) -> None:
+    name, cores, capacity, share, bandwidth = expected
+    found = resolved(written).scenario.hardware
+    whole = resolved(re.sub(r"-\d+c$", "", name)).scenario.hardware
+    assert (found.name, found.cores, found.main.capacity) == (name, cores, capacity * 2**30)
+    rates = (found.engines["matrix"].peaks["fp16"], whole.engines["matrix"].peaks["fp16"])
+    assert rates[0] == pytest.approx(share * rates[1], rel=1e-3)
+    assert found.main.bandwidth == pytest.approx(bandwidth, rel=0.01)
+
+
+def test_a_card_is_found_before_its_host() -> None:
+    written = "NVIDIA GeForce RTX 5070 12GB / 13th Gen Intel(R) Core(TM) i9-13900HK"
+    assert resolved(written).scenario == resolved("rtx-5070").scenario
+
+
+@pytest.mark.parametrize(
+    "written", ["M2 Max 99-core GPU", "M2 Pro 12-core CPU", "M4 Pro 512GB", "RTX 3060 10-core GPU"]
+)
+def test_what_no_chip_is_sold_as_is_not_guessed(written: str) -> None:
+    with pytest.raises(InputError, match="unknown hardware"):
+        resolved(written)
 
 
 def test_aliases_that_are_numbers_are_names() -> None:

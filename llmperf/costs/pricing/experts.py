@@ -28,7 +28,7 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
         block.k,
         block.m,
         block.hit,
-        vector_time(demands),
+        vector_time(demands) * machine.unpacking,
     )
     time = time * machine.slowdown
     limits = limit_parts(name, reached, slowed, fixed, demands)

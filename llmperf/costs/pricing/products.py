@@ -17,7 +17,11 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
     compute, demands = compute_demands(block, machine)
     memory, cold = memory_time(block, machine, residence)
     time, reached, slowed, fixed = gemm.time(
-        machine.fit("gemm", block.schemes), compute, memory, block.k, vector_time(demands)
+        machine.fit("gemm", block.schemes),
+        machine.tiled(compute, block.schemes, block.m),
+        memory,
+        block.k,
+        vector_time(demands) * machine.unpacking,
     )
     time = time * machine.slowdown
     name = machine.runs(block.kind).memory

@@ -89,6 +89,7 @@ def _row(cells: dict[str, str]) -> dict[str, Any]:
         "backends": cells.get("backend", ""),
         "n_gpu_layers": cells.get("ngl"),
         "n_ubatch": cells.get("n_ubatch"),
+        "n_threads": cells.get("threads"),
         "type_k": cells.get("type_k", "f16"),
         "type_v": cells.get("type_v", "f16"),
         "n_prompt": test["pp"] or "0",
@@ -128,7 +129,7 @@ def run(fields: Fields) -> Run:
     test = "+".join(part for part in (f"pp{prompt}" if prompt else "", f"tg{generated}" if generated else "") if part)
     devices = [name.strip() for name in fields.text("gpu_info").split(",") if name.strip()]
     kind = fields.text("model_type")
-    micro = fields.whole("n_ubatch")
+    engine = _engine(fields)
     return Run(
         NAME,
         " ".join(part for part in (kind, test, f"@ d{depth}" if depth else "") if part),
@@ -139,13 +140,20 @@ def run(fields: Fields) -> Run:
             model=_model(fields),
             hardware=devices[0] if len(set(devices)) == 1 else "",
             weights=kind.rpartition(" ")[2] if kind.rpartition(" ")[2].lower() in _PLAIN else "",
-            engine=_engine(fields),
+            engine=engine,
         ),
         _formats(fields, kind),
-        engine={"token_budget": micro} if micro else {},
+        engine=_settings(fields, engine),
         gpu_layers=int(layers) if (layers := str(fields.get("n_gpu_layers"))).isdigit() else None,
         notes=_notes(fields, devices),
     )
+
+
+def _settings(fields: Fields, engine: str) -> dict[str, Any]:
+    """What a row sets of its engine: the tokens of a step, and the threads where a processor computes."""
+    micro = fields.whole("n_ubatch")
+    threads = fields.whole("n_threads") if engine == "llama.cpp-cpu" else None
+    return {**({"token_budget": micro} if micro else {}), **({"threads": threads} if threads else {})}
 
 
 def _engine(fields: Fields) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,32 +23,7 @@ SHORT, GENERATED = 1.0, 128.0
 """Prompt and generated tokens where a decode row states none: an empty context, and llama-bench's 128. [1]"""
 
 HARDWARE: dict[str, Any] = {
-    "m1 7-core gpu 8gb": {
-        "extends": "m1",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
-            "vector": {"peaks": {"fp32": 2.29e12, "fp16": 2.29e12}},
-        },
-        "tiers": {"lpddr": {"capacity": 8 * 2**30}},
-    },
-    "m1 max 32-core gpu 64gb": "m1-max",
     "m1 max mac studio (10 core - 64gb)": "m1-max",
-    "m3 max 40-core gpu 64gb": "m3-max",
-    "apple m1 pro 14-core gpu 16gb (200 gb/s)": {
-        "extends": "m1-pro",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
-            "vector": {"peaks": {"fp32": 4.64e12, "fp16": 4.64e12}},
-        },
-    },
-    "m1 ultra (48 gpu core) 64gb": {
-        "extends": "m1-ultra",
-        "engines": {
-            "matrix": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
-            "vector": {"peaks": {"fp32": 15.92e12, "fp16": 15.92e12}},
-        },
-    },
-    "apple m3 ultra 96gb": "m3-ultra",
     "i9-13900k ddr5-6400": {"extends": "i9-13900k", "tiers": {"ddr": {"bandwidth": 102.4e9}}},
     "intel i9-14900 cpu": "i9-14900k",
     "oneplus 12 (snapdragon 8 gen 3 cpu)": "snapdragon-8-gen-3",
@@ -57,13 +32,11 @@ HARDWARE: dict[str, Any] = {
     "raspberry pi 5 16gb (no numa tweak)": "raspberry-pi-5",
     "pi 500+ - 16gb": "raspberry-pi-5",
     "intel xeon 4th gen spr 48 cores": "xeon-8480-plus",
-    "jetson agx orin 32gb": {"extends": "jetson-agx-orin", "tiers": {"lpddr": {"capacity": 32e9}}},
 }
-"""Names of machines that no alias of the catalog covers: binned chips, and systems named whole."""
+"""Names of machines that neither the catalog nor its reader of descriptions covers: systems named whole."""
 
-DEQUANTIZE = {"llama.cpp-metal-2024": (16.0, 7.0)}
-"""Vector operations to unpack one weight, of formats with scales of blocks in blocks (K) and of the others, where it
-shows: Metal kernels of 2024 on M1 to M3, 30 rows; a plain one takes two. [FLOP]"""
+ALIKE = {"routing_diversity": 0.0}
+"""All tokens choose the same experts, as sequences of one prompt do."""
 
 DISTRUSTED = (
     ("ANOMALOUS", "distrusted by the source's collector: anomalous"),
@@ -106,6 +79,7 @@ def evaluate(table: DataTable) -> Rows:
         except InexpressibleError as error:
             rows.omit([name], str(error))
     found = answers([row.case for row in read])
+    _least_experts(read, found)
     for row, fault in zip(read, found.faults, strict=True):
         if fault:
             rows.omit([row.name], fault)
@@ -113,6 +87,17 @@ def evaluate(table: DataTable) -> Rows:
     if keep:
         _extend(rows, table, read, keep, found)
     return rows
+
+
+def _least_experts(read: list[EdgeRow], found: Asked) -> None:
+    """Bounds of models with experts: nobody says which ones tokens chose, so that all may have chosen alike."""
+    places = [i for i, scenario in enumerate(found.scenarios) if scenario is not None and scenario.model.moe]
+    if not places:
+        return
+    cases = [read[i].case for i in places]
+    alike = answers([replace(case, scenario={**case.scenario, "workload": ALIKE}) for case in cases]).bound
+    for name, column in alike.items():
+        found.columns[f"bound.{name}"][places] = column
 
 
 def _extend(rows: Rows, table: DataTable, read: list[EdgeRow], keep: list[int], found: Asked) -> None:
@@ -209,7 +194,7 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
     out: dict[str, Any] = {
         "model": model,
         "hardware": machine,
-        "engine": engine,
+        "engine": _threaded(engine, cells),
         "weights": _weights(cells, engine),
         "kv_cache": names.kv_cache(cells.get("kv_fmt", "")),
     }
@@ -221,11 +206,18 @@ def _scenario(cells: dict[str, str], engine: str, whole: bool, notes: list[str])
     return out
 
 
+def _threaded(engine: str, cells: dict[str, str]) -> Any:
+    """The engine, with the threads of a processor where a row counts them."""
+    used = cells.get("threads_or_gpus", "")
+    counted = engine == "llama.cpp-cpu" and used.isdigit()
+    return {"extends": engine, "threads": int(used)} if counted else engine
+
+
 def _machine(text: str, used: str) -> tuple[Any, int]:
     """Hardware, and how many devices share the layers."""
-    cards = re.fullmatch(r"(.+?) \* (\d+)", text)
+    cards = re.fullmatch(r"(?P<card>.+?) \* (?P<count>\d+)|(?P<first>\d+) ?x (?P<named>[^+]+)", text)
     if cards:
-        return _machine(cards[1], "")[0], int(cards[2])
+        return _machine(cards["card"] or cards["named"], "")[0], int(cards["count"] or cards["first"])
     for candidate in _candidates(text, used):
         with suppress(InexpressibleError):
             return names.hardware(candidate, HARDWARE), 1
@@ -258,12 +250,18 @@ def _weights(cells: dict[str, str], engine: str) -> Any:
         return {"extends": "bf16", "activations": floats}
     whole = form.startswith(("Q", "OLLAMA", "MLX"))  # files whose stated bits are a mean over all tensors
     out = {**names.weight_only(bits, kept=bits if whole else 16.0), "activations": floats}
-    if engine in DEQUANTIZE:
-        out["dequantize_flops"] = DEQUANTIZE[engine][0 if "_K" in form else 1]
+    if whole or engine.startswith(
+        "llama.cpp"
+    ):  # blocks of 32 with a scale, and where scales are scaled themselves (K), a minimum beside it
+        out |= {"group": 32, "group_flops": 4, "dequantize_flops": 2 if "_K" in form else 1}
     if engine == "llama.cpp-cuda":  # quantized activations, whatever the bits of the weights
         out["activations"] = "int8"
+    named = re.search(r"\((I?Q\d_\w+)\)", form)
+    if named:  # bits that are stated beside a file's format are those of its name
+        return {"extends": named[1].lower(), "activations": out["activations"]}
     if form.startswith("NVFP4"):
-        out = {"extends": "nvfp4"}
+        # the recipe of its documentation quantizes the output head as well
+        out = {"extends": "nvfp4", **({"kept_bits": 4.5} if engine == "tensorrt-edge-llm" else {})}
     elif form.startswith("FP8"):
         out = {"extends": "fp8"}
     elif form.startswith(("W8A8", "W2A8")):

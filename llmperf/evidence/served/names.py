@@ -8,25 +8,13 @@ from typing import Any
 
 from llmperf.errors import InputError
 from llmperf.scenarios import catalog
+from llmperf.scenarios.checkpoints import by_name
+from llmperf.scenarios.typed import hardware_described
 
 MODELS = {
     "deepseek-v3/r1": "deepseek-v3",
-    "llama-3.3-70b": "llama-3.1-70b",
-    "llama-4-scout-17b-16e": "llama-4-scout",
-    "llama-4-maverick-17b-128e": "llama-4-maverick",
     "llama-1-7b": "llama-7b",
     "mistral-7b-instruct-v0.2": "mistral-7b-v0.3",
-    "zhipuai/glm-5": "glm-5",
-    "kimi-k2.5": "kimi-k2",
-    "moonshotai/kimi-k2.5": "kimi-k2",
-    "kimi-k2-thinking": "kimi-k2",
-    "deepseek-r1-0528": "deepseek-r1",
-    "nvidia/deepseek-v3.1-nvfp4": "deepseek-v3",
-    "nvidia/llama-3.1-8b-instruct-fp8": "llama-3.1-8b",
-    "nvidia/qwen3-32b-nvfp4": "qwen3-32b",
-    "redhatai/llama-4-scout-17b-16e-instruct-fp8-dynamic": "llama-4-scout",
-    "mistralai/mistral-nemo-instruct-2407": "mistral-nemo-12b",
-    "qwen 3 0.6b": "qwen3-0.6b",
 }
 """Models that data sets call otherwise: other checkpoints of one architecture (sizes of a vocabulary aside)."""
 
@@ -35,8 +23,8 @@ class InexpressibleError(ValueError):
     """Why a row cannot be expressed."""
 
 
-def _entry(kind: str, name: str) -> str:
-    """The catalog's name of an entry."""
+def _entry(kind: str, name: str) -> Any:
+    """The catalog's name of an entry, or of hardware a configuration of one."""
     found, near = _looked_up(kind, name)
     if found is None:
         raise InexpressibleError(f"unknown {kind} {name!r}" + (f" (nearest: {near})" if near else ""))
@@ -44,12 +32,20 @@ def _entry(kind: str, name: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _looked_up(kind: str, name: str) -> tuple[str | None, str | None]:
-    """The catalog's name of an entry, or None and the nearest name; data sets repeat theirs a thousand times."""
+def _looked_up(kind: str, name: str) -> tuple[Any, str | None]:
+    """What the catalog has by a name, or None and the nearest name; data sets repeat theirs a thousand times."""
     try:
         return catalog.find(kind, name).stem, None
     except InputError as error:
-        return None, error.problems[0].suggestion
+        return _described(kind, name), error.problems[0].suggestion
+
+
+def _described(kind: str, name: str) -> Any:
+    """What a user would get by the same words: a configuration of a chip, the model of a checkpoint."""
+    if kind == "hardware":
+        return hardware_described(name)
+    checkpoint = by_name(name)
+    return None if checkpoint is None else checkpoint.model
 
 
 def model(name: str) -> str:
@@ -60,8 +56,9 @@ def model(name: str) -> str:
     built_as = re.fullmatch(r"(.+?) \((?:arch )?([^)]+)\)", plain)
     if built_as:
         inner = built_as[2]
-        return _entry("model", built_as[1] if "distill" in inner else inner)
-    return _entry("model", plain)
+        plain = built_as[1] if "distill" in inner else inner
+    found: str = _entry("model", plain)
+    return found
 
 
 def hardware(name: str, known: dict[str, Any] | None = None) -> Any:
