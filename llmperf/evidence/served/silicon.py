@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.evidence.classes import Subject
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.loops import loops
@@ -184,8 +185,9 @@ def _aggregated(
         notes.append("; ".join(filter(None, (note, repeated(table, places)))))
     cases = [found[i] for i in kept]
     least = _undeclared([case for _, _, case in cases], [done.concurrency[i] for i in kept])
-    tokens = done.asked.bands("decode")
+    tokens = done.asked.subjects("decode")
     _extend(rows, table, measured["tpot_s"], cases, least, done.tpot[kept], notes, [tokens[i] for i in kept])
+    loaded = done.asked.subjects("ttft")
     first = [place for place, (_, places, _) in enumerate(cases) if all(measured["ttft_mean_s"][places] > 0.0)]
     sources = table.text("silicon_data_source")
     clients = np.array([CLIENT["measured=" in sources[cases[place][1][0]]] for place in first])
@@ -198,7 +200,7 @@ def _aggregated(
         done.bound_ttft[these],
         done.ttft[these] + clients,
         [notes[place] for place in first],
-        [""] * len(these),  # waiting is no prefill: error bands of prompts do not hold it
+        [loaded[i] for i in these],
         "ttft_mean_s",
     )
 
@@ -223,7 +225,7 @@ def _decoding(
         if fault:
             rows.omit([ids[place] for place in places], fault)
     keep = np.flatnonzero(done.known)
-    bands = done.bands("decode")
+    about = done.subjects("decode")
     _extend(
         rows,
         table,
@@ -232,7 +234,7 @@ def _decoding(
         _undeclared([found[i][2] for i in keep], [found[i][2].scenario["parallelism"]["dp"] for i in keep]),
         done.projection["tpot_s"][keep],
         ["; ".join(filter(None, ("decoding pool", repeated(table, found[i][1])))) for i in keep],
-        [bands[i] for i in keep],
+        [about[i] for i in keep],
     )
 
 
@@ -244,7 +246,7 @@ def _extend(
     bound: Any,
     projection: Any,
     notes: list[str],
-    bands: list[str],
+    about: list[Subject | None],
     metric: str = "tpot_s",
 ) -> None:
     if not found:
@@ -260,5 +262,5 @@ def _extend(
         projection=projection,
         notes=notes,
         sources=[table.text("silicon_data_source")[i].split(";")[0] for i in firsts],
-        classes=bands,
+        subjects=about,
     )

@@ -9,12 +9,13 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.ceilings import ENGINE, ceilings
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.evidence.confidence import extrapolated_of
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.numeric import first
 from llmperf.resources import RESOURCES
+from llmperf.words.confidence import items
 from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.scenario import headline, maximum
 from llmperf.words.tables import tables
@@ -47,10 +48,7 @@ def show(result: Answer) -> None:
     out.print(_where(result))
     if served := in_flight(result):
         out.print(served)
-    basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {confidence(result)}")
-    for reason in extrapolated_of(result):
-        out.print(f"extrapolated: {text(reason)}")
+    show_confidence(out, result)
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 
@@ -67,14 +65,14 @@ def in_flight(result: Answer) -> str:
     return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
 
 
-def confidence(result: Answer, phases: tuple[str, ...] = ("prefill", "decode")) -> str:
-    """Where measured times of some phases lie beside projected ones, as far as the evidence says."""
-    said = [
-        f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
-        for phase, one in error_bands(result.scenario).items()
-        if phase in phases
-    ]
-    return f"8 of 10 measured: {', '.join(said)}" if said else "no measured error band"
+def show_confidence(out: Any, result: Answer) -> None:
+    """Print what a projection rests on, where measured results lie beside it, and why they may not hold here."""
+    basis = result.scenario.hardware.achieved
+    out.print(f"projection: {basis.basis} constants ({text(basis.name)})")
+    for item in items(result):
+        out.print(f"how sure: {text(item.text)}")
+    for reason in extrapolated_of(result):
+        out.print(f"extrapolated: {text(reason)}")
 
 
 def _waits(result: Answer, phase: str) -> str:
