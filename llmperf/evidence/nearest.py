@@ -10,16 +10,18 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band, Table, parents
 from llmperf.evidence.classes import Subject
-from llmperf.evidence.rows import Rows
 from llmperf.numeric import Array
 from llmperf.records import dataclass
+
+if TYPE_CHECKING:
+    from llmperf.evidence.rows import Rows
 
 FILE = "nearest.json.gz"
 SHOWN = 3

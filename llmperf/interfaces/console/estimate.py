@@ -9,13 +9,12 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.ceilings import ENGINE, ceilings
-from llmperf.evidence.confidence import extrapolated_of
+from llmperf.interfaces.console import confidence
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.numeric import first
 from llmperf.resources import RESOURCES
-from llmperf.words.confidence import items
 from llmperf.words.quantities import count, gib, quantity, share
 from llmperf.words.scenario import headline, maximum
 from llmperf.words.tables import tables
@@ -48,7 +47,7 @@ def show(result: Answer) -> None:
     out.print(_where(result))
     if served := in_flight(result):
         out.print(served)
-    show_confidence(out, result)
+    confidence.show(out, result)
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 
@@ -63,16 +62,6 @@ def in_flight(result: Answer) -> str:
     one = closed_loop(result.scenario, float(work.batch)).request
     tpot, ttft = (quantity(first(value), "time") for value in (one.token, one.ttft))
     return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
-
-
-def show_confidence(out: Any, result: Answer) -> None:
-    """Print what a projection rests on, where measured results lie beside it, and why they may not hold here."""
-    basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)})")
-    for item in items(result):
-        out.print(f"how sure: {text(item.text)}")
-    for reason in extrapolated_of(result):
-        out.print(f"extrapolated: {text(reason)}")
 
 
 def _waits(result: Answer, phase: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
-from llmperf.interfaces.console.estimate import show_confidence
+from llmperf.interfaces.console import confidence
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import SERVED
@@ -29,7 +29,7 @@ def show(result: Answer) -> None:
         out.print(f"limited: {', '.join(limits)}")
     if "memory" in result.parts and not result.shape and not result.memory.fits:
         out.print(f"{bold('does not fit')}: llmperf memory says what would; the times above assume that it did")
-    show_confidence(out, result)
+    confidence.show(out, result)
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 
