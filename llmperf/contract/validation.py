@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.contract.answers import SCHEMA_VERSION
+from llmperf.evidence import topics
 from llmperf.evidence.claims import recompute as claims_module
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.validation import Validation
@@ -20,6 +21,7 @@ def to_dict(found: Validation) -> dict[str, Any]:
     if found.rows:
         out["rows"] = [row for rows in found.rows for row in _rows(rows)]
         out["summary"] = [asdict(part) for part in found.summaries]
+        out["questions"] = [asdict(line) for line in topics.lines(found.rows)]
         out["not_expressible"] = [{"id": name, "why": why} for rows in found.rows for name, why in rows.omitted]
     if found.claims:
         out["claims"] = [asdict(claim) for claim in found.claims]

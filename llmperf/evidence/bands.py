@@ -1,34 +1,38 @@
 """Error bands: how far measured results lie from projections, by class, from the evidence that ships.
 
-The table is generated (``llmperf validate --bands FILE``), never typed.
+The table is generated (``llmperf validate --bands FILE``), never typed; how it is made is in
+`llmperf.evidence.fitted_bands`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from llmperf.files.store import packaged
-from llmperf.numeric import Array
 from llmperf.records import dataclass
 
-if TYPE_CHECKING:
-    from llmperf.evidence.rows import Rows
+FILE = "bands.json"
+WIDEST = {"gpu-hbm": 2.0}
+"""Upper over lower end of a band above which it says too little, by class of hardware: data-center GPUs. [1]"""
+WIDEST_ELSEWHERE = 3.0
+"""The same of all other hardware. [1]"""
 
-FEWEST_ROWS, FEWEST_SOURCES = 30, 3
-"""Rows and sources that a class needs for a band of its own; else its parent's holds."""
-TAILS = tuple(round(0.01 * part, 2) for part in range(1, 21))
-"""Shares below the lower end of a band, and above the upper one, that are tried."""
-SATURATED = 10
-"""Rows from which on a source counts no more: neither a single row nor a big sweep decides. [1]"""
-COVERAGE, TOLERANCE = 0.80, 0.05
-"""Share of a left-out source's rows that a band is meant to hold, and how far it may be from that. [1]"""
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Ends of a band, measured over projected time. [1]
+
+    `coverage` is the share of what was left out, whole, that lies between them, each thing left out counting alike.
+    """
+
+    low: float
+    high: float
+    coverage: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,23 +42,88 @@ class Band:
     Attributes
     ----------
     name : str
-        ``phase/hardware class/bits of a weight/regime``, or the first parts of it: a parent.
-    low, middle, high : float
-        Lower end, median and upper end: the 10th, 50th and 90th percentile, the outer two moved where the band would
-        not hold `COVERAGE` of the rows of sources that it was not made from. [1]
-    n, sources : int
-        Rows and sources that it rests on.
-    coverage : float
-        Share of rows of a left-out source inside, averaged over sources. [1]
+        ``phase/hardware class/regime/engine``, or the first parts of it: a parent.
+    middle : float
+        Median, groups of a model, a chip and an engine weighing alike. [1]
+    of_groups : Ends
+        Ends that hold `llmperf.evidence.fitted_bands.COVERAGE` of such groups that they were not made from.
+    of_chips : Ends or None
+        The same of whole chips: what is said of a chip that the class has no measurements of. None of too few chips.
+    n, groups : int
+        Rows and groups that it rests on.
+    sources : int
+        Who measured them.
+    chips : tuple of str
+        What they were measured on.
     """
 
     name: str
-    low: float
     middle: float
-    high: float
+    of_groups: Ends
+    of_chips: Ends | None
     n: int
+    groups: int
     sources: int
+    chips: tuple[str, ...]
+
+    @property
+    def low(self) -> float:
+        """Lower end. [1]"""
+        return self.of_groups.low
+
+    @property
+    def high(self) -> float:
+        """Upper end. [1]"""
+        return self.of_groups.high
+
+    @property
+    def widest(self) -> float:
+        """Upper over lower end from which on it says too little. [1]"""
+        hardware = [*self.name.split("/"), ""][1]
+        return WIDEST.get(hardware, WIDEST_ELSEWHERE)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How bands hold on what they have not seen: each group (or chip) is left out whole, and bands made anew.
+
+    Attributes
+    ----------
+    of : str
+        Which answers.
+    units, n : int
+        Groups or chips left out in turn, and their rows.
+    coverage : float
+        Share of a unit's rows inside, averaged over units. [1]
+    width : float
+        Upper over lower end: the median of a unit's rows, and of these the median. [1]
+    width_of_rows : float
+        The median over all rows. [1]
+    """
+
+    of: str
+    units: int
+    n: int
     coverage: float
+    width: float
+    width_of_rows: float
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """All bands, by class, and how they hold."""
+
+    bands: tuple[Band, ...]
+    held: tuple[Held, ...]
+
+    def text(self) -> str:
+        """As it is written: one line an entry."""
+        bands, held = _lines(self.bands), _lines(self.held)
+        return f'{{"schema_version": 2, "bands": [\n{bands}\n], "held_out": [\n{held}\n]}}\n'
+
+
+def _lines(entries: Sequence[Band | Held]) -> str:
+    return ",\n".join("  " + json.dumps(asdict(entry)) for entry in entries)
 
 
 def parents(name: str) -> list[str]:
@@ -63,94 +132,37 @@ def parents(name: str) -> list[str]:
     return ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
 
 
-def _quantile(values: Array, weights: Array, share: float) -> float:
-    """A quantile of weighted values. [1]"""
-    order = np.argsort(values)
-    reached = np.cumsum(weights[order]) / weights.sum()
-    return float(values[order][min(int(np.searchsorted(reached, share)), len(values) - 1)])
-
-
-def _weights(sources: Array) -> Array:
-    """Weight of each row: a source counts as its rows up to `SATURATED`, however many it has. [1]"""
-    _, inverse, counts = np.unique(sources, return_inverse=True, return_counts=True)
-    return np.asarray((np.minimum(counts, SATURATED) / counts)[inverse])
-
-
-def _covered(ratios: Array, sources: Array, tail: float) -> float:
-    """Share of each source's rows inside the band of the others, averaged over sources as they weigh. [1]"""
-    inside, weight = [], []
-    for source in np.unique(sources):
-        out = sources == source
-        weights = _weights(sources[~out])
-        low, high = (_quantile(ratios[~out], weights, share) for share in (tail, 1.0 - tail))
-        inside.append(float(np.mean((ratios[out] >= low) & (ratios[out] <= high))))
-        weight.append(min(int(out.sum()), SATURATED))
-    return float(np.average(inside, weights=weight))
-
-
-def _band(name: str, ratios: Array, sources: Array) -> Band:
-    # the tails nearest to a tenth that cover enough of what they have not seen, and not too much
-    covered = {share: _covered(ratios, sources, share) for share in TAILS}
-    miss = {share: max(abs(one - COVERAGE) - TOLERANCE, 0.0) for share, one in covered.items()}
-    tail = min(TAILS, key=lambda share: (miss[share], abs(share - 0.10)))
-    weights = _weights(sources)
-    low, middle, high = (_quantile(ratios, weights, share) for share in (tail, 0.5, 1.0 - tail))
-    return Band(
-        name,
-        float(f"{low:.3g}"),
-        float(f"{middle:.3g}"),
-        float(f"{high:.3g}"),
-        len(ratios),
-        len(np.unique(sources)),
-        float(f"{_covered(ratios, sources, tail):.3g}"),
-    )
-
-
-def bands(found: Iterable[Rows]) -> list[Band]:
-    """Bands of all classes, and of what holds them, that have enough rows of enough sources.
-
-    Parameters
-    ----------
-    found : iterable of Rows
-        Validated rows; those without a class say nothing.
-    """
-    ratios: dict[str, list[float]] = {}
-    sources: dict[str, list[str]] = {}
-    for rows in found:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            quotient = np.where(rows.rates, rows.projection / rows.measured, rows.measured / rows.projection)
-        for index, name in enumerate(rows.classes):
-            if name and np.isfinite(quotient[index]):
-                for part in parents(name):
-                    ratios.setdefault(part, []).append(float(quotient[index]))
-                    sources.setdefault(part, []).append(rows.sources[index])
-    out = []
-    for name in sorted(ratios):
-        by = np.array(sources[name])
-        if len(by) >= FEWEST_ROWS and len(np.unique(by)) >= FEWEST_SOURCES:
-            out.append(_band(name, np.array(ratios[name]), by))
-    return out
-
-
 def file() -> Path:
     """The table that ships with the package."""
-    return packaged() / "workloads" / "published" / "data" / "bands.json"
+    return packaged() / "workloads" / "published" / "data" / FILE
 
 
-def text(found: Sequence[Band]) -> str:
-    """The table as it is written: one line a band."""
-    lines = ",\n".join("  " + json.dumps(asdict(band)) for band in found)
-    return f'{{"schema_version": 1, "bands": [\n{lines}\n]}}\n'
+@cache
+def table() -> Table:
+    """The table that ships; empty where the package holds none."""
+    path = file()
+    if not path.is_file():
+        return Table((), ())
+    data: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return Table(tuple(map(_band, data["bands"])), tuple(Held(**entry) for entry in data["held_out"]))
+
+
+def _band(entry: dict[str, Any]) -> Band:
+    chips = entry["of_chips"]
+    ends = {"of_groups": Ends(**entry["of_groups"]), "of_chips": None if chips is None else Ends(**chips)}
+    return Band(**{**entry, **ends, "chips": tuple(entry["chips"])})
 
 
 @cache
 def shipped() -> dict[str, Band]:
-    """The bands that ship, by class; none where the package holds no table."""
-    path = file()
-    if not path.is_file():
-        return {}
-    data: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return {entry["name"]: Band(**entry) for entry in data["bands"]}
+    """The bands that ship, by class."""
+    return {one.name: one for one in table().bands}
+
+
+def forget() -> None:
+    """Read the table again: its file may have been written anew."""
+    table.cache_clear()
+    shipped.cache_clear()
 
 
 def of(name: str) -> Band | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,29 +14,147 @@ from llmperf.answers.questions import QUESTIONS
 from llmperf.costs.machine import pick
 from llmperf.costs.pricing.priced import Priced
 from llmperf.descriptors.achieved import SCHEMES
+from llmperf.descriptors.hardware import Hardware
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError, Problem
 from llmperf.evidence import bands
 from llmperf.evidence.bands import Band
-from llmperf.evidence.classes import band
+from llmperf.evidence.classes import chip_of, name_of, subject
+from llmperf.evidence.nearest import Neighbour, nearest
+from llmperf.numeric import first
 from llmperf.operators.kinds import kind
 from llmperf.outputs import Output
+from llmperf.records import dataclass
 
 if TYPE_CHECKING:
     from llmperf.answers.answer import Answer
 
-METRICS = {"prefill": "ttft_s", "decode": "tpot_s", "e2e": "e2e_s"}
+METRICS = {"prefill": "ttft_s", "ttft": "ttft_mean_s", "decode": "tpot_s", "e2e": "e2e_s"}
 """Phase of a band -> the projected time that it belongs to."""
-PHASE_OF = {"ttft": "prefill", "tpot": "decode", "itl": "decode", "e2e": "e2e"}
-"""Time of a request -> phase of the band that it has."""
+PHASE_OF = {"ttft": "ttft", "tpot": "decode", "itl": "decode", "e2e": "e2e"}
+"""Time of a request of a service -> phase of the band that it has."""
 LONGEST = 131_072
 """Longest context of the kernel measurements that ship. [1]"""
+KERNELS = {"prefill": ("gemm", "attention_prefill"), "decode": ("gemm", "attention_decode")}
+"""Sections of the constants that a phase takes most of its time by; of others all of these."""
 
 
-def error_bands(scenario: Scenario) -> dict[str, Band]:
-    """The band of each phase that the evidence has one for."""
-    found = {phase: bands.of(band(phase, scenario)) for phase in METRICS}
-    return {phase: one for phase, one in found.items() if one is not None}
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """Where measured results lie beside a projection.
+
+    Attributes
+    ----------
+    band : Band
+        Of its class, or of the nearest parent that has one.
+    low, middle, high : float or ndarray
+        Measured over projected time: 8 of 10 lie between the outer two, half below the middle. Of an answer they are
+        at least its bound over its projection. [1]
+    elsewhere : bool
+        Whether the class has no measurements of this chip, so that the ends are those of chips left out.
+    calibration : float
+        What the chip's own kernel fits err by, which widens them: ln of the factor that 9 of 10 kernels held out lie
+        within. 0 where measured results of the chip show it already. [1]
+    """
+
+    band: Band
+    low: Any
+    middle: Any
+    high: Any
+    elsewhere: bool
+    calibration: float = 0.0
+
+    @property
+    def wide(self) -> bool:
+        """Whether the ends are too far apart to decide anything."""
+        return bool(np.max(np.asarray(self.high) / np.asarray(self.low)) > self.band.widest)
+
+    @property
+    def coverage(self) -> float:
+        """Share of left-out groups, or chips, that its ends hold. [1]"""
+        return (self.band.of_chips if self.elsewhere and self.band.of_chips else self.band.of_groups).coverage
+
+
+def expected(scenario: Scenario, phase: str) -> Expected | None:
+    """Where measured results of a scenario lie beside the projection, as its class says; None without evidence.
+
+    On a chip that the class has no measurements of, the ends are those that hold chips left out, where the class or a
+    parent has enough chips for that; what its own kernel fits err by comes on top.
+    """
+    one = bands.of(name_of(phase, scenario))
+    if one is None:
+        return None
+    hardware = scenario.hardware
+    if chip_of(hardware) in one.chips:
+        return Expected(one, one.low, one.middle, one.high, elsewhere=False)
+    known = bands.shipped()
+    holds = next((part for part in bands.parents(one.name) if part in known and known[part].of_chips), one.name)
+    one = known[holds]
+    ends = one.of_chips or one.of_groups
+    error = calibration_error(hardware, phase)
+    low, high = (_apart(end, one.middle, error) for end in (ends.low, ends.high))
+    return Expected(one, low, one.middle, high, elsewhere=True, calibration=error)
+
+
+def _apart(end: float, middle: float, error: float) -> float:
+    """An end of a band with an error that is independent of its own. [1]"""
+    far = math.log(end / middle)
+    return middle * math.exp(math.copysign(math.hypot(far, error), far))
+
+
+def calibration_error(hardware: Hardware, phase: str) -> float:
+    """Logarithm of the factor that 9 of 10 kernels held out lie within, of a chip's own fits; 0 without any. [1]
+
+    The mean over the sections of the phase's kernels, in each of the fit on most rows: a step is a sum of kernels.
+    """
+    achieved = hardware.achieved
+    if achieved.basis != "calibrated":
+        return 0.0
+    sections = KERNELS.get(phase, tuple(dict.fromkeys(part for parts in KERNELS.values() for part in parts)))
+    found = [error for section in sections if (error := _held_out(achieved.fitted, section)) is not None]
+    return float(np.mean(found)) if found else 0.0
+
+
+def _held_out(fitted: dict[str, str], section: str) -> float | None:
+    """ln(1 + 90th percentile of the error on rows held out) of the section's fit on most rows. [1]"""
+    said = (
+        re.match(r"(\d+) rows.*?p90 ([\d.]+)%", text) for key, text in fitted.items() if key.startswith(f"{section}.")
+    )
+    fits = [(int(one[1]), math.log1p(float(one[2]) / 100.0)) for one in said if one]
+    return max(fits)[1] if fits else None
+
+
+def phases_of(result: Answer) -> list[str]:
+    """Phases that an answer's question has a time of, with an error band."""
+    return [phase for phase in METRICS if metric_of(result, phase) is not None]
+
+
+def error_bands(result: Answer) -> dict[str, Expected]:
+    """Where measured times of each phase lie beside those of an answer, none below its bound."""
+    out = {}
+    for phase in phases_of(result):
+        one, metric = expected(result.scenario, phase), metric_of(result, phase)
+        if one is not None and metric is not None:
+            out[phase] = _clipped(one, result.bound.of(metric), result.projection.of(metric))
+    return out
+
+
+def _clipped(one: Expected, bound: Any, projection: Any) -> Expected:
+    """Ends that are no less than the bound."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        floor = np.asarray(bound, dtype=float) / np.asarray(projection, dtype=float)
+    floor = np.where(np.isfinite(floor), floor, 0.0)
+    low, middle, high = (np.maximum(end, floor) for end in (one.low, one.middle, one.high))
+    if not floor.shape:
+        low, middle, high = float(low), float(middle), float(high)
+    return replace(one, low=low, middle=middle, high=high)
+
+
+def neighbours(result: Answer, phase: str) -> list[Neighbour]:
+    """The measured results nearest to an answer, the nearest first: what a wide band is replaced by."""
+    service = result.parts.get("service")
+    flying = None if service is None else first(service.in_flight)
+    return nearest(subject(phase, result.scenario, flying))
 
 
 def metric_of(result: Answer, phase: str) -> str | None:
@@ -47,13 +167,13 @@ def metric_of(result: Answer, phase: str) -> str | None:
 def unfavourable(scenario: Scenario, output: Output) -> float | None:
     """What a projected time, rate or energy is multiplied by for the unfavourable end of its error band. [1]
 
-    The upper end of measured over projected time, of rates its reciprocal. A mean time to the first token has the band
-    of prefill, what counts whole requests that of the end-to-end time. None where the evidence has no band.
+    The upper end of measured over projected time, of rates its reciprocal. Percentiles have the band of their mean,
+    what counts whole requests that of the end-to-end time. None where the evidence has no band.
     """
-    one = bands.of(band(output.band, scenario)) if output.band else None
+    one = expected(scenario, output.band) if output.band else None
     if one is None:
         return None
-    return one.high if output.better == "lower" else 1.0 / one.high
+    return float(one.high if output.better == "lower" else 1.0 / one.high)
 
 
 def slower(scenario: Scenario, time: str) -> float:
@@ -70,35 +190,44 @@ def slower(scenario: Scenario, time: str) -> float:
     InputError
         If the evidence has no band of it.
     """
-    name = band(PHASE_OF[time], scenario)
-    one = bands.of(name)
+    one = expected(scenario, PHASE_OF[time])
     if one is None:
-        text = f"no measured results of {name}: {time} has no pessimistic end"
+        text = f"no measured results of {name_of(PHASE_OF[time], scenario)}: {time} has no pessimistic end"
         raise InputError(Problem(text, "confidence", allowed=("projection",)))
-    return max(one.high, 1.0)
+    return max(float(one.high), 1.0)
 
 
 def to_dict(result: Answer) -> dict[str, Any] | None:
     """The bands as ``estimate --json`` prints them: quantiles of measured over projected time, and of the times."""
     out = {}
-    for phase, one in error_bands(result.scenario).items():
+    for phase, one in error_bands(result).items():
         metric = metric_of(result, phase)
-        if metric is None:
-            continue
-        value = result.projection.of(metric)
+        assert metric is not None
         said = {"q10": one.low, "q50": one.middle, "q90": one.high}
-        times = {name: np.asarray(value) * share for name, share in said.items()}
+        value = np.asarray(result.projection.of(metric))
+        band = one.band
         out[phase] = {
             **said,
             "metric": metric,
-            "times_s": times,
-            "class": one.name,
-            **{key: value for key, value in asdict(one).items() if key in ("n", "sources", "coverage")},
+            "times_s": {name: value * share for name, share in said.items()},
+            "class": band.name,
+            **{name: getattr(band, name) for name in ("n", "groups", "sources")},
+            "coverage": one.coverage,
+            "chip_measured": not one.elsewhere,
+            "calibration_error": math.expm1(one.calibration),
+            "wide": one.wide,
+            "nearest": [_near(row) for row in neighbours(result, phase)] if one.wide else [],
         }
     return out or None
 
 
-def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
+def _near(row: Neighbour) -> dict[str, Any]:
+    about = {name: getattr(row.subject, name) for name in ("model", "chip", "engine", "devices", "batch", "length")}
+    numbers = {name: getattr(row, name) for name in ("id", "metric", "measured", "projection", "ratio", "steps")}
+    return {**numbers, **about}
+
+
+def extrapolated(scenario: Scenario, schemes: dict[str, set[str]], phases: Iterable[str]) -> list[str]:
     """Why the query lies outside of the evidence; empty where it does not.
 
     Parameters
@@ -106,6 +235,8 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
     scenario : Scenario
     schemes : dict of str to set of str
         What each section of the constants was asked for (`llmperf.descriptors.achieved`).
+    phases : iterable of str
+        Phases that have an error band.
     """
     hardware, model = scenario.hardware, scenario.model
     achieved = hardware.achieved
@@ -114,13 +245,7 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
         found.append(f"no kernels of {hardware.name} were measured: its constants are those of {achieved.name}")
     else:
         found += _unmeasured(scenario, schemes)
-    for phase in METRICS:
-        name = band(phase, scenario)
-        one = bands.of(name)
-        if one is None:
-            found.append(f"{phase}: no measured results of this kind")
-        elif one.name != name:
-            found.append(f"{phase}: few measured results of {name}; the band is that of {one.name}")
+    found += [reason for phase in phases if (reason := _beyond(scenario, phase))]
     if model.ssm is not None or model.encoder is not None or model.vision is not None:
         found.append("the kernels of recurrent, encoder and vision layers were not measured")
     if not scenario.kv_cache.linear:
@@ -129,6 +254,16 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
     if longest > LONGEST:
         found.append(f"contexts beyond {LONGEST} tokens were not measured")
     return found
+
+
+def _beyond(scenario: Scenario, phase: str) -> str:
+    """Why the band of a phase is not that of its own class and chip; empty where it is."""
+    name, one = name_of(phase, scenario), expected(scenario, phase)
+    if one is None:
+        return f"{phase}: no measured results of this kind"
+    said = f"few measured results of {name}; the band is that of {one.band.name}" if one.band.name != name else ""
+    other = f"none on {scenario.hardware.name}; the band is what holds for chips left out" if one.elsewhere else ""
+    return f"{phase}: {'; '.join(filter(None, (said, other)))}" if said or other else ""
 
 
 def _unmeasured(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
@@ -165,4 +300,4 @@ def extrapolated_of(result: Answer, scenario: Scenario | None = None) -> list[st
     """Why an answer, or one of its configurations, lies outside of the evidence; empty where it does not."""
     phases = result.evaluated[0].phases.values()
     priced = [one for phase in phases for one in phase.costs.priced]
-    return extrapolated(scenario or result.scenario, schemes_of(priced))
+    return extrapolated(scenario or result.scenario, schemes_of(priced), phases_of(result))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from llmperf.evidence.classes import Subject
 from llmperf.numeric import Array
 
 EXPLAINED = "beats the bound: "
@@ -32,8 +33,8 @@ class Rows:
         SI units; `bound` is NaN where a row has none.
     rates : ndarray of bool, (rows,)
         Whether more is better (tokens/s), so that the bound is an upper one.
-    classes : list of str
-        Class of the error band of each row: ``phase/hardware class/format/regime``; empty where it has none.
+    subjects : list of Subject or None
+        What each row is about, which sets the class of its error band; None where it has none.
     omitted : list of (id, why)
         What could not be expressed.
     """
@@ -44,7 +45,7 @@ class Rows:
     groups: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     sources: list[str] = field(default_factory=list)
-    classes: list[str] = field(default_factory=list)
+    subjects: list[Subject | None] = field(default_factory=list)
     measured: Array = field(default_factory=lambda: np.zeros(0))
     bound: Array = field(default_factory=lambda: np.zeros(0))
     projection: Array = field(default_factory=lambda: np.zeros(0))
@@ -53,6 +54,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def classes(self) -> list[str]:
+        """Class of the error band of each row (`Subject.name`); empty where it has none."""
+        return ["" if one is None else one.name for one in self.subjects]
 
     @property
     def log_errors(self) -> Array:
@@ -100,7 +106,7 @@ class Rows:
         rates: bool | NDArray[np.bool_] = False,
         notes: Sequence[str] | None = None,
         sources: Sequence[str] | None = None,
-        classes: Sequence[str] | None = None,
+        subjects: Sequence[Subject | None] | None = None,
     ) -> None:
         """Append rows; a single `metric` or `rates` holds for all of them."""
         count = len(ids)
@@ -109,7 +115,7 @@ class Rows:
         self.groups += groups
         self.notes += notes if notes is not None else [""] * count
         self.sources += sources if sources is not None else [""] * count
-        self.classes += classes if classes is not None else [""] * count
+        self.subjects += subjects if subjects is not None else [None] * count
         self.measured = np.concatenate([self.measured, measured])
         self.bound = np.concatenate([self.bound, np.broadcast_to(bound, count)])
         self.projection = np.concatenate([self.projection, np.broadcast_to(projection, count)])

@@ -8,7 +8,7 @@ from llmperf.outputs.output import Group, Output, on
 
 PERCENTILES = (50, 90, 99)
 _TIMES = (
-    ("ttft", "TTFT", "time from a request's arrival to its first token", "prefill"),
+    ("ttft", "TTFT", "time from a request's arrival to its first token", "ttft"),
     ("tpot", "TPOT", "time of each further token of a request, over all of its tokens", "decode"),
     ("itl", "ITL", "interval between two tokens as they are emitted", "decode"),
     ("e2e", "end to end", "time from a request's arrival to its last token", "e2e"),

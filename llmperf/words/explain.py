@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -16,20 +15,19 @@ from llmperf.answers.questions import QUESTIONS
 from llmperf.answers.remedies import NOTHING_FITS, remedies
 from llmperf.answers.sweep import load
 from llmperf.errors import InputError, Problem
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of, metric_of
+from llmperf.evidence.confidence import METRICS, extrapolated_of
 from llmperf.numeric import first
 from llmperf.outputs import PHASES, by_path
+from llmperf.words.confidence import items as confidence
 from llmperf.words.explain_service import of_service, serves
 from llmperf.words.items import Explanation, Item
 from llmperf.words.labels import noun
-from llmperf.words.quantities import arrow, count, gib, quantity, share, times
+from llmperf.words.quantities import arrow, gib, quantity, share, times
 from llmperf.words.traffic import coming
 from llmperf.words.waits import physics, waits
 
 HELPS, TRADES, NOTES, REASONS = 3, 2, 3, 2
 """Changes, those that also cost something, notes and reasons that are told; the others are counted or left out."""
-WIDE = 3.0
-"""Upper over lower end of an error band from which on it is called wide. [1]"""
 
 
 def explain(result: Answer) -> Explanation:
@@ -179,25 +177,7 @@ def _grown(one: Effect) -> str:
 
 def _confidence(result: Answer) -> Iterator[Item]:
     """Error bands as times to expect, and why the evidence may not hold here."""
-    bands = error_bands(result.scenario)
-    for phase, limit in result.bottleneck.items():
-        metric = metric_of(result, phase)
-        if phase not in bands or limit is None or metric is None:
-            continue
-        one = bands[phase]
-        time = float(getattr(result.projection, metric))
-        if not math.isfinite(time):
-            continue
-        low, high = (quantity(time * end, "time") for end in (one.low, one.high))
-        wide = f" That is wide: a factor of {count(one.high / one.low, 2)}." if one.high / one.low > WIDE else ""
-        text = (
-            f"{noun(metric)} {low} to {high}: 8 of 10 measured are "
-            f"{one.low:.2g} to {one.high:.2g} x the projection ({one.n} rows, {one.sources} sources).{wide}"
-        )
-        values = {"metric": metric, "low_s": time * one.low, "high_s": time * one.high, "rows": one.n}
-        yield Item("confidence", text, {**values, "sources": one.sources, "class": one.name})
-    if not bands:
-        yield Item("confidence", "There are no measured results of this kind: no error band can be given.")
+    yield from confidence(result)
     reasons = extrapolated_of(result)
     if reasons:
         more = f"; and {len(reasons) - REASONS} more" if len(reasons) > REASONS else ""

@@ -184,7 +184,7 @@ def judged(expect: dict[str, Any], **keys: Any) -> Any:
 
 def test_a_pessimistic_limit_of_a_percentile_takes_the_band_of_the_mean() -> None:
     served = llmperf.serve(**BASE, traffic={"request_rate": 10})
-    high = error_bands(served.scenario)["decode"].high
+    high = error_bands(served)["decode"].high
     limit = {"tpot_p99_s": {"max": "1 s", "confidence": "pessimistic"}}
     (verdict,) = judged(limit, traffic={"request_rate": 10}).verdicts
     assert verdict.value == pytest.approx(served.tpot_p99_s * high)

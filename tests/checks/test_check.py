@@ -30,8 +30,7 @@ from llmperf.checks import Checks, check, parallel, words
 from llmperf.checks.discovery import discover
 from llmperf.checks.tasks import Task, answered
 from llmperf.deployments import Deployment, Finding
-from llmperf.evidence import bands
-from llmperf.evidence.classes import band
+from llmperf.evidence.confidence import expected
 from llmperf.files.yaml import parse_yaml
 from llmperf.interfaces import ci as reports
 from llmperf.interfaces.shelf.scaffold import check_scaffold
@@ -164,7 +163,7 @@ def test_a_pessimistic_limit_is_on_the_unfavourable_end_of_the_band(output: Any)
     costs = {"cost_per_mtok_input_usd": "prefill", "cost_per_mtok_output_usd": "decode"}
     phase = {**phases, **costs}.get(output.name, "e2e")
     result = llmperf.estimate(SMALL)
-    high = bands.of(band(phase, result.scenario)).high  # type: ignore[union-attr]
+    high = expected(result.scenario, phase).high  # type: ignore[union-attr]
     value = float(getattr(result, output.name))
     wanted = value * high if output.better == "lower" else value / high
     side = "max" if output.better == "lower" else "min"

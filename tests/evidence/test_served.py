@@ -14,7 +14,7 @@ import pytest
 import llmperf
 from llmperf.errors import InputError
 from llmperf.evidence import tables
-from llmperf.evidence.classes import band
+from llmperf.evidence.classes import name_of
 from llmperf.evidence.rows import Rows
 from llmperf.evidence.served import DATASETS, edge, elsewhere, names, recognized, serving, silicon, splitwise, vllm
 from llmperf.evidence.served.loops import loops
@@ -240,16 +240,16 @@ def test_a_system_puts_values_on_top_of_the_efficiencies_that_its_chip_names() -
 @pytest.mark.parametrize(
     ("scenario", "expected"),
     [
-        ({"model": "llama-3.1-8b", "hardware": "h100-sxm"}, "decode/gpu-hbm/16/single"),
-        ({"model": "llama-3.1-8b", "hardware": "rtx-4090", "weights": "w4a16-g128"}, "decode/gpu-gddr/4/single"),
-        ({"model": "llama-3.1-70b", "hardware": "dgx-h100", "weights": "fp8", "tp": 4}, "decode/gpu-hbm/8/tp"),
-        ({"model": "mixtral-8x7b", "hardware": "dgx-h100", "tp": 4}, "decode/gpu-hbm/16/moe"),
-        ({"model": "opt-30b", "hardware": "t4-gcp"}, "decode/gpu-gddr/16/offload"),
-        ({"model": "llama-3.2-3b", "hardware": "m2-ultra"}, "decode/soc-lpddr/16/single"),
+        ({"model": "llama-3.1-8b", "hardware": "h100-sxm"}, "decode/gpu-hbm/single/generic"),
+        ({"model": "llama-3.1-8b", "hardware": "rtx-4090", "weights": "w4a16-g128"}, "decode/gpu-gddr/single/generic"),
+        ({"model": "llama-3.1-70b", "hardware": "dgx-h100", "weights": "fp8", "tp": 4}, "decode/gpu-hbm/tp/generic"),
+        ({"model": "mixtral-8x7b", "hardware": "dgx-h100", "tp": 4}, "decode/gpu-hbm/moe/generic"),
+        ({"model": "opt-30b", "hardware": "t4-gcp"}, "decode/gpu-gddr/offload/generic"),
+        ({"model": "llama-3.2-3b", "hardware": "m2-ultra"}, "decode/soc-lpddr/single/generic"),
     ],
 )
 def test_a_class_says_what_decides_an_error(scenario: dict[str, Any], expected: str) -> None:
-    assert band("decode", resolve(None, scenario).scenario) == expected
+    assert name_of("decode", resolve(None, scenario).scenario) == expected
 
 
 # --- many cases at once
@@ -319,7 +319,7 @@ def test_stated_bits_decide_how_fast_weights_are_read() -> None:
     )
     assert rows.bound[1] / rows.bound[0] == pytest.approx(2.0, rel=0.03)
     assert rows.metrics == ["decode_tokens_per_s"] * 2
-    assert rows.classes == ["decode/gpu-gddr/16/single", "decode/gpu-gddr/8/single"]
+    assert rows.classes == ["decode/gpu-gddr/single/llama.cpp-cuda"] * 2
 
 
 def test_experts_that_nobody_names_do_not_raise_the_bound() -> None:
@@ -364,7 +364,7 @@ def test_offloaded_systems_are_measured_from_prompt_to_end() -> None:
         "32, 7.32, END-TO-END generated/(prefill+decode); weights/KV lowest tier cpu"
     )
     assert rows.metrics == ["output_tokens_per_s"]
-    assert rows.classes == ["e2e/gpu-gddr/16/offload"]
+    assert rows.classes == ["e2e/gpu-gddr/offload/flexgen"]
     assert 1.0 < rows.projection[0] < rows.bound[0]
 
 
@@ -458,7 +458,7 @@ def test_a_batch_that_does_not_fit_runs_in_parts() -> None:
 def test_an_infinite_rate_is_a_closed_loop() -> None:
     rows = serving_rows(served("a", scenario="offline_max", batch="", engine="TensorRT-LLM"))
     assert rows.notes[0].startswith("closed loop of ")
-    assert rows.classes == ["e2e/gpu-hbm/16/single"]
+    assert rows.classes == ["e2e/gpu-hbm/single/tensorrt-llm"]
 
 
 def test_a_pool_that_only_decodes_is_judged_by_its_steps() -> None:
@@ -475,7 +475,7 @@ def test_a_pool_that_only_decodes_is_judged_by_its_steps() -> None:
         )
     )
     assert rows.metrics == ["decode_tokens_per_s"]
-    assert "decode/gpu-hbm/8/moe" in rows.classes
+    assert "decode/gpu-hbm/moe/sglang" in rows.classes
 
 
 @pytest.mark.parametrize(
@@ -526,7 +526,7 @@ def test_attention_ranks_multiply_the_batch_and_share_the_devices() -> None:
         "100, 20"
     )
     assert set(rows.notes) == {"closed loop of 128"}
-    assert rows.classes == ["decode/gpu-hbm/4/moe", ""]
+    assert rows.classes == ["decode/gpu-hbm/moe/tensorrt-llm", "ttft/gpu-hbm/moe/tensorrt-llm"]
 
 
 def test_several_tokens_a_step_are_not_judged_as_one() -> None:
@@ -675,7 +675,7 @@ def test_measured_rows_have_finite_predictions_and_classes(measured: tuple[table
     assert np.isfinite(rows.projection).all()
     assert (rows.bound > 0).all()
     for part, metric in zip(rows.classes, rows.metrics, strict=True):
-        if "_p9" not in metric and metric != "ttft_mean_s":  # bands are of means, and of prompts that wait for nobody
+        if "_p9" not in metric:  # bands are of means
             assert part.count("/") == 3, metric
 
 

@@ -169,7 +169,8 @@ def verdict(**keys):
 
 
 def test_a_limit_is_met_surely_or_by_the_projection_or_missed_or_out_of_reach():
-    high = verdicts.error_bands(llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm").scenario)["decode"].high
+    result = llmperf.estimate(model="llama-3.1-8b", hardware="h100-sxm", batch=8, input=1024, output=128)
+    high = verdicts.error_bands(result)["decode"].high
     assert verdict(most=lambda r: r.projection.tpot_s * high * 1.01)[0] == "good"
     assert "not surely" in verdict(most=lambda r: r.projection.tpot_s * 1.01)[1]
     assert "missed" in verdict(most=lambda r: r.projection.tpot_s * 0.99)[1]
@@ -263,7 +264,7 @@ def test_a_service_keeps_up_or_is_saturated_and_keeps_its_limits_or_not():
         made, result = served(request_rate=rate, limits={"ttft": limit})
         assert [kind for kind, _, _ in verdicts.of_service(result)] == kinds
         assert "saturation" in shell.document(page(made))
-    band = verdicts.error_bands(result.scenario)["prefill"].high
+    band = verdicts.error_bands(result)["ttft"].high
     late = float(served(request_rate=1)[1].ttft_p90_s)
     (*_, (kind, word, _)) = verdicts.of_service(served(request_rate=1, limits={"ttft": (1.0 + band) / 2.0 * late})[1])
     assert (kind, word) == ("unsure", "TTFT, p90 is met, not surely.")

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from llmperf.errors import shown
+from llmperf.evidence.classes import Subject
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import engines, names
 from llmperf.evidence.served.names import InexpressibleError
@@ -101,26 +102,30 @@ def _least_experts(read: list[EdgeRow], found: Asked) -> None:
 
 
 def _extend(rows: Rows, table: DataTable, read: list[EdgeRow], keep: list[int], found: Asked) -> None:
-    bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
+    about = {phase: found.subjects(phase) for phase in ("prefill", "decode", "e2e")}
     chosen = [read[i] for i in keep]
     phases = {"prefill_tokens_per_s": "prefill", "decode_tokens_per_s": "decode", "output_tokens_per_s": "e2e"}
     rows.extend(
         ids=[row.name for row in chosen],
         metric=[row.metric for row in chosen],
-        groups=[f"{bands['e2e'][i].split('/')[1]}|{row.family}" for i, row in zip(keep, chosen, strict=True)],
+        groups=[_group(about["e2e"][i], row) for i, row in zip(keep, chosen, strict=True)],
         measured=np.array([row.measured for row in chosen]),
         bound=np.array([_rate(found.bound, row, i) for i, row in zip(keep, chosen, strict=True)]),
         projection=np.array([_rate(found.projection, row, i) for i, row in zip(keep, chosen, strict=True)]),
         rates=True,
         notes=["; ".join(row.notes) for row in chosen],
         sources=[table.text("source")[row.place] for row in chosen],
-        classes=[bands[phases[row.metric]][i] for i, row in zip(keep, chosen, strict=True)],
+        subjects=[about[phases[row.metric]][i] for i, row in zip(keep, chosen, strict=True)],
     )
     said = table.text("notes")
     from_disk = np.array(["lowest tier disk" in said[row.place] for row in chosen])
     rows.explain(
         "the rate of the disk is rounded in its source, and host memory keeps part of what was read", from_disk
     )
+
+
+def _group(about: Subject | None, row: EdgeRow) -> str:
+    return f"{about.hardware if about else ''}|{row.family}"
 
 
 def _rate(times: dict[str, Any], row: EdgeRow, i: int) -> float:

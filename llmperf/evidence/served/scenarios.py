@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from llmperf.descriptors.scenario import Scenario
 from llmperf.errors import InputError
-from llmperf.evidence.classes import band
+from llmperf.evidence.classes import Subject, subject
 from llmperf.evidence.tables import DataTable
 from llmperf.numeric import Array
 from llmperf.phases.answered import Evaluated
@@ -55,6 +55,8 @@ class Asked:
 
     Attributes
     ----------
+    cases : sequence of Case
+        As asked.
     columns : dict of str to ndarray
         Answers by name.
     faults : list of str
@@ -63,18 +65,22 @@ class Asked:
         The resolved scenario of each case; its workload is that of all cases that it was evaluated with.
     """
 
+    cases: Sequence[Case]
     columns: Columns
     faults: list[str]
     scenarios: list[Scenario | None]
 
-    def bands(self, phase: str) -> list[str]:
-        """The class of the error band of each case (`llmperf.evidence.classes.band`)."""
-        known: dict[int, str] = {}
-        out = []
-        for scenario in self.scenarios:
-            if scenario is not None and id(scenario) not in known:
-                known[id(scenario)] = band(phase, scenario)
-            out.append("" if scenario is None else known[id(scenario)])
+    def subjects(self, phase: str) -> list[Subject | None]:
+        """What each case is about, which sets the class of its error band; None where it has no answer."""
+        known: dict[int, Subject] = {}
+        out: list[Subject | None] = []
+        for case, scenario in zip(self.cases, self.scenarios, strict=True):
+            if scenario is None:
+                out.append(None)
+                continue
+            if id(scenario) not in known:
+                known[id(scenario)] = subject(phase, scenario, 0.0, 0.0)
+            out.append(replace(known[id(scenario)], batch=case.batch, length=case.input))
         return out
 
     @property
@@ -118,7 +124,7 @@ def asked(cases: Sequence[Case], ask: Ask) -> Asked:
     A model may be asked for more tokens than it was trained for, as benchmarks do.
     """
     size = len(cases)
-    out = Asked({}, [""] * size, [None] * size)
+    out = Asked(cases, {}, [""] * size, [None] * size)
     for places in gathered(case.key for case in cases).values():
         _fill(out, cases, places, ask)
     return out

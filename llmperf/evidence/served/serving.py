@@ -66,7 +66,7 @@ MANY = 1e6
 """Requests of a load that does not say how many it sends. [1]"""
 PHASES = {
     "ttft_s": "prefill",
-    "ttft_mean_s": "prefill",
+    "ttft_mean_s": "ttft",
     "tpot_s": "decode",
     "prefill_tokens_per_s": "prefill",
     "decode_tokens_per_s": "decode",
@@ -354,7 +354,7 @@ def _extend(
 ) -> None:
     if not read:
         return
-    bands = {phase: found.bands(phase) for phase in ("prefill", "decode", "e2e")}
+    about = {phase: found.subjects(phase) for phase in ("e2e", *PHASES.values())}
     rows.extend(
         ids=[row.name for row in read],
         metric=[row.metric for row in read],
@@ -365,10 +365,7 @@ def _extend(
         rates=np.array([row.metric.endswith("_per_s") for row in read]),
         notes=["; ".join(row.notes) for row in read],
         sources=[table.text("source_title")[row.place] for row in read],
-        classes=[
-            "" if row.metric == "ttft_mean_s" else bands[PHASES.get(row.metric, "e2e")][i]
-            for row, i in zip(read, index, strict=True)
-        ],
+        subjects=[about[PHASES.get(row.metric, "e2e")][i] for row, i in zip(read, index, strict=True)],
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.evidence.classes import Subject
 from llmperf.evidence.rows import Rows, unique
 from llmperf.evidence.served import names
 from llmperf.evidence.served.loops import loops
@@ -204,11 +205,13 @@ def _aggregated(
         notes.append("; ".join(filter(None, (note, repeated(table, places)))))
     cases = [found[i] for i in kept]
     least = _undeclared([case for _, _, case in cases], [done.concurrency[i] for i in kept])
-    tokens = [
-        "" if OTHER in note else name
-        for name, note in zip([done.asked.bands("decode")[i] for i in kept], notes, strict=True)
-    ]  # rows that contradict themselves say nothing of how far a projection may be trusted
-    _extend(rows, table, measured["tpot_s"], cases, least, done.tpot[kept], notes, tokens)
+    # rows that contradict themselves say nothing of how far a projection may be trusted
+    sound = {i for i, note in zip(kept, notes, strict=True) if OTHER not in note}
+    tokens, loaded = (
+        [one if i in sound else None for i, one in enumerate(done.asked.subjects(phase))]
+        for phase in ("decode", "ttft")
+    )
+    _extend(rows, table, measured["tpot_s"], cases, least, done.tpot[kept], notes, [tokens[i] for i in kept])
     first = [place for place, (_, places, _) in enumerate(cases) if all(measured["ttft_mean_s"][places] > 0.0)]
     sources = table.text("silicon_data_source")
     clients = np.array([CLIENT["measured=" in sources[cases[place][1][0]]] for place in first])
@@ -221,7 +224,7 @@ def _aggregated(
         done.bound_ttft[these],
         done.ttft[these] + clients,
         [notes[place] for place in first],
-        [""] * len(these),  # waiting is no prefill: error bands of prompts do not hold it
+        [loaded[i] for i in these],
         "ttft_mean_s",
     )
 
@@ -246,7 +249,7 @@ def _decoding(
         if fault:
             rows.omit([ids[place] for place in places], fault)
     keep = np.flatnonzero(done.known)
-    bands = done.bands("decode")
+    about = done.subjects("decode")
     _extend(
         rows,
         table,
@@ -255,7 +258,7 @@ def _decoding(
         _undeclared([found[i][2] for i in keep], [found[i][2].scenario["parallelism"]["dp"] for i in keep]),
         done.projection["tpot_s"][keep],
         ["; ".join(filter(None, ("decoding pool", repeated(table, found[i][1])))) for i in keep],
-        [bands[i] for i in keep],
+        [about[i] for i in keep],
     )
 
 
@@ -267,7 +270,7 @@ def _extend(
     bound: Any,
     projection: Any,
     notes: list[str],
-    bands: list[str],
+    about: list[Subject | None],
     metric: str = "tpot_s",
 ) -> None:
     if not found:
@@ -283,5 +286,5 @@ def _extend(
         projection=projection,
         notes=notes,
         sources=[table.text("silicon_data_source")[i].split(";")[0] for i in firsts],
-        classes=bands,
+        subjects=about,
     )

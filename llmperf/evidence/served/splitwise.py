@@ -60,7 +60,7 @@ def evaluate(table: DataTable) -> Rows:
             rows.omit([name], fault)
     index = np.flatnonzero(found_answers.known)
     for column, metric, phase in METRICS:
-        bands = found_answers.bands(phase)
+        about = found_answers.subjects(phase)
         rows.extend(
             ids=[kept[i][0] for i in index],
             metric=metric,
@@ -70,6 +70,6 @@ def evaluate(table: DataTable) -> Rows:
             projection=found_answers.projection[metric][index],
             notes=[repeated(table, kept[i][2]) for i in index],
             sources=["Splitwise"] * len(index),
-            classes=[bands[i] for i in index],
+            subjects=[about[i] for i in index],
         )
     return rows

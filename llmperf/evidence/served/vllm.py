@@ -23,11 +23,11 @@ COLUMNS = {"request_rate_per_s", "shared_prefix_len", "max_num_batched_tokens", 
 
 ENGINE = "vllm"
 METRICS = (
-    ("ttft_mean_s", "ttft_mean_ms", "prefill"),
+    ("ttft_mean_s", "ttft_mean_ms", "ttft"),
     ("itl_s", "itl_mean_ms", "decode"),
     ("e2e_s", "e2e_mean_ms", "e2e"),
-    ("ttft_p90_s", "ttft_p90_ms", "prefill"),
-    ("ttft_p99_s", "ttft_p99_ms", "prefill"),
+    ("ttft_p90_s", "ttft_p90_ms", "ttft"),
+    ("ttft_p99_s", "ttft_p99_ms", "ttft"),
     ("e2e_p90_s", "e2e_p90_ms", "e2e"),
     ("e2e_p99_s", "e2e_p99_ms", "e2e"),
 )
@@ -77,7 +77,7 @@ def evaluate(table: DataTable) -> Rows:
     for metric, column, phase in METRICS:
         if column not in numbers:
             continue
-        bands = states.bands(phase) if metric in ("ttft_mean_s", "itl_s", "e2e_s") else [""] * len(cases)
+        about = states.subjects(phase) if metric in ("ttft_mean_s", "itl_s", "e2e_s") else [None] * len(cases)
         rows.extend(
             ids=[ids[kept[i]] for i in index],
             metric=metric,
@@ -87,7 +87,7 @@ def evaluate(table: DataTable) -> Rows:
             projection=states.column(metric)[index],
             notes=[f"open loop, {flying[i]:.1f} sequences at once" for i in index],
             sources=[table.text("engine")[kept[i]] for i in index],
-            classes=[bands[i] for i in index],
+            subjects=[about[i] for i in index],
         )
     return rows
 

@@ -18,11 +18,8 @@ def write(found: Validation, html: Path | None, markdown: Path | None, bands: Pa
     InputError
         If a file cannot be written.
     """
-    from llmperf.evidence import bands as bands_module
-
     if bands is not None:
-        _written(bands, bands_module.text(bands_module.bands(found.rows)))
-        bands_module.shipped.cache_clear()
+        _write_bands(found, bands)
     if markdown is not None:
         from llmperf.interfaces.report import accuracy, published
 
@@ -31,6 +28,17 @@ def write(found: Validation, html: Path | None, markdown: Path | None, bands: Pa
         from llmperf.interfaces.report.validation import write as write_html
 
         write_html(found, html)
+
+
+def _write_bands(found: Validation, path: Path) -> None:
+    """The table of error bands, and beside it the rows that stand in for wide ones."""
+    from llmperf.evidence import bands, fitted_bands, nearest
+
+    table = fitted_bands.bands(found.rows)
+    _written(path, table.text())
+    _written(path.with_name(nearest.FILE), nearest.text(found.rows, table))
+    bands.forget()
+    nearest.forget()
 
 
 def write_constants(found: Calibrated) -> None:
@@ -44,7 +52,7 @@ def write_constants(found: Calibrated) -> None:
     _written(found.path, found.text)
 
 
-def _written(path: Path, content: str) -> None:
+def _written(path: Path, content: str | bytes) -> None:
     try:
         write_atomically(path, content)
     except OSError as error:

@@ -9,7 +9,7 @@ import numpy as np
 from llmperf.answers.answer import Answer
 from llmperf.answers.breakdown import operators
 from llmperf.answers.ceilings import ENGINE, ceilings
-from llmperf.evidence.confidence import METRICS, error_bands, extrapolated_of
+from llmperf.interfaces.console import confidence
 from llmperf.interfaces.console.memory import memory_table
 from llmperf.interfaces.console.style import bar, console, table, text
 from llmperf.interfaces.console.tables import bold
@@ -47,10 +47,7 @@ def show(result: Answer) -> None:
     out.print(_where(result))
     if served := in_flight(result):
         out.print(served)
-    basis = result.scenario.hardware.achieved
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {confidence(result)}")
-    for reason in extrapolated_of(result):
-        out.print(f"extrapolated: {text(reason)}")
+    confidence.show(out, result)
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 
@@ -65,16 +62,6 @@ def in_flight(result: Answer) -> str:
     one = closed_loop(result.scenario, float(work.batch)).request
     tpot, ttft = (quantity(first(value), "time") for value in (one.token, one.ttft))
     return f"with {count(work.batch)} in flight, replaced as they finish: TPOT {tpot}, TTFT {ttft} (llmperf serve)"
-
-
-def confidence(result: Answer, phases: tuple[str, ...] = ("prefill", "decode")) -> str:
-    """Where measured times of some phases lie beside projected ones, as far as the evidence says."""
-    said = [
-        f"{METRICS[phase][:-2].upper()} {one.low:.2g} to {one.high:.2g} x ({one.n} rows, {one.sources} sources)"
-        for phase, one in error_bands(result.scenario).items()
-        if phase in phases
-    ]
-    return f"8 of 10 measured: {', '.join(said)}" if said else "no measured error band"
 
 
 def _waits(result: Answer, phase: str) -> str:

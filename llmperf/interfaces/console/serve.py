@@ -6,8 +6,7 @@ from typing import Any
 
 from llmperf.answers.answer import Answer
 from llmperf.answers.questions import QUESTIONS
-from llmperf.evidence.confidence import extrapolated_of
-from llmperf.interfaces.console.estimate import confidence
+from llmperf.interfaces.console import confidence
 from llmperf.interfaces.console.style import console, table, text
 from llmperf.interfaces.console.tables import bold
 from llmperf.outputs import SERVED
@@ -30,12 +29,7 @@ def show(result: Answer) -> None:
         out.print(f"limited: {', '.join(limits)}")
     if "memory" in result.parts and not result.shape and not result.memory.fits:
         out.print(f"{bold('does not fit')}: llmperf memory says what would; the times above assume that it did")
-    basis = result.scenario.hardware.achieved
-    # bands of prompts are those of batches that wait for nobody: they say nothing of first tokens under load
-    band = confidence(result, ("decode",))
-    out.print(f"projection: {basis.basis} constants ({text(basis.name)}); {band}; no band of first tokens under load")
-    for reason in extrapolated_of(result):
-        out.print(f"extrapolated: {text(reason)}")
+    confidence.show(out, result)
     for warning in result.warnings:
         out.print(f"note: {text(warning)}")
 

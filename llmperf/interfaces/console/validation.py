@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from llmperf.evidence import topics
 from llmperf.evidence.claims.files import CATEGORIES
 from llmperf.evidence.claims.recompute import Claim, missing, said
 from llmperf.evidence.rows import Rows, Summary
@@ -26,6 +27,8 @@ def show(found: Validation, worst: int = 0) -> None:
     summaries = found.summaries
     for rows in found.rows:
         _data(out, rows, summaries, worst)
+    if found.rows:
+        _questions(out, found.rows)
     if found.claims:
         _claims(out, found.claims)
     for line in found.failures[:MOST]:
@@ -37,6 +40,22 @@ def show(found: Validation, worst: int = 0) -> None:
 def _percent(value: float) -> str:
     """A logarithmic error as a share; beyond a factor of ten, as that factor."""
     return f"{math.expm1(value):+.1%}" if abs(value) < math.log(10.0) else f"x{math.exp(value):.3g}"
+
+
+def _questions(out: Any, found: list[Rows]) -> None:
+    """Errors by question and engine, with the worst group of each."""
+    head = ("question", "engine", "measured", "rows", "median error", "p90 error", "bias", "worst group", "its error")
+    made = table(*head, left=3)
+    made.columns[7].right, made.columns[7].folds = False, True
+    for one in topics.lines(found):
+        numbers = (_percent(one.median)[1:], _percent(one.p90)[1:], _percent(one.bias))
+        worst = text(one.worst.replace("|", ", "))
+        few = f"{count(one.n)}{'' if one.n >= topics.FEW else ' (few)'}"
+        made.add_row(
+            topics.TOPICS[one.topic], one.engine, one.measured, few, *numbers, worst, _percent(one.worst_median)[1:]
+        )
+    out.print(made)
+    out.print()
 
 
 def _data(out: Any, rows: Rows, summaries: list[Summary], worst: int) -> None:

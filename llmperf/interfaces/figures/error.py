@@ -35,7 +35,7 @@ def pairs(found: Iterable[Rows], of: str = "") -> list[Pair]:
     ----------
     found : iterable of Rows
     of : str
-        ``phase/hardware class/bits/regime``, or the first parts of it.
+        ``phase/hardware class/regime/engine``, or the first parts of it.
     """
     out = []
     for rows in found:

@@ -59,7 +59,7 @@ def served(result: Answer, metric: str, most: float) -> Verdict:
     said = f"{quantity(value, 'time')} projected, limit {limit}"
     if not result.memory.fits:
         return "bad", f"{name}: not served, does not fit.", f"{said}, if it did."
-    band = error_bands(result.scenario).get(about.band)
+    band = error_bands(result).get(about.band)
     if bound > most:
         return "bad", f"{name} cannot be met.", f"{said}: even the bound is {quantity(bound, 'time')}."
     if value > most:
@@ -118,7 +118,7 @@ def kept(result: Answer, name: str) -> Verdict:
         return "bad", f"{head} is missed.", "Requests queue without end."
     if value > limit:
         return "bad", f"{head} is missed.", f"{said}."
-    band = error_bands(result.scenario).get(PHASE_OF[name])
+    band = error_bands(result).get(PHASE_OF[name])
     if band is None:
         return "unsure", f"{head} is met.", f"{said}; no measured results say how sure that is."
     worst = f"the upper end of the band of means is {quantity(value * band.high, 'time')}"

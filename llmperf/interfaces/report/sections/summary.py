@@ -119,7 +119,7 @@ def _beside(result: Answer, output: Output, value: float) -> str:
     """What a card says below: of a time where measured ones lie, of a rate what each device gives."""
     if output.unit == "1/s":
         return f"{cell(output, value / float(np.max(result.scenario.parallelism.devices)))} a device"
-    band = error_bands(result.scenario).get(output.band)
+    band = error_bands(result).get(output.band)
     if band is None or output.unit != "s":
         return "no measured band"
     return f"band {cell(output, value * band.low)} to {cell(output, value * band.high)}"
