@@ -146,12 +146,19 @@ class MoeAchieved:
     compute: Annotated[Share, Fitted(0.5, 0.02, 1.0)]
     memory: Annotated[Share, Fitted(0.8, 0.05, 1.0)]
     latency: Annotated[Seconds, Fitted(8 * US, 0.5 * US, 250 * US)]
+    tile: Annotated[Seconds, Fitted(1 * US, 1 * NS, 30 * US)] = 0.0
+    """Time that each doubling of the rows of an expert adds, while kernels take larger tiles for more rows."""
     blend: Annotated[NonNegative, Fitted(0.5, 0.01, 2.0)] = 0.0
     """How far compute and memory time add: 0 as the root of squares, 2 in full."""
     padding: Annotated[NonNegative, Fitted(16.0, 0.1, 256.0)] = 16.0
     """Rows that tiles add to the tokens of each expert that is hit."""
+    columns: Annotated[Positive, Fitted(64.0, 4.0, 512.0)] = 1.0
+    """Columns of the weights that a work group computes: few experts, or narrow shares of them, leave cores idle."""
     k_latency: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 100 * US)] = 0.0
     """Time of the chain over 4096 inner elements."""
+    cached: Annotated[Positive, Fitted(2.0, 1.0, 8.0)] = 1.0
+    """Rate of weights over that of the main memory while they fit the last-level cache, as in benchmarks that run one
+    layer again and again; never in estimates, whose layers take turns."""
     expert: Annotated[Seconds, Fitted(20 * NS, 0.05 * NS, 2.5 * US)] = 0.0
     """Time of each expert that is hit: its place in the list of tiles."""
     passes: Annotated[Share, Fitted(0.5, 0.002, 1.0)] = 0.5

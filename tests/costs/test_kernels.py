@@ -186,15 +186,17 @@ def test_decode_attention_takes_longer_with_more_work_and_never_beats_the_roofli
 
 def test_experts_take_longer_with_more_work_and_never_beat_the_roofline() -> None:
     base = {"compute": 1e-6, "memory": 1e-6, "passes": 1e-6, "foreign": 1e-6, "k": 4096.0, "rows": 16.0, "hit": 8.0}
+    base |= {"n": 2048.0, "cores": 132.0}
     for name, selector, fit in fits("moe"):
         for argument, low, high in (
             ("compute", 1e-9, 1.0),
             ("memory", 1e-9, 1.0),
             ("passes", 1e-9, 1.0),
             ("k", 1.0, 1e5),
-            ("hit", 1.0, 512.0),
         ):
             rising(lambda x, fit=fit, name=argument: moe.time(fit, **{**base, name: x})[0], low, high)
+        rising(lambda x, fit=fit: moe.time(fit, **{**base, "rows": x, "compute": 1e-7 * x})[0], 1.0, 1e4)
+        rising(lambda x, fit=fit: moe.time(fit, **{**base, "hit": x, "memory": 1e-7 * x})[0], 1.0, 512.0)
         time = moe.time(fit, **{**base, "compute": np.array([1e-3]), "memory": np.array([2e-3])})[0]
         assert time[0] >= 2e-3, (name, selector)
 
