@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from llmperf.numeric import Array, Real, most
 
 MEGABYTE = 1e6
 """Bytes on the wire at which the protocol time `root` is stated. [B]"""
+_POINT = tuple(item.name for item in fields(CollectiveAchieved))
 
 
 def wire_bytes(
@@ -90,6 +92,39 @@ def time(fit: CollectiveAchieved, wire: Array, bandwidth: Real | Array) -> Array
     return np.where(wire > 0.0, spent, 0.0)
 
 
+def exchange_time(
+    fit: CollectiveAchieved, wire: Array, bandwidth: Real | Array, tokens: Array, experts: Array, cores: Real
+) -> Array:
+    """Time of a kernel that sends tokens to the ranks of their experts, or brings them back.
+
+    Parameters
+    ----------
+    fit : CollectiveAchieved
+        Constants at the number of ranks.
+    wire : ndarray
+        Bytes in one direction of one device. [B]
+    bandwidth : number
+        Rate of the link. [B/s]
+    tokens, experts : ndarray
+        Tokens of a device, and experts of the layer on all devices. [1]
+    cores : number
+        Cores of a device. [1]
+
+    Returns
+    -------
+    ndarray
+        The time of `time`, one of each expert, and one of each token that a core sends after another. [s]
+
+    References
+    ----------
+    .. [1] DeepEP, csrc/kernels/internode_ll.cu: a core for each expert, or for each few where there are more than
+       cores; each of them quantizes and sends every so many-th token, and tells the ranks how many come.
+    """
+    working = np.ceil(experts / np.ceil(experts / cores))
+    in_turn = np.ceil(tokens / working)
+    return time(fit, wire, bandwidth) + fit.token * in_turn + fit.expert * experts
+
+
 def at(points: Mapping[str, CollectiveAchieved], ranks: Array) -> CollectiveAchieved:
     """Constants at any number of ranks.
 
@@ -104,14 +139,14 @@ def at(points: Mapping[str, CollectiveAchieved], ranks: Array) -> CollectiveAchi
     -------
     CollectiveAchieved
         Arrays of the shape of `ranks`: between two points interpolated; beyond the last one latency and protocol time
-        go on growing as between the last two, since more ranks are more steps, and the bandwidth stays.
+        go on growing as between the last two, since more ranks are more steps, and all else stays.
     """
     order = sorted(points, key=int)
     at = np.array([float(name) for name in order])
-    table = np.array([[points[name].bandwidth, points[name].latency, points[name].root] for name in order], dtype=float)
-    bandwidth, latency, root = (np.interp(ranks, at, column) for column in table.T)
+    table = np.array([[getattr(points[name], item) for item in _POINT] for name in order], dtype=float)
+    found = {item: np.interp(ranks, at, column) for item, column in zip(_POINT, table.T, strict=True)}
     if len(at) > 1:
         beyond = np.maximum(ranks - at[-1], 0.0)
-        slope = np.maximum(table[-1] - table[-2], 0.0) / (at[-1] - at[-2])
-        latency, root = latency + beyond * slope[1], root + beyond * slope[2]
-    return CollectiveAchieved(bandwidth, latency, root)
+        slope = dict(zip(_POINT, np.maximum(table[-1] - table[-2], 0.0) / (at[-1] - at[-2]), strict=True))
+        found |= {item: found[item] + beyond * slope[item] for item in ("latency", "root")}
+    return CollectiveAchieved(**found)

@@ -72,6 +72,8 @@ class Machine:
     scale_up, scale_out : Link or None
         A device without a scale-up link reaches its peers over the host link; so does one without a network beyond
         the domain of its bridge.
+    ways : tuple of str
+        Sections of `llmperf.descriptors.achieved.Achieved` that hold what collectives reach over both.
     domain : number or array
         Devices that the scale-up link joins: as the link says, else all of the system, else any number. [1]
     cores : number or array
@@ -99,10 +101,11 @@ class Machine:
         self.vector_peak: Real | None = _usual_rate(hardware.engines[usual].peaks) if usual else None
         self.scale_up = hardware.link("scale_up") or hardware.link("host")
         self.scale_out = hardware.link("scale_out") or (hardware.link("host") if hardware.link("scale_up") else None)
+        self.ways = tuple(map(way, (self.scale_up, self.scale_out)))
         self.domain = _domain(hardware, self.scale_up)
         self.cores: Real = hardware.cores or np.inf  # unknown: all work runs at once
         self.on_chip = _on_chip(hardware)
-        self.one_shot = "all_reduce_custom" in hardware.achieved.scale_up
+        self.one_shot = "all_reduce_custom" in _reached(hardware, self.ways[0])
         self._runs: dict[str, Runs] = {}
         self._placed_anew: dict[tuple[tuple[str, str], ...], Machine] = {}
         self._columns: dict[Any, Any] = {}
@@ -263,7 +266,7 @@ class Machine:
         Parameters
         ----------
         level : str
-            ``scale_up`` or ``scale_out``.
+            One of `ways`.
         operations : tuple of str
             One for each operator.
         ranks : ndarray
@@ -274,7 +277,7 @@ class Machine:
         if key in self._columns:
             found: CollectiveAchieved = self._columns[key]
             return found
-        known = getattr(self.hardware.achieved, level)
+        known = _reached(self.hardware, level)
         every = np.broadcast_to(ranks, (len(operations), ranks.shape[1]))
         rows = [at(pick(known, name, self.kernels), row) for name, row in zip(operations, every, strict=True)]
         columns: list[Any] = [np.stack([getattr(row, item) for row in rows]) for item in _POINT]
@@ -315,7 +318,21 @@ NO_TILE = Tile(1)
 """Kernels that cost as much as the rows they have."""
 FEW, MOST_COLUMNS = 64, 4096
 """Ranks whose constants are kept for the next call, and columns that are kept in all."""
-_POINT = tuple(item.name for item in fields(CollectiveAchieved))
+_POINT = ("bandwidth", "latency", "root")
+"""Constants of collectives that steps of a model need: launches are the engine's."""
+
+
+def way(link: Link | None) -> str:
+    """The section of `llmperf.descriptors.achieved.Achieved` that holds what collectives reach over a link."""
+    if link is None or link.kind != "host":
+        return link.kind if link else "scale_out"
+    return "host" if link.peer_to_peer else "through_host"
+
+
+def _reached(hardware: Hardware, way: str) -> Mapping[str, Any]:
+    """What collectives reach on a way between devices: by operation, then by ranks."""
+    known: Mapping[str, Any] = getattr(hardware.achieved, way) or hardware.achieved.scale_up
+    return known
 
 
 def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -> Any:

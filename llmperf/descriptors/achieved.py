@@ -6,7 +6,11 @@ they were fitted on, from the general to the special::
     gemm, moe            bf16                  bf16/cutlass             scheme, scheme/kernel
     attention_*          bf16/d128             bf16/fa3/d128            scheme, kernel, head dimension
     elementwise          norm                                           kind of operator
-    scale_up, scale_out  all_reduce            all_reduce/nccl          operation, operation/library
+    collectives          all_reduce            all_reduce/nccl          operation, operation/library
+
+Collectives have a section for each way between devices (`COLLECTIVES`): the scale-up link, the network, a host link
+over which devices write to each other, and one where everything passes through the host. Those of a host link say what
+the box does, not what the chip does.
 
 An engine names the kernels that it runs; without, or where a chip has no fit of them, the pooled fit of the scheme
 counts. A *scheme* is the compute dtype, or the weight format where that has kernels of its own (``fp8_block``,
@@ -142,12 +146,19 @@ class MoeAchieved:
     compute: Annotated[Share, Fitted(0.5, 0.02, 1.0)]
     memory: Annotated[Share, Fitted(0.8, 0.05, 1.0)]
     latency: Annotated[Seconds, Fitted(8 * US, 0.5 * US, 250 * US)]
+    tile: Annotated[Seconds, Fitted(1 * US, 1 * NS, 30 * US)] = 0.0
+    """Time that each doubling of the rows of an expert adds, while kernels take larger tiles for more rows."""
     blend: Annotated[NonNegative, Fitted(0.5, 0.01, 2.0)] = 0.0
     """How far compute and memory time add: 0 as the root of squares, 2 in full."""
     padding: Annotated[NonNegative, Fitted(16.0, 0.1, 256.0)] = 16.0
     """Rows that tiles add to the tokens of each expert that is hit."""
+    columns: Annotated[Positive, Fitted(64.0, 4.0, 512.0)] = 1.0
+    """Columns of the weights that a work group computes: few experts, or narrow shares of them, leave cores idle."""
     k_latency: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 100 * US)] = 0.0
     """Time of the chain over 4096 inner elements."""
+    cached: Annotated[Positive, Fitted(2.0, 1.0, 8.0)] = 1.0
+    """Rate of weights over that of the main memory while they fit the last-level cache, as in benchmarks that run one
+    layer again and again; never in estimates, whose layers take turns."""
     expert: Annotated[Seconds, Fitted(20 * NS, 0.05 * NS, 2.5 * US)] = 0.0
     """Time of each expert that is hit: its place in the list of tiles."""
     passes: Annotated[Share, Fitted(0.5, 0.002, 1.0)] = 0.5
@@ -166,6 +177,12 @@ class CollectiveAchieved:
     latency: Annotated[Seconds, Fitted(12 * US, 0.5 * US, 3000 * US)]
     root: Annotated[Seconds, Fitted(5 * US, 0.01 * US, 500 * US)] = 0.0
     """Protocol time of 1 MB on the wire; grows with the square root of the bytes."""
+    token: Annotated[Seconds, Fitted(2 * US, 0.001 * US, 50 * US)] = 0.0
+    """Exchanges of tokens: time of each token that a core sends, one after the other."""
+    expert: Annotated[Seconds, Fitted(20 * NS, 0.05 * NS, 500 * NS)] = 0.0
+    """Exchanges of tokens: time of each expert of the layer, whose ranks are told how many tokens come."""
+    launch: Annotated[Seconds, Fitted(30 * US, 0.5 * US, 3000 * US)] = 0.0
+    """Host time of a launch that no graph holds, which hides what the kernel takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +212,12 @@ CONSTANTS: dict[str, type] = {
     "moe": MoeAchieved,
     "scale_up": CollectiveAchieved,
     "scale_out": CollectiveAchieved,
+    "host": CollectiveAchieved,
+    "through_host": CollectiveAchieved,
 }
 """The constants of each section."""
+COLLECTIVES = frozenset(section for section, constants in CONSTANTS.items() if constants is CollectiveAchieved)
+"""Sections of collectives, one for each way between devices."""
 
 Collectives = dict[Text, dict[Text, CollectiveAchieved]]
 """By operation, then by ranks; between the ranks that are listed the constants are interpolated."""
@@ -219,6 +240,10 @@ class Achieved:
     transfer: TransferAchieved
     launch: Seconds
     """Host time to launch one operator eagerly."""
+    host: Collectives = field(default_factory=dict)
+    """Over a host link, from device to device; empty: as over the scale-up link."""
+    through_host: Collectives = field(default_factory=dict)
+    """Over a host link without a way from device to device; empty: nothing is known of it."""
     cache: CacheAchieved | None = None
     fitted: dict[Text, Text] = field(default_factory=dict)
     """Of each fit: rows and sources, error on rows held out, and intervals of the constants."""
@@ -232,9 +257,9 @@ def contradictions(achieved: Achieved) -> list[tuple[str, str]]:
     found = []
     for section in CONSTANTS:
         fits = getattr(achieved, section)
-        if "default" not in fits:
+        if "default" not in fits and (fits or section not in ("host", "through_host")):
             found.append((section, "needs the entry default"))
-        if section.startswith("scale"):
+        if section in COLLECTIVES:
             for operation, points in fits.items():
                 wrong = [ranks for ranks in points if not ranks.isdigit() or int(ranks) < 2]
                 if wrong or not points:

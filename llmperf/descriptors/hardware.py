@@ -79,7 +79,8 @@ class Link:
     """A way out of the device: bandwidth of one direction of one device, and how many devices it joins.
 
     Through a ``switch`` any peer is reached with the whole bandwidth; a ``mesh`` has an equal part of it to each of
-    the `domain` - 1 peers.
+    the `domain` - 1 peers. Over a host link with `peer_to_peer` devices write to each other's memory, through switches
+    or root ports; without, all of them share one way through the host: a property of the box, not of the chip.
     """
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
@@ -88,6 +89,7 @@ class Link:
     domain: Whole | None = None
     in_switch_reduction: Switch = False
     topology: Topology = "switch"
+    peer_to_peer: Switch = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,7 @@ class LinkEntry:
     domain: Whole | None = None
     in_switch_reduction: Switch = False
     topology: Topology = "switch"
+    peer_to_peer: Switch = True
     year: Whole | None = None
     aliases: list[Text] = field(default_factory=list)
     notes: Text | None = None
@@ -133,7 +136,7 @@ class TierEntry:
 
 
 PARTS = {
-    "links": ("link", ("kind", "bandwidth", "domain", "in_switch_reduction", "topology")),
+    "links": ("link", ("kind", "bandwidth", "domain", "in_switch_reduction", "topology", "peer_to_peer")),
     "tiers": ("tier", ("kind", "bandwidth", "capacity")),
 }
 """Sections of a hardware file whose entries may extend a catalog entry: its kind, and the keys that are taken."""
@@ -282,6 +285,12 @@ def contradictions(hardware: Hardware) -> list[tuple[str, str]]:
                     f"{engine.reads} is no tier with a bandwidth; tiers: {_names(hardware.tiers)}",
                 )
             )
+    for name, link in hardware.links.items():
+        if not link.peer_to_peer and link.kind != "host":
+            found.append((f"links.{name}.peer_to_peer", "may be false of links of the kind host alone"))
+        elif not link.peer_to_peer and not hardware.achieved.through_host:
+            text = f"nothing is known of collectives through the host: achieved {hardware.achieved.name} has none"
+            found.append((f"links.{name}.peer_to_peer", text))
     found += _tier_contradictions(hardware)
     for operator_class, name in hardware.placement.items():
         if name not in hardware.engines:

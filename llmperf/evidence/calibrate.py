@@ -14,9 +14,9 @@ import numpy as np
 
 from llmperf.costs.collectives import at
 from llmperf.costs.machine import Machine, pick
-from llmperf.descriptors.achieved import CONSTANTS, Achieved, CacheAchieved
+from llmperf.descriptors.achieved import COLLECTIVES, CONSTANTS, Achieved, CacheAchieved
 from llmperf.descriptors.fields import TIME
-from llmperf.evidence.fit import START, Fit, NoFitError, robust
+from llmperf.evidence.fit import FEWEST, ROWS_PER_CONSTANT, START, Fit, NoFitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip, stack
 from llmperf.evidence.kernels.formats import predict
 from llmperf.evidence.rows import EXPLAINED
@@ -29,6 +29,8 @@ CACHE_SPEEDUPS = (1.5, 2.0, 2.7, 3.5)
 """Grid on which the cache's constants are searched; they act on all fits of a chip."""
 LEAST_GAIN = 0.002
 """Held-out median error that a cache must save to be believed. [1]"""
+POINT_LEAST = ROWS_PER_CONSTANT * FEWEST
+"""Rows that the fit of one number of ranks needs; where none has as many, one fit serves all."""
 POINT_ROWS = 15
 """Rows that a collective needs for a protocol time beside latency and bandwidth."""
 APART = 0.75
@@ -51,7 +53,7 @@ class Calibration:
     refused : list of (section.selector, why)
         What could not be fitted.
     sources : Counter
-        Rows by source.
+        Rows that a fit rests on, by source.
     """
 
     fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
@@ -114,12 +116,11 @@ def calibrate(
         Called with the fits done and in all.
     """
     out = Calibration()
-    for part in kernels:
-        out.sources.update(part.sources)
     devices = {part.device for part in kernels}
     out.cache = _cache(kernels, base) if len(devices) == 1 else None
     machines = {device: _machine(device, out.cache) for device in devices}
     jobs = list(_jobs(kernels, implementations))
+    used: dict[tuple[str, str, str], str] = {}
     for done, job in enumerate(jobs):
         if progress:
             progress(done, len(jobs))
@@ -133,10 +134,13 @@ def calibrate(
             if job.launched and job.selector == job.pooled and "bf16" in known:
                 found = {name: _captured(fit, known["bf16"]) for name, fit in found.items()}
             known.update(found)
+            for part in job.parts:
+                used |= {(job.section, part.device, row): one for row, one in zip(part.ids, part.sources, strict=True)}
         except NoFitError as error:
             out.refused.append((f"{job.section}.{job.selector}", str(error)))
     if progress:
         progress(len(jobs), len(jobs))
+    out.sources.update(used.values())
     return out
 
 
@@ -196,7 +200,7 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
         sound = [part for part in parts if not part.note.startswith(EXPLAINED)] or parts
         usual = [part for part in sound if not part.kernel.endswith(LAUNCHED)] or sound
         newer = [part for part in usual if stack(part.sources[0]) not in EARLIER] or usual
-        if section.startswith("scale"):
+        if section in COLLECTIVES:
             newer = [part for part in newer if part.kernel == "nccl"] or newer
         stale = section == "elementwise" and stack(newer[0].sources[0]) in EARLIER
         if not stale:
@@ -211,13 +215,21 @@ def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
 
 def _points(job: _Job) -> Iterator[_Job]:
     """A job, or of collectives one for each number of ranks."""
-    if not job.section.startswith("scale"):
+    if job.section not in COLLECTIVES:
         yield job
         return
-    for ranks in sorted({float(n) for part in job.parts for n in np.unique(part.arguments["ranks"])}):
+    if not any(count >= POINT_LEAST for count in Counter(_ranks(job)).values()):
+        yield replace(job, selector=f"{job.selector}@{min(_ranks(job)):.0f}")  # one for all: wires tell them apart
+        return
+    for ranks in sorted(set(_ranks(job))):
         chosen = [part.take(part.arguments["ranks"] == ranks) for part in job.parts]
         chosen = [part for part in chosen if len(part)]
         yield _Job(job.section, f"{job.selector}@{ranks:.0f}", tuple(chosen))
+
+
+def _ranks(job: _Job) -> list[float]:
+    """Ranks of every row of a job. [1]"""
+    return [float(ranks) for part in job.parts for ranks in part.arguments["ranks"]]
 
 
 def _fit(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> Fit:
@@ -236,7 +248,10 @@ def _start(job: _Job, base: Achieved) -> Any:
     """The class's constants of what a job fits."""
     part = job.parts[0]
     found = pick(getattr(base, job.section), part.scheme, (part.kernel,))
-    return at(found, part.arguments["ranks"][:1].mean()) if job.section.startswith("scale") else found
+    if job.section not in COLLECTIVES:
+        return found
+    point = at(found, part.arguments["ranks"][:1].mean())
+    return replace(point, root=0.0) if "tokens" in part.arguments else point
 
 
 def _constants(job: _Job) -> list[str]:
@@ -246,8 +261,13 @@ def _constants(job: _Job) -> list[str]:
         names = [name for name in names if name not in QUANTIZING]
     if job.quantizes:
         names.remove("latency")
-    if job.section.startswith("scale") and sum(len(part) for part in job.parts) < POINT_ROWS:
-        names.remove("root")
+    if job.section in COLLECTIVES:
+        rows, arguments = sum(len(part) for part in job.parts), job.parts[0].arguments
+        names = ["bandwidth", "launch", "latency"] if "launched" in arguments else ["bandwidth", "latency"]
+        if "tokens" in arguments:
+            names += ["token", "expert"]
+        elif rows >= POINT_ROWS:
+            names += ["root"]
     return names
 
 
@@ -322,7 +342,10 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
 
 def _values(section: str, fit: Fit) -> dict[str, float]:
     extra = {"share": 1.0} if getattr(fit.constants, "share", 0.0) == 1.0 else {}
-    return {name: getattr(fit.constants, name) for name in START[section]} | extra
+    known = {name: getattr(fit.constants, name) for name in START[section]}
+    if section in COLLECTIVES:  # most of them have no use for the constants of exchanges and of launches
+        known = {name: value for name, value in known.items() if value != 0.0 or name in fit.names}
+    return known | extra
 
 
 TIMES = {

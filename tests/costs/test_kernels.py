@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from llmperf.costs import attention, collectives, elementwise, gemm, moe
 from llmperf.costs.machine import Machine, machine_of, pick
 from llmperf.costs.step import price
-from llmperf.descriptors.achieved import Achieved, CollectiveAchieved
+from llmperf.descriptors.achieved import COLLECTIVES, Achieved, CollectiveAchieved
 from llmperf.evidence.kernels.base import Kernels
 from llmperf.evidence.kernels.formats import FORMATS, project
 from llmperf.evidence.tables import parse
@@ -186,15 +186,17 @@ def test_decode_attention_takes_longer_with_more_work_and_never_beats_the_roofli
 
 def test_experts_take_longer_with_more_work_and_never_beat_the_roofline() -> None:
     base = {"compute": 1e-6, "memory": 1e-6, "passes": 1e-6, "foreign": 1e-6, "k": 4096.0, "rows": 16.0, "hit": 8.0}
+    base |= {"n": 2048.0, "cores": 132.0}
     for name, selector, fit in fits("moe"):
         for argument, low, high in (
             ("compute", 1e-9, 1.0),
             ("memory", 1e-9, 1.0),
             ("passes", 1e-9, 1.0),
             ("k", 1.0, 1e5),
-            ("hit", 1.0, 512.0),
         ):
             rising(lambda x, fit=fit, name=argument: moe.time(fit, **{**base, name: x})[0], low, high)
+        rising(lambda x, fit=fit: moe.time(fit, **{**base, "rows": x, "compute": 1e-7 * x})[0], 1.0, 1e4)
+        rising(lambda x, fit=fit: moe.time(fit, **{**base, "hit": x, "memory": 1e-7 * x})[0], 1.0, 512.0)
         time = moe.time(fit, **{**base, "compute": np.array([1e-3]), "memory": np.array([2e-3])})[0]
         assert time[0] >= 2e-3, (name, selector)
 
@@ -207,7 +209,7 @@ def test_elementwise_operators_take_longer_with_more_bytes() -> None:
 
 
 def test_collectives_take_longer_with_more_bytes_and_pass_through_their_points() -> None:
-    for section in ("scale_up", "scale_out"):
+    for section in sorted(COLLECTIVES):
         for name, selector, points in fits(section):
             for ranks, point in points.items():
                 at = collectives.at(points, np.array([[float(ranks)]]))
@@ -222,10 +224,57 @@ def test_collectives_take_longer_with_more_bytes_and_pass_through_their_points()
 
 @pytest.mark.parametrize("operation", ["all_gather", "reduce_scatter", "all_to_all", "p2p"])
 def test_what_must_cross_a_link_never_crosses_it_faster_than_its_rate(operation: str) -> None:
-    for section in ("scale_up", "scale_out"):
+    for section in sorted(COLLECTIVES):
         for name, selector, points in fits(section):
             if selector == operation:
                 assert max(point.bandwidth for point in points.values()) <= 1.0, (name, section)
+
+
+def test_a_box_without_peer_to_peer_exchanges_more_slowly_the_more_devices_share_the_host() -> None:
+    chip = component("hardware", "l40s")
+    apart = replace(chip, links={**chip.links, "pcie": replace(chip.links["pcie"], peer_to_peer=False)})
+    ranks = np.array([[2.0, 4.0, 8.0]])
+    direct, shared = (
+        machine.collective(machine.ways[0], ("all_reduce",), ranks).bandwidth[0]
+        for machine in (machine_of(chip), machine_of(apart))
+    )
+    assert direct[2] > direct[0] / 2
+    assert shared[2] < shared[0] / 8
+    assert all(shared[1:] < direct[1:])
+
+
+def test_bridges_of_one_box_share_its_host_link_and_boxes_have_networks_of_their_own() -> None:
+    pairs = machine_of(component("hardware", "h100-nvl"))
+    assert pairs.ways == ("scale_up", "host")
+    assert machine_of(component("hardware", "h100-sxm")).ways == ("scale_up", "scale_out")
+    assert machine_of(component("hardware", "rtx-4090")).ways[0] == "through_host"
+
+
+def test_an_exchange_of_few_experts_keeps_few_cores_busy() -> None:
+    fit = CollectiveAchieved(1.0, 1e-5, token=2e-6, expert=2e-8)
+    bytes_, experts = np.array([1e6, 1e6]), np.array([8.0, 128.0])
+    few, many = collectives.exchange_time(fit, bytes_, 450e9, np.array([1024.0, 1024.0]), experts, 132.0)
+    assert few - many == pytest.approx(2e-6 * (1024 / 8 - 1024 / 128) - 2e-8 * 120)
+    twice = collectives.exchange_time(fit, bytes_, 450e9, np.array([1024.0, 1024.0]), np.array([133.0, 264.0]), 132.0)
+    assert twice[0] > many, "133 experts take two each of 67 cores"
+
+
+def test_a_launch_hides_what_the_kernel_takes() -> None:
+    text = "device,topology,op,n_ranks,bytes,time_us,source\nH100,1node,all_reduce_custom,2,{},9,mine:{}\n"
+    of = {
+        (size, how): project(read("collectives", text.format(size, how)))[0]
+        for size in (1024, 4096, 2**30)
+        for how in ("vLLM_custom_eager", "vLLM_custom_graph")
+    }
+    assert of[1024, "vLLM_custom_eager"] == of[4096, "vLLM_custom_eager"] > 2 * of[4096, "vLLM_custom_graph"]
+    assert of[2**30, "vLLM_custom_eager"] == pytest.approx(of[2**30, "vLLM_custom_graph"], rel=0.25)
+
+
+def test_ranks_beyond_the_domain_of_a_bridge_are_measured_on_the_network() -> None:
+    text = "device,topology,op,n_ranks,bytes,time_us,source\nH800,CX7-400G,deepep_ll_dispatch_fp8,64,8000000,173,mine\n"
+    found = read("collectives", text)
+    assert (found.section, found.scheme) == ("scale_out", "deepep_ll_dispatch")
+    assert found.arguments["wire"][0] == pytest.approx(8e6 * 56 / 64), "8 of 64 ranks are in the box"
 
 
 @given(share=st.floats(0.05, 1.0), speedup=st.floats(1.0, 10.0), size=st.floats(1e3, 1e10))

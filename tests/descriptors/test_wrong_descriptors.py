@@ -35,6 +35,7 @@ def chip(old: str, new: str) -> dict[str, str]:
 
 
 UNITS = (
+    assigned("hardware.links.nvlink.peer_to_peer", "false", "kind host alone"),
     assigned("hardware.tiers.hbm.capacity", '"80 parsecs"', "80 parsecs", "GiB"),
     assigned("hardware.tiers.hbm.bandwidth", '"3 TFLOP/s"', "3 TFLOP/s", "B/s"),
     assigned("hardware.tiers.hbm.bandwidth", '"3.35 TB"', "3.35 TB", "B/s"),

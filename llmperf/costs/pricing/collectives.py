@@ -22,6 +22,7 @@ ONE_SHOT = "all_reduce_custom"
 def price(block: Block, machine: Machine, _: Residence) -> Priced:
     """Collectives, priced: times in seconds (`llmperf.costs.collectives.time`)."""
     up_link, out_link = machine.scale_up, machine.scale_out
+    up_way, out_way = machine.ways
     up, out = collectives.wire_bytes(
         block.operations, block.message, block.message_out, block.ranks_up, block.ranks_out
     )
@@ -34,10 +35,10 @@ def price(block: Block, machine: Machine, _: Residence) -> Priced:
         peak = up_link.bandwidth * (
             collectives.reachable(block.ranks_up, machine.domain) if up_link.topology == "mesh" else 1.0
         )
-        fit = machine.collective("scale_up", block.operations, block.ranks_up)
+        fit = machine.collective(up_way, block.operations, block.ranks_up)
         spent = collectives.time(fit, up, peak)
         if reduces.any() and machine.one_shot:
-            direct = machine.collective("scale_up", (ONE_SHOT,) * len(block.operations), block.ranks_up)
+            direct = machine.collective(up_way, (ONE_SHOT,) * len(block.operations), block.ranks_up)
             spent = np.where(reduces, np.minimum(spent, collectives.time(direct, up, peak)), spent)
         # a switch that adds lets each device send its vector once; how much a library gains from that is part of the
         # reached bandwidth
@@ -47,7 +48,9 @@ def price(block: Block, machine: Machine, _: Residence) -> Priced:
         limits[SCALE_UP] = sending = np.minimum(up / (peak * fit.bandwidth), spent)
         time, latency = spent, spent - sending
     if out_link is not None and (out > 0.0).any():
-        fit = machine.collective("scale_out", block.operations, block.ranks_out)
+        # devices of one box share what lies between their bridges; those of several have networks of their own
+        senders = block.ranks_out if out_link.kind == "scale_out" else block.ranks_out * block.ranks_up
+        fit = machine.collective(out_way, block.operations, senders)
         spent = collectives.time(fit, out, out_link.bandwidth)
         demands[SCALE_OUT] = np.where(needed, out, 0.0) / out_link.bandwidth
         ideal = np.maximum(ideal, demands[SCALE_OUT])

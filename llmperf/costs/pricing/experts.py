@@ -28,6 +28,8 @@ def price(block: Block, machine: Machine, residence: Residence) -> Priced:
         block.k,
         block.m,
         block.hit,
+        block.n,
+        machine.hardware.cores or 1.0,
         vector_time(demands) * machine.unpacking,
     )
     time = time * machine.slowdown

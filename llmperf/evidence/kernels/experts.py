@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmperf.costs import moe
 from llmperf.costs.machine import Machine
+from llmperf.costs.roofline import resident
 from llmperf.evidence.kernels.base import Kernels, Readings, bound, groups, slug
 from llmperf.evidence.kernels.schemes import HIDDEN, matrix, peak, schemes
 from llmperf.evidence.tables import DataTable
@@ -45,6 +46,7 @@ def read_moe(table: DataTable) -> Readings:
             out.omitted += [(row, why) for row in ids]
             continue
         matrices = np.where(gated[rows], 2.0, 1.0)
+        cache_bytes = (hardware.cache.capacity if hardware.cache else None) or 1.0  # without one nothing is still there
         width, rate = inner[rows] / tp[rows], hardware.main.bandwidth
         n = np.stack([matrices * width, hidden[rows]], axis=1)
         k = np.stack([hidden[rows], width], axis=1)
@@ -71,9 +73,11 @@ def read_moe(table: DataTable) -> Readings:
                     "memory": hit[:, None] * expert / rate,
                     "passes": row_count[:, None] * passed / rate,
                     "foreign": np.maximum(pairs - row_count[:, None], 0.0) * passed / rate,
+                    "n": n,
                     "k": k,
                     "rows": row_count / hit,
                     "hit": hit,
+                    "fill": (hit[:, None] * expert).sum(axis=1) / cache_bytes,
                 },
                 None,
                 ids,
@@ -111,10 +115,12 @@ def _fewest_hit(load: Load, hidden: Array, experts: Array, top_k: Array, ranks: 
     return np.where(limited, np.minimum(top_k / ranks, 1.0), chosen)
 
 
-def moe_time(fit: Any, _: Machine, rows: Array, hit: Array, **products: Array) -> Array:
+def moe_time(fit: Any, machine: Machine, rows: Array, hit: Array, fill: Array, **products: Array) -> Array:
     """Both products of a layer: those columns have one entry for each, and their times are summed. [s]"""
+    products["memory"] = products["memory"] * resident(fill, fit.cached)[:, None]
+    cores = machine.hardware.cores or 1.0
     first, second = (
-        moe.time(fit, **{name: column[:, half] for name, column in products.items()}, rows=rows, hit=hit)[0]
+        moe.time(fit, **{name: each[:, half] for name, each in products.items()}, rows=rows, hit=hit, cores=cores)[0]
         for half in (0, 1)
     )
     return np.asarray(first + second)

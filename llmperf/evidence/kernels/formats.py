@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from llmperf.costs.machine import Machine, machine_of, pick
+from llmperf.descriptors.achieved import COLLECTIVES
 from llmperf.evidence.kernels.attention import decode_time, prefill_time, read_decode, read_prefill
 from llmperf.evidence.kernels.base import Kernels, Readings, chip
 from llmperf.evidence.kernels.collectives import collective_time, read_collectives
@@ -21,8 +22,7 @@ FORMS: dict[str, Callable[..., Array]] = {
     "attention_decode": decode_time,
     "elementwise": elementwise_time,
     "moe": moe_time,
-    "scale_up": collective_time,
-    "scale_out": collective_time,
+    **dict.fromkeys(sorted(COLLECTIVES), collective_time),
 }
 """Closed form of each section."""
 FORMATS: dict[str, tuple[frozenset[str], Callable[[DataTable], Readings]]] = {
