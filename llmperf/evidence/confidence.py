@@ -278,7 +278,16 @@ def _unmeasured(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:
             fits = [key for key in own if key.partition("/")[0].partition("+")[0] in (name, *_same(name))]
             if not fits and pick(known, scheme) is not None:
                 out.append(f"{section.replace('_', ' ')} in {name} was not measured on {scenario.hardware.name}")
+            elif section == "moe" and _borrowed(fits, scenario.engine.kernels):
+                text = f"no expert kernel of {scenario.engine.name} in {name} was measured on {scenario.hardware.name}"
+                out.append(f"{text}: those of other software stand in")
     return out
+
+
+def _borrowed(fits: Sequence[str], kernels: Sequence[str]) -> bool:
+    """Whether an engine that names its kernels runs none of those that were fitted."""
+    fitted = {key.partition("/")[2] for key in fits} - {""}
+    return bool(kernels and fitted) and fitted.isdisjoint(kernels)
 
 
 def _same(name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from llmperf.costs.machine import Machine, machine_of, pick
 from llmperf.costs.step import price
 from llmperf.descriptors.achieved import COLLECTIVES, Achieved, CollectiveAchieved
 from llmperf.evidence.kernels.base import Kernels
-from llmperf.evidence.kernels.formats import FORMATS, project
+from llmperf.evidence.kernels.formats import FORMATS, predict, project
 from llmperf.evidence.tables import parse
 from llmperf.operators.routing import balanced, power_law
 from llmperf.operators.table import Row, table
@@ -199,6 +199,25 @@ def test_experts_take_longer_with_more_work_and_never_beat_the_roofline() -> Non
         rising(lambda x, fit=fit: moe.time(fit, **{**base, "hit": x, "memory": 1e-7 * x})[0], 1.0, 512.0)
         time = moe.time(fit, **{**base, "compute": np.array([1e-3]), "memory": np.array([2e-3])})[0]
         assert time[0] >= 2e-3, (name, selector)
+
+
+def test_few_experts_leave_cores_idle_and_weights_in_the_cache_are_no_estimates() -> None:
+    fit = component("achieved", "h100-sxm").moe["fp8_block"]
+    at = {"compute": 0.0, "passes": 0.0, "foreign": 0.0, "k": 4096.0, "rows": 1.0, "cores": 132.0}
+    one = moe.time(fit, **at, memory=np.array([1e-4]), hit=1.0, n=256.0)[0]
+    many = moe.time(fit, **at, memory=np.array([1e-4]), hit=1.0, n=256.0 * 132)[0]
+    assert one > 2 * many, "the same bytes by fewer work groups"
+    text = "device,dtype,num_tokens,hidden,inter,topk,n_experts,distribution,kernel,time_us,source\n"
+    small, large = (
+        read("moe", text + f"L40S,bfloat16,1,2048,{inner},2,8,balanced,k,9,mine\n") for inner in (1024, 16384)
+    )
+    assert small.arguments["fill"][0] < 1.0 < large.arguments["fill"][0]
+    plain = component("achieved", "l40s").moe["bf16"]
+    cached, streamed = (
+        predict(small, replace(plain, cached=speedup), machine_of(component("hardware", "l40s")))
+        for speedup in (5.0, 1.0)
+    )
+    assert cached < 0.5 * streamed
 
 
 def test_elementwise_operators_take_longer_with_more_bytes() -> None:

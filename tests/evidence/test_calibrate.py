@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
+import llmperf
 from llmperf.costs.machine import Machine
 from llmperf.descriptors.achieved import GemmAchieved
 from llmperf.evidence import calibration
@@ -252,3 +253,9 @@ def test_all_but_the_efficiencies_of_ones_own_file_stays_byte_for_byte(
     assert content.startswith(before.replace("\n", newline).encode())
     assert content.endswith(after.replace("\n", newline).encode())
     assert yaml.safe_load(content)["achieved"]["basis"] == "calibrated"
+
+
+@pytest.mark.parametrize(("engine", "borrows"), [("tensorrt-llm", True), ("vllm", False), ("generic", True)])
+def test_an_answer_says_where_experts_run_by_the_kernel_of_other_software(engine: str, borrows: bool) -> None:
+    answer = llmperf.estimate(model="qwen3-30b-a3b", hardware="b200-sxm", weights="nvfp4", engine=engine)
+    assert any("expert kernel" in reason for reason in answer.extrapolated) is borrows
