@@ -110,7 +110,7 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class BandTable:
     """All bands, by class, and how they hold."""
 
     bands: tuple[Band, ...]
@@ -138,13 +138,13 @@ def file() -> Path:
 
 
 @cache
-def table() -> Table:
+def table() -> BandTable:
     """The table that ships; empty where the package holds none."""
     path = file()
     if not path.is_file():
-        return Table((), ())
+        return BandTable((), ())
     data: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    return Table(tuple(map(_band, data["bands"])), tuple(Held(**entry) for entry in data["held_out"]))
+    return BandTable(tuple(map(_band, data["bands"])), tuple(Held(**entry) for entry in data["held_out"]))
 
 
 def _band(entry: dict[str, Any]) -> Band:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from llmperf.evidence.bands import Band, Ends, Held, Table, parents
+from llmperf.evidence.bands import Band, BandTable, Ends, Held, parents
 from llmperf.evidence.rows import Rows
 from llmperf.numeric import Array
 
@@ -141,7 +141,7 @@ def _ends(rows: Sample, units: Numbers) -> Ends:
     return Ends(float(f"{np.exp(low):.3g}"), float(f"{np.exp(high):.3g}"), float(f"{share:.3g}"))
 
 
-def bands(found: Iterable[Rows]) -> Table:
+def bands(found: Iterable[Rows]) -> BandTable:
     """Bands of all classes, and of what holds them, that have enough groups; and how they hold.
 
     Parameters
@@ -168,7 +168,7 @@ def bands(found: Iterable[Rows]) -> Table:
                 tuple(str(rows.labels[chip]) for chip in chips),
             )
         )
-    return Table(tuple(out), tuple(held(rows)))
+    return BandTable(tuple(out), tuple(held(rows)))
 
 
 def _inside(rows: Sample, name: str) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from llmperf.evidence import bands
-from llmperf.evidence.bands import Band, Table, parents
+from llmperf.evidence.bands import Band, BandTable, parents
 from llmperf.evidence.classes import Subject
 from llmperf.numeric import Array
 from llmperf.records import dataclass
@@ -58,7 +58,7 @@ class Neighbour:
     steps: float = 0.0
 
 
-def text(found: Iterable[Rows], table: Table) -> bytes:
+def text(found: Iterable[Rows], table: BandTable) -> bytes:
     """The rows of classes without a sharp band, packed column by column."""
     sharp = {one.name: _sharp(one) for one in table.bands}
     entries = [_entry(rows, i) for rows in found for i in _wanted(rows, sharp)]

@@ -91,10 +91,8 @@ def items(result: Answer) -> Iterator[Item]:
     known = sure(result)
     for one in known:
         if one.nearest:
-            text = (
-                f"{one.noun}: 8 of 10 measured lie {one.ends} ({one.basis}), which says little; the nearest measured "
-            )
-            yield Item("confidence", f"{text}results are {'; '.join(one.nearest)}.", one.values)
+            wide = f"{one.noun} {one.ends} for 8 of 10 measured ({one.basis}), which says little"
+            yield Item("confidence", f"{wide}. The nearest: {one.nearest[0]}.", one.values)
         else:
             text = f"{one.noun} {one.ends} for 8 of 10 measured, half below {one.middle} ({one.basis})."
             yield Item("confidence", text, one.values)

@@ -472,3 +472,23 @@ def test_two_processes_reduce_together_where_pytorch_is_installed() -> None:
     finally:
         ranks.close()
     assert not any(process.is_alive() for process in ranks.processes)
+
+
+@pytest.mark.parametrize("folder", sorted(path.name for path in (ROOT / "examples/bench").iterdir() if path.is_dir()))
+def test_measured_machines_that_ship_can_be_fitted_and_asked(
+    folder: str, tmp_path: Path, run: Run, answer: Answer
+) -> None:
+    where = ROOT / "examples/bench" / folder
+    assert f"`{folder}`" in (ROOT / "examples/bench/README.md").read_text(), "with its machine and its date"
+    tables = sorted(where.glob("*.csv"))
+    for path in tables:
+        columns = tuple(read(path).columns)
+        assert columns == TABLES[path.stem]
+        assert (read(path).seconds() > 0).all()
+    made, hardware = tmp_path / "fitted.yaml", where / "hardware.yaml"
+    done = run("calibrate", *map(str, tables), "--hardware", str(hardware), "--output", str(made))
+    assert done.returncode == 0, done.stderr
+    assert yaml.safe_load(made.read_text())["achieved"]["fitted"]
+    band = answer("estimate", "--hardware", str(made), "--model", "qwen3-0.6b")["error_band"]["decode"]
+    assert not band["chip_measured"]
+    assert band["calibration_error"] > 0.05, "what the fits err by widens the band"

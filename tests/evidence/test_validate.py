@@ -59,7 +59,7 @@ def gemm(tmp_path: Path) -> str:
 
 def test_every_row_of_a_file_is_predicted_or_said_to_be_missing(gemm: str, answer: Answer) -> None:
     found = answer("validate", "--data", gemm)
-    assert set(found) == {"schema_version", "rows", "summary", "not_expressible", "failures"}
+    assert set(found) == {"schema_version", "rows", "summary", "questions", "not_expressible", "failures"}
     assert len(found["rows"]) + len(found["not_expressible"]) == GEMM.count("\n") - 1
     assert all(row["why"] for row in found["not_expressible"])
     keys = {"id", "metric", "group", "measured", "bound", "projection", "error", "log_error", "violation", "note"}
