@@ -308,6 +308,8 @@ def _by_hardware(hardware: object) -> tuple[str, str]:
         return "llama.cpp-cpu", "the hardware is a processor"
     if str(data.get("vendor", "")).lower() == "apple":
         return "llama.cpp-metal", "the hardware is Apple's"
+    if str(data.get("vendor", "")).lower() in ("amd", "intel") and "gddr" in data.get("tiers", {}):
+        return "llama.cpp-vulkan", "the hardware is a consumer card without CUDA"
     return "llama.cpp-cuda", "that of CUDA is taken"
 
 

@@ -76,6 +76,8 @@ def test_layers_that_stay_with_the_processor_are_said(layers: str, kind: str, tm
         ("ghcr.io/ggml-org/llama.cpp:server-vulkan", "rtx-4090", "llama.cpp-vulkan"),
         ("ghcr.io/ggml-org/llama.cpp:server", "epyc-9654", "llama.cpp-cpu"),
         ("ghcr.io/ggml-org/llama.cpp:server", "m2-ultra", "llama.cpp-metal"),
+        ("ghcr.io/ggml-org/llama.cpp:server", "rx-7900-xtx", "llama.cpp-vulkan"),
+        ("ghcr.io/ggml-org/llama.cpp:server-rocm", "rx-7900-xtx", "llama.cpp-cuda"),
     ],
 )
 def test_the_backend_is_that_of_the_image_or_of_the_hardware(
