@@ -31,6 +31,8 @@ UNSPLIT = "llama.cpp-cuda-2024"
 """Attention of the catalog without flash attention."""
 PARTLY = "weights in the host's memory are not imported; give placement.tiers and placement.weights"
 
+STARTING = "the processor's threads only start the kernels of a device"
+
 IGNORED = {
     vllm.NETWORK: (
         "host", "port", "reuse-port", "path", "cors-*", "no-cors-credentials", "api-prefix", "ui*", "webui*", "no-ui*",
@@ -55,9 +57,7 @@ IGNORED = {
         "check-tensors", "offline", "hf-token", "hft", "numa", "repack", "no-repack", "nr", "cache-list", "cl",
         "list-devices", "sleep-idle-seconds",
     ),
-    "the processor's threads only start the kernels of a device": (
-        "threads", "t", "threads-batch", "tb", "cpu-*", "cb-*", "prio*", "poll*",
-    ),
+    STARTING: ("threads-batch", "tb", "cpu-*", "cb-*", "prio*", "poll*"),
     vllm.BATCH: (
         "predict", "n", "n-predict", "keep", "context-shift", "no-context-shift", "slot-prompt-similarity", "sps",
         "cache-idle-slots", "no-cache-idle-slots", "main-gpu", "mg", "cache-ram", "cram", "cont-batching", "cb",
@@ -154,6 +154,7 @@ RULES = {
     "parallel": whole("_slots", unset=("-1",)),
     "kv-unified": switch("_unified"),
     "ubatch-size": whole("engine.token_budget"),
+    "threads": whole("_threads", unset=("-1",)),
     "gpu-layers": Rule(_layers),
     "split-mode": text("_mode"),
     "tensor-split": Rule(_split),
@@ -173,6 +174,7 @@ ALIASES = {
     "np": "parallel",
     "n-parallel": "parallel",
     "kvu": "kv-unified",
+    "t": "threads",
     "ub": "ubatch-size",
     "ubatch": "ubatch-size",
     "batch": "batch-size",
@@ -283,6 +285,18 @@ def engine(draft: Draft, tool: str) -> None:
         found, why = _by_hardware(draft.settings.get("hardware"))
     draft.settings["engine"] = found
     draft.assume("image" if image else tool, f"the backend of {tool}: {why}", "engine", found, line)
+    _threads(draft, found)
+
+
+def _threads(draft: Draft, engine: str) -> None:
+    """Threads that compute, where a processor does."""
+    threads = draft.settings.pop("_threads", None)
+    if threads is None:
+        return
+    if engine == "llama.cpp-cpu":
+        draft.settle("_threads", "engine.threads", threads)
+    else:
+        draft.settle("_threads", "", None, STARTING, "ignored")
 
 
 def _by_hardware(hardware: object) -> tuple[str, str]:
@@ -294,6 +308,8 @@ def _by_hardware(hardware: object) -> tuple[str, str]:
         return "llama.cpp-cpu", "the hardware is a processor"
     if str(data.get("vendor", "")).lower() == "apple":
         return "llama.cpp-metal", "the hardware is Apple's"
+    if str(data.get("vendor", "")).lower() in ("amd", "intel") and "gddr" in data.get("tiers", {}):
+        return "llama.cpp-vulkan", "the hardware is a consumer card without CUDA"
     return "llama.cpp-cuda", "that of CUDA is taken"
 
 

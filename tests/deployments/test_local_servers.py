@@ -76,6 +76,8 @@ def test_layers_that_stay_with_the_processor_are_said(layers: str, kind: str, tm
         ("ghcr.io/ggml-org/llama.cpp:server-vulkan", "rtx-4090", "llama.cpp-vulkan"),
         ("ghcr.io/ggml-org/llama.cpp:server", "epyc-9654", "llama.cpp-cpu"),
         ("ghcr.io/ggml-org/llama.cpp:server", "m2-ultra", "llama.cpp-metal"),
+        ("ghcr.io/ggml-org/llama.cpp:server", "rx-7900-xtx", "llama.cpp-vulkan"),
+        ("ghcr.io/ggml-org/llama.cpp:server-rocm", "rx-7900-xtx", "llama.cpp-cuda"),
     ],
 )
 def test_the_backend_is_that_of_the_image_or_of_the_hardware(
@@ -83,6 +85,16 @@ def test_the_backend_is_that_of_the_image_or_of_the_hardware(
 ) -> None:
     scenario = one(tmp_path, f"docker run {image} -m qwen3-8b.gguf -np 1\n", hardware=hardware).scenario
     assert scenario["engine"]["extends"] == engine
+
+
+def test_threads_count_where_a_processor_computes(tmp_path: Path) -> None:
+    command = "llama-server -m Qwen3-8B-Q4_K_M.gguf -t 8\n"
+    processor, card = (one(tmp_path, command, hardware=hardware) for hardware in ("i9-13900k", "rtx-4090"))
+    engine = processor.scenario["engine"]
+    assert (engine["extends"], engine["threads"]) == ("llama.cpp-cpu", 8)
+    assert "threads" not in str(card.scenario["engine"])
+    assert kinds(processor)["-t"] == "understood"
+    assert kinds(card)["-t"] == "ignored"
 
 
 def test_variables_stand_for_flags_which_go_before_them(tmp_path: Path) -> None:

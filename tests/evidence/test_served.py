@@ -16,7 +16,18 @@ from llmperf.errors import InputError
 from llmperf.evidence import tables
 from llmperf.evidence.classes import name_of
 from llmperf.evidence.rows import Rows
-from llmperf.evidence.served import DATASETS, edge, elsewhere, names, recognized, serving, silicon, splitwise, vllm
+from llmperf.evidence.served import (
+    DATASETS,
+    edge,
+    elsewhere,
+    engines,
+    names,
+    recognized,
+    serving,
+    silicon,
+    splitwise,
+    vllm,
+)
 from llmperf.evidence.served.loops import loops
 from llmperf.evidence.served.scenarios import Case, answers
 from llmperf.scenarios.resolve import resolve
@@ -341,6 +352,20 @@ def test_a_row_says_its_machine_as_people_do() -> None:
     assert rows.projection[1] / rows.projection[0] == pytest.approx(38 / 30, rel=0.1)
     assert "layers split over 2 devices" in rows.notes[2]
     assert rows.projection[4] > 1.8 * rows.projection[3]  # twice the threads, on cores of the same kind
+
+
+@pytest.mark.parametrize(
+    ("hardware", "backend", "family"),
+    [
+        ("Radeon RX 7900 XTX", "llama.cpp", "vulkan"),
+        ("Radeon RX 7900 XTX", "llama.cpp ROCm", "cuda"),
+        ("Intel Arc A770 16GB", "llama.cpp", "vulkan"),
+        ("GeForce RTX 3060", "llama.cpp", "cuda"),
+        ("M5 Max", "llama.cpp", "metal"),
+    ],
+)
+def test_a_row_without_a_backend_ran_that_of_its_hardware(hardware: str, backend: str, family: str) -> None:
+    assert engines.edge(backend, hardware, "1", "s") == (f"llama.cpp-{family}", f"llama.cpp-{family}")
 
 
 def test_layers_split_over_cards_decode_no_faster_than_on_one() -> None:

@@ -21,7 +21,7 @@ from llmperf.scenarios.components import component
 
 FORMATS = sorted(catalog.files("weights"))
 BLOCKS = {name.lower(): (elements, size) for name, elements, size in GGML_TYPES.values()}
-FILES = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s")
+FILES = ("iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s", "q2_k")
 """Files that are called as the block of most of their tensors; the rest have wider ones."""
 LAYOUT = {"input": 512, "output": 64}
 HARDWARE = ["h100-sxm", "a100-sxm-80gb", "rtx-3090", "rtx-4090", "xeon-8380", "raspberry-pi-5", "b200-sxm", "mi300x"]

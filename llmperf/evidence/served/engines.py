@@ -53,6 +53,8 @@ EDGE = (
 """Backends of consumer hardware (a pattern in lower case) and their engines; llama.cpp is told apart by device."""
 
 APPLE = r"apple|\bm[1-5]\b|mac |iphone"
+VULKAN = r"\barc\b|\bamd\b|radeon|\brx \d{4}|\bw7\d00\b|framework"
+"""Graphics of AMD and Intel; ROCm compiles the CUDA backend."""
 OLD = r"gpu-benchmarks-on-llm-inference|llama\.cpp (pull|pr|issue)|gist andrew"
 """Sources of before mid 2024: no fused attention, prompts of quantized models on cuBLAS, older Metal kernels."""
 
@@ -73,6 +75,6 @@ def edge(backend: str, hardware: str, used: str, source: str) -> tuple[str, str]
 def _device(backend: str, hardware: str, used: str) -> str:
     if "cpu" in backend or used == "cpu" or re.search(r"\bcpu$|cpu \d+gb$", hardware):
         return "cpu"
-    if "vulkan" in backend or re.search(r"\barc\b|\bamd\b|framework", hardware):
+    if "vulkan" in backend or (re.search(VULKAN, hardware) and not re.search(r"cuda|rocm|hip\b", backend)):
         return "vulkan"
     return "metal" if "metal" in backend or re.search(APPLE, hardware) else "cuda"
