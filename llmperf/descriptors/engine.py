@@ -193,6 +193,9 @@ class ServingEngine:
     floats."""
     padding: dict[Text, Padding] = field(default_factory=dict)
     """By weight format: what its kernels pad."""
+    link_overlap: Fraction = 0.0
+    """Share of the shorter of computing and communicating that hides behind the other: 1 where one half of the batch
+    computes while the other one's collectives run. What halves cost kernels is left out."""
     memory_overlap: Fraction | None = None
     """Share of transfers from later memory tiers that hides behind computing (None: the hardware's)."""
     divides: list[Part] = field(default_factory=list)

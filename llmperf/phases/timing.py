@@ -11,7 +11,7 @@ from llmperf.costs.host import launched
 from llmperf.costs.overlap import hidden, smooth_max
 from llmperf.costs.residence import Residence
 from llmperf.costs.step import StepCosts, Sum, combine, price
-from llmperf.numeric import Real, anywhere, ceil_div, choose, most
+from llmperf.numeric import Real, anywhere, ceil_div, choose, least, most
 from llmperf.operators.step import Step
 from llmperf.operators.table import Block, Table
 from llmperf.phases.bounds import fastest, streamed
@@ -87,12 +87,12 @@ def timed_step(setup: Setup, step: Step, table: Table, placed: Placed, passes: R
         cached=step.sequences * step.decode_context(None) if step.decodes else 0.0,
         beside=prompt_copies(scenario, setup.machine, costs) if step.prefills else None,
     )
-    least = moved if placed.alone is None else transfers(scenario, placed.alone, costs)
-    return Timed(costs, moved, time, fastest(setup, costs, least, placed.residence, passes, step.members))
+    fewest = moved if placed.alone is None else transfers(scenario, placed.alone, costs)
+    return Timed(costs, moved, time, fastest(setup, costs, fewest, placed.residence, passes, step.members))
 
 
 def _together(parts: dict[str, Sum], costs: StepCosts, setup: Setup, residence: Residence) -> Sum:
-    """Engines that take turns, or of whose shorter sides a share is hidden; links always wait.
+    """Engines that take turns, or of whose shorter sides a share is hidden; links wait, but for what an engine hides.
 
     However well engines hide each other, a resource that they share is busy for all of them.
     """
@@ -111,7 +111,12 @@ def _together(parts: dict[str, Sum], costs: StepCosts, setup: Setup, residence: 
         if anywhere(concurrency > 0.0):
             busy = {name: part for name, part in costs.demands.items() if not is_link(name)}
             both = combine(most, both, _longest({**busy, **streamed(setup, costs, residence)}))
-    return both + parts[LINKS] if LINKS in parts else both
+    if LINKS not in parts:
+        return both
+    hidden = setup.scenario.engine.link_overlap
+    if not anywhere(hidden > 0.0):
+        return both + parts[LINKS]
+    return combine(lambda one, other: one + other - hidden * least(one, other), both, parts[LINKS])
 
 
 def _longest(parts: dict[str, Sum]) -> Sum:
