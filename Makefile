@@ -74,7 +74,7 @@ endef
 
 calibrate: $(VENV)/.test ## Refit every constant of the catalog from the kernel times that ship (about 5 minutes).
 	$(call class,gpu-datacenter,a100-sxm-80gb$(,)$(HOPPER)$(,)$(BLACKWELL),gpu)
-	$(call class,gpu-hopper,$(HOPPER),gpu-datacenter)
+	$(call class,gpu-hopper,$(HOPPER),gpu-hopper-published)
 	$(call class,gpu-blackwell,$(BLACKWELL),gpu-datacenter)
 	$(call class,gpu-gddr,l40s$(,)rtx-pro-6000,gpu-datacenter)
 	$(call chip,v100-sxm-16gb,gpu-datacenter)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from functools import cached_property
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from llmperf.costs.collectives import at
 from llmperf.costs.roofline import resident
-from llmperf.descriptors.achieved import FUSED, SCHEMES, CollectiveAchieved
+from llmperf.descriptors.achieved import FUSED, LATENT, SCHEMES, CollectiveAchieved
 from llmperf.descriptors.attention import USUAL, AttentionKernel
 from llmperf.descriptors.engine import ServingEngine, Tile
 from llmperf.descriptors.hardware import Hardware, Link
@@ -354,10 +354,12 @@ def pick(known: Mapping[str, Any], scheme: str, kernels: tuple[str, ...] = ()) -
     """
     name, _, width = scheme.partition("/d")
     plain, plus, kind = name.partition("+")
-    for stand_in in (plain, *SCHEMES.get(plain, ())):
-        for kernel in (*kernels, ""):
-            for form in dict.fromkeys((stand_in + plus + kind, stand_in)):
-                found = _nearest(known, f"{form}/{kernel}" if kernel else form, width)
+    # kernels of latent attention are its own: another library's come before plain ones of the engine
+    for forms in ([plus + kind], [""]) if plus + kind == LATENT else ([plus + kind, ""],):
+        for stand_in in (plain, *SCHEMES.get(plain, ())):
+            for kernel in (*kernels, ""):
+                behind = f"/{kernel}" if kernel else ""
+                found = _nearest(known, [f"{stand_in}{form}{behind}" for form in dict.fromkeys(forms)], width)
                 if found is not None:
                     return found
     return known["default"]
@@ -408,13 +410,20 @@ def _domain(hardware: Hardware, link: Link | None) -> Real:
     return link.domain if link.domain is not None else hardware.devices or 1e9
 
 
-def _nearest(known: Mapping[str, Any], base: str, width: str) -> Any:
-    """The fit of the nearest head dimension, or where none is asked for of the selector itself; None without."""
+def _nearest(known: Mapping[str, Any], bases: Sequence[str], width: str) -> Any:
+    """The fit of the nearest head dimension, the first of equally near; of the selector itself where none is asked for.
+
+    A variant's fit of another head dimension says less than the common fit of this one: libraries change their kernels
+    with the dimension too.
+    """
     if width:
-        widths = [key for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()]
-        if widths:
-            return known[min(widths, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)))]
-    return known.get(base)
+        keys = (
+            key for base in bases for key in known if key.startswith(f"{base}/d") and key[len(base) + 2 :].isdigit()
+        )
+        found = min(keys, key=lambda key: abs(int(key.rpartition("/d")[2]) - int(width)), default=None)
+        if found is not None:
+            return known[found]
+    return next((known[base] for base in bases if base in known), None)
 
 
 _machines: MadeOfObjects[Machine] = MadeOfObjects(64)

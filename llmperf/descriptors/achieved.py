@@ -15,7 +15,8 @@ the box does, not what the chip does.
 An engine names the kernels that it runs; without, or where a chip has no fit of them, the pooled fit of the scheme
 counts. A *scheme* is the compute dtype, or the weight format where that has kernels of its own (``fp8_block``,
 ``w4a16``), with ``-fp8`` behind it for attention over an 8-bit KV cache, and ``+mha`` or ``+wide`` for decode attention
-whose KV heads serve one query head, or more than 32, where libraries change to another kernel.
+whose KV heads serve one query head, or more than 32, where libraries change to another kernel; ``+latent`` for latent
+attention, whose heads share one latent.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ FUSED = "+fused"
 """What follows the kind of an elementwise operator that runs inside of another kernel."""
 WIDE = 32.0
 """Query heads of a KV head that the usual decode kernels handle. [1]"""
+LATENT = "+latent"
+"""The part of a scheme that names the decode kernels of latent attention, which share the latent among all heads."""
 
 
 def variant(group: float) -> str:
@@ -190,8 +193,8 @@ class CacheAchieved:
     """How far the last-level cache serves operands that have just been written or read."""
 
     __pydantic_config__ = FORBID_UNKNOWN_KEYS
-    share: Share
-    """Share of its capacity at which half of the operands are still there."""
+    share: Positive
+    """Share of its capacity at which half of the operands are still there; of `repeated`, up to which all are."""
     speedup: Positive
     """Its rate over that of the main memory."""
 
@@ -245,6 +248,9 @@ class Achieved:
     through_host: Collectives = field(default_factory=dict)
     """Over a host link without a way from device to device; empty: nothing is known of it."""
     cache: CacheAchieved | None = None
+    repeated: CacheAchieved | None = None
+    """What decode attention finds of the KV cache in the last-level cache when a benchmark runs it again and again, up
+    to that share of its capacity. No part of an estimate: the layers of a model come between two reads of a cache."""
     fitted: dict[Text, Text] = field(default_factory=dict)
     """Of each fit: rows and sources, error on rows held out, and intervals of the constants."""
     sources: dict[Text, Text] = field(default_factory=dict)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import chain, combinations, groupby
 from typing import Any, get_type_hints
 
 import numpy as np
@@ -18,7 +19,7 @@ from llmperf.descriptors.achieved import COLLECTIVES, CONSTANTS, Achieved, Cache
 from llmperf.descriptors.fields import TIME
 from llmperf.evidence.fit import FEWEST, ROWS_PER_CONSTANT, START, Fit, NoFitError, robust
 from llmperf.evidence.kernels.base import Kernels, chip, stack
-from llmperf.evidence.kernels.formats import predict
+from llmperf.evidence.kernels.formats import predictor
 from llmperf.evidence.rows import EXPLAINED
 from llmperf.numeric import Array
 
@@ -27,14 +28,20 @@ EARLIER = {"vidur", "apex_plus", "vtrain_nccl_tests", "llmcompass"}
 CACHE_SHARES = (0.1, 0.2, 0.35, 0.6, 1.0)
 CACHE_SPEEDUPS = (1.5, 2.0, 2.7, 3.5)
 """Grid on which the cache's constants are searched; they act on all fits of a chip."""
+REPEATED_SHARES = (0.6, 1.1)
+REPEATED_SPEEDUPS = (1.5, 2.0, 3.0, 4.5)
+"""The same for KV caches that repeated runs find again: in one half of a cache of two halves, each with a copy of its
+own, or in all of it."""
 LEAST_GAIN = 0.002
-"""Held-out median error that a cache must save to be believed. [1]"""
+"""Held-out error that a cache must save to be believed. [1]"""
+REPEATED_ROWS = 40
+"""Rows of an implementation, of one head dimension, that the search for it needs."""
 POINT_LEAST = ROWS_PER_CONSTANT * FEWEST
 """Rows that the fit of one number of ranks needs; where none has as many, one fit serves all."""
 POINT_ROWS = 15
 """Rows that a collective needs for a protocol time beside latency and bandwidth."""
-APART = 0.75
-"""Share of the common fit's error that a variant's own fit must stay below on rows held out to be believed. [1]"""
+APART = 0.95
+"""Share of one fit's error on rows held out that fits of its variants must stay below to be believed. [1]"""
 LAUNCHED = "_eager"
 """How the name of an implementation ends whose times hold the host's launch."""
 HELD_LAUNCH = "latency is that of bf16: the errors are of times that held the host's launch"
@@ -49,7 +56,7 @@ class Calibration:
     ----------
     fits : dict of str to dict of str to Fit
         By section and selector; of collectives by ``selector@ranks``.
-    cache : CacheAchieved or None
+    cache, repeated : CacheAchieved or None
     refused : list of (section.selector, why)
         What could not be fitted.
     sources : Counter
@@ -58,6 +65,7 @@ class Calibration:
 
     fits: dict[str, dict[str, Fit]] = field(default_factory=dict)
     cache: CacheAchieved | None = None
+    repeated: CacheAchieved | None = None
     refused: list[tuple[str, str]] = field(default_factory=list)
     sources: Counter[str] = field(default_factory=Counter)
 
@@ -117,8 +125,10 @@ def calibrate(
     """
     out = Calibration()
     devices = {part.device for part in kernels}
-    out.cache = _cache(kernels, base) if len(devices) == 1 else None
-    machines = {device: _machine(device, out.cache) for device in devices}
+    repeated = {device: _repeated([part for part in kernels if part.device == device], base) for device in devices}
+    if len(devices) == 1:
+        out.cache, out.repeated = _cache(kernels, base), *repeated.values()
+    machines = {device: _machine(device, out.cache, repeated[device]) for device in devices}
     jobs = list(_jobs(kernels, implementations))
     used: dict[tuple[str, str, str], str] = {}
     for done, job in enumerate(jobs):
@@ -161,32 +171,50 @@ def plain(selector: str) -> str:
 
 
 def _fits(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> dict[str, Fit]:
-    """The fit of a job, and fits of variants that the rows held out say are other kernels."""
-    variants = {part.scheme.partition("/")[0].partition("+")[2] for part in job.parts} - {""}
+    """The fit of a job, and fits of variants that the rows held out say are other kernels.
+
+    Each variant is fitted apart or with all others, whatever leaves the smallest error on rows held out; fits apart
+    must leave less than `APART` of that of one fit.
+    """
+    variants = sorted({_variant(part) for part in job.parts} - {""})
     whole = _fit(job, machines, start, 0 if variants else samples)
-    own, rest = {}, list(job.parts)
-    for name in sorted(variants):
-        parts = tuple(part for part in job.parts if f"+{name}" in part.scheme)
-        apart = _Job(job.section, job.selector.replace("/", f"+{name}/", 1), parts)
-        try:
-            start_apart = replace(whole.constants, share=1.0) if name == "wide" else whole.constants
-            fit = _fit(apart, machines, start_apart, samples)
-        except NoFitError:
-            continue
-        together = np.concatenate([predict(p, whole.constants, machines[p.device]) / p.measured for p in parts])
-        errors = np.abs(together - 1.0)
-        if fit.median < APART * np.median(errors) and fit.p90 <= np.percentile(errors, 90.0):
-            own[apart.selector] = fit
-            rest = [part for part in rest if part not in parts]
-    if rest and (own or variants):
-        with suppress(NoFitError):  # too few rows without the variants: the common fit stays
-            whole = _fit(_Job(job.section, job.selector, tuple(rest)), machines, start, samples)
-    return {job.selector: whole, **own}
+    if not variants:
+        return {job.selector: whole}
+    own = {name: _Job(job.section, job.selector.replace("/", f"+{name}/", 1), _of(job, (name,))) for name in variants}
+    begin = {name: replace(whole.constants, share=1.0) if name == "wide" else whole.constants for name in variants}
+    alone = {name: _try(own[name], machines, begin[name], 0) for name in variants}
+    least, rest = APART * whole.mean * whole.rows, job
+    apart: tuple[str, ...] = ()
+    for names in chain.from_iterable(combinations(variants, count + 1) for count in range(len(variants))):
+        others = replace(job, parts=_of(job, {*variants, ""}.difference(names)))
+        fits = [*(alone[name] for name in names), *([_try(others, machines, start, 0)] if others.parts else [])]
+        known = [fit for fit in fits if fit]
+        if len(known) == len(fits) and (error := sum(fit.mean * fit.rows for fit in known)) < least:
+            least, rest, apart = error, others, names
+    found = {job.selector: _fit(rest, machines, start, samples) if rest.parts else whole}
+    return found | {own[name].selector: _fit(own[name], machines, begin[name], samples) for name in apart}
 
 
-def _machine(device: str, cache: CacheAchieved | None) -> Machine:
+def _variant(part: Kernels) -> str:
+    """The variant of a scheme (`llmperf.descriptors.achieved.variant`); empty: none."""
+    return part.scheme.partition("/")[0].partition("+")[2]
+
+
+def _of(job: _Job, variants: Container[str]) -> tuple[Kernels, ...]:
+    """A job's kernels of some variants."""
+    return tuple(part for part in job.parts if _variant(part) in variants)
+
+
+def _try(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> Fit | None:
+    """The fit of a job; None where its rows are too few."""
+    with suppress(NoFitError):
+        return _fit(job, machines, start, samples)
+    return None
+
+
+def _machine(device: str, cache: CacheAchieved | None = None, repeated: CacheAchieved | None = None) -> Machine:
     hardware = chip(device)
-    return Machine(replace(hardware, achieved=replace(hardware.achieved, cache=cache)))
+    return Machine(replace(hardware, achieved=replace(hardware.achieved, cache=cache, repeated=repeated)))
 
 
 def _jobs(kernels: Sequence[Kernels], implementations: bool) -> Iterator[_Job]:
@@ -236,9 +264,11 @@ def _fit(job: _Job, machines: dict[str, Machine], start: Any, samples: int) -> F
     measured = np.concatenate([part.measured for part in job.parts])
     devices = Counter(part.device for part in job.parts)
     weights = np.concatenate([np.full(len(part), 1.0 / len(part) / devices[part.device]) for part in job.parts])
+    runs = groupby(job.parts, key=lambda part: part.device)
+    forms = [predictor(list(parts), machines[device]) for device, parts in runs]
 
     def predicted(constants: Any) -> Array:
-        return np.concatenate([predict(part, constants, machines[part.device]) for part in job.parts])
+        return np.concatenate([form(constants) for form in forms])
 
     constants = _constants(job)
     return robust(job.section, predicted, measured, weights, start, constants, samples=samples)
@@ -275,25 +305,52 @@ def _cache(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
     """The cache's constants, from 16-bit products, whose operands are read again and again by benchmarks."""
     parts = tuple(part for part in kernels if part.section == "gemm" and part.scheme == "bf16")
     newer = tuple(part for part in parts if stack(part.sources[0]) not in EARLIER) or parts
-    device = newer[0].device if newer else ""
-    hardware = chip(device) if newer else None
-    if hardware is None or hardware.cache is None or hardware.cache.capacity is None:
-        return None
     job = _Job("gemm", "bf16", newer)
+
+    def error(trial: CacheAchieved | None) -> float:
+        device = newer[0].device
+        return _fit(job, {device: _machine(device, trial)}, _start(job, base), 0).median
+
+    return _searched(newer, error, CACHE_SHARES, CACHE_SPEEDUPS)
+
+
+def _repeated(kernels: Sequence[Kernels], base: Achieved) -> CacheAchieved | None:
+    """What repeated decode attention finds in the cache, from the implementations with a 16-bit KV cache."""
+    groups: dict[str, list[Kernels]] = {}
+    for part in kernels:
+        if part.section == "attention_decode" and part.scheme.startswith(("bf16/", "bf16+mha/")):
+            groups.setdefault(plain(part.selectors[1]), []).append(part)
+    jobs = [
+        _Job("attention_decode", name, tuple(parts))
+        for name, parts in sorted(groups.items())
+        if sum(map(len, parts)) >= REPEATED_ROWS
+    ]
+
+    def error(trial: CacheAchieved | None) -> float:
+        device = jobs[0].parts[0].device
+        fits = [_fit(job, {device: _machine(device, None, trial)}, _start(job, base), 0) for job in jobs]
+        return sum(fit.mean * fit.rows for fit in fits) / sum(fit.rows for fit in fits)
+
+    return _searched([part for job in jobs for part in job.parts], error, REPEATED_SHARES, REPEATED_SPEEDUPS)
+
+
+def _searched(
+    parts: Sequence[Kernels],
+    error: Callable[[CacheAchieved | None], float],
+    shares: Sequence[float],
+    speedups: Sequence[float],
+) -> CacheAchieved | None:
+    """The constants of a cache under which fits err least on rows held out; None where they save no `LEAST_GAIN`."""
+    cache = chip(parts[0].device).cache if parts else None
+    if cache is None or cache.capacity is None:
+        return None
+    trials = [CacheAchieved(share, speedup) for share in shares for speedup in speedups]
     try:
-        best, found = (
-            _fit(job, {device: _machine(device, None)}, _start(job, base), 0).median - LEAST_GAIN,
-            None,
-        )
-        for share in CACHE_SHARES:
-            for speedup in CACHE_SPEEDUPS:
-                trial = CacheAchieved(share, speedup)
-                error = _fit(job, {device: _machine(device, trial)}, _start(job, base), 0).median
-                if error < best:
-                    best, found = error, trial
+        errors = [error(trial) for trial in trials]
+        known = error(None)
     except NoFitError:
         return None
-    return found
+    return trials[int(np.argmin(errors))] if min(errors) < known - LEAST_GAIN else None
 
 
 def document(calibration: Calibration, name: str, base: str, today: datetime.date | None = None) -> dict[str, Any]:
@@ -316,8 +373,9 @@ def document(calibration: Calibration, name: str, base: str, today: datetime.dat
         raise NoFitError("no fit had enough rows: nothing is written")
     out: dict[str, Any] = {"extends": base, "name": name, "basis": "calibrated"}
     fitted: dict[str, str] = {}
-    if calibration.cache is not None:
-        out["cache"] = {"share": calibration.cache.share, "speedup": calibration.cache.speedup}
+    for name, cache in (("cache", calibration.cache), ("repeated", calibration.repeated)):
+        if cache is not None:
+            out[name] = {"share": cache.share, "speedup": cache.speedup}
     for section, fits in ((section, fits) for section, fits in calibration.fits.items() if fits):
         entries: dict[str, Any] = {}
         for selector, fit in fits.items():

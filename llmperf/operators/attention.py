@@ -367,8 +367,7 @@ def _decode(build: Build, name: str, layers: Layers, attention: Attention, windo
         group=heads / kv_heads,
         context=read.tokens / cp,
         sequences=step.sequences,
-        # latent attention has kernels of its own, which share the latent among all heads
-        scheme=selector(formats.attention_scheme, key, None if build.model.mla else heads / kv_heads),
+        scheme=selector(formats.attention_scheme, key, heads / kv_heads, latent=build.model.mla is not None),
     )
 
 

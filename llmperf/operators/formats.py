@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from llmperf.descriptors.achieved import variant
+from llmperf.descriptors.achieved import LATENT, variant
 from llmperf.descriptors.engine import Fusion, Padding
 from llmperf.descriptors.kv_cache import KvCacheFormat
 from llmperf.descriptors.kv_cache import element_bytes as kv_element_bytes
@@ -112,7 +112,7 @@ def formats(
     )
 
 
-def selector(scheme: str, head_dim: Real, group: Real | None = None) -> str:
+def selector(scheme: str, head_dim: Real, group: Real | None = None, *, latent: bool = False) -> str:
     """What selects the constants of an attention kernel: of arrays, the largest head and group count."""
-    kind = "" if group is None else variant(float(np.max(group)))
+    kind = LATENT if latent else "" if group is None else variant(float(np.max(group)))
     return f"{scheme}{kind}/d{int(np.max(head_dim))}"

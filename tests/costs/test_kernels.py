@@ -324,6 +324,18 @@ def test_a_fit_is_found_from_the_special_to_the_general() -> None:
     assert pick(known, "fp8_block") == 6
 
 
+def test_a_variant_s_fit_of_another_head_dimension_says_less_than_the_common_one_of_this() -> None:
+    known = {"default": 0, "bf16/fast/d64": 1, "bf16/fast/d128": 2, "bf16+mha/fast/d256": 3}
+    assert pick(known, "bf16+mha/d128", ("fast",)) == 2
+    assert pick(known, "bf16+mha/d256", ("fast",)) == 3
+
+
+def test_kernels_of_latent_attention_come_before_plain_ones_of_the_engine() -> None:
+    known = {"default": 0, "bf16-fp8/fast/d256": 1, "bf16/d512": 2}
+    assert pick(known, "bf16-fp8+latent/d576", ("fast",)) == 1
+    assert pick({**known, "bf16+latent/d576": 3}, "bf16-fp8+latent/d576", ("fast",)) == 3
+
+
 # --- routing
 
 counts = st.integers(1, 4096)

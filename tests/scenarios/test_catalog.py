@@ -163,7 +163,7 @@ def test_one_scenario_reads_only_its_own_files(monkeypatch: pytest.MonkeyPatch) 
     store._load_file.cache_clear()
     components._built.known.clear()
     llmperf.estimate(model="llama-3.1-8b", hardware="dgx-h100", weights="fp8", kv_cache="fp8")
-    constants = ["gpu", "gpu-datacenter", "gpu-hopper", "h100-sxm"]
+    constants = ["gpu", "gpu-datacenter", "gpu-hopper-published", "gpu-hopper", "h100-sxm"]
     assert sorted(read) == sorted(
         ["dgx-h100", "fp8", "fp8", "fused", "generic", "h100-sxm", "llama-3.1-8b", *constants]
     )

@@ -119,6 +119,26 @@ def prefill_time(fit: Any, machine: Machine, **arguments: Array) -> Array:
     return attention.prefill_time(fit, cores=machine.cores, **arguments)[0]
 
 
+def found_again(machine: Machine, size: Array) -> Array:
+    """Bytes that the main memory would deliver while a benchmark reads the same KV cache once more. [B]
+
+    Parameters
+    ----------
+    machine : Machine
+    size : ndarray
+        Bytes that a kernel reads. [B]
+
+    Notes
+    -----
+    What fits is all there, and of what does not fit nothing: a cache that replaces the least recently used loses each
+    line just before it is read again.
+    """
+    cache, fit = machine.hardware.cache, machine.hardware.achieved.repeated
+    if fit is None or cache is None or cache.capacity is None:
+        return size
+    return np.where(size <= fit.share * cache.capacity, size / fit.speedup, size)
+
+
 def decode_time(fit: Any, machine: Machine, **arguments: Array) -> Array:
     """Attention of new tokens over cached ones. [s]"""
     return attention.decode_time(fit, cores=machine.cores, **arguments)[0]

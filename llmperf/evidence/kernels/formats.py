@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+import numpy as np
 
 from llmperf.costs.machine import Machine, machine_of, pick
 from llmperf.descriptors.achieved import COLLECTIVES
-from llmperf.evidence.kernels.attention import decode_time, prefill_time, read_decode, read_prefill
+from llmperf.evidence.kernels.attention import decode_time, found_again, prefill_time, read_decode, read_prefill
 from llmperf.evidence.kernels.base import Kernels, Readings, chip
 from llmperf.evidence.kernels.collectives import collective_time, read_collectives
 from llmperf.evidence.kernels.experts import moe_time, read_moe
@@ -25,6 +27,8 @@ FORMS: dict[str, Callable[..., Array]] = {
     **dict.fromkeys(sorted(COLLECTIVES), collective_time),
 }
 """Closed form of each section."""
+RELIEVED: dict[str, Callable[[Machine, Array], Array]] = {"attention_decode": found_again}
+"""Bytes that a repeated run takes from the main memory, where they are others than `Machine.relieved` has it."""
 FORMATS: dict[str, tuple[frozenset[str], Callable[[DataTable], Readings]]] = {
     "attention_prefill": (frozenset({"device", "dtype", "kv_dtype", "batch", "q_len", "head_dim"}), read_prefill),
     "attention_decode": (frozenset({"device", "dtype", "kv_dtype", "batch", "kv_len", "head_dim"}), read_decode),
@@ -38,10 +42,17 @@ FORMATS: dict[str, tuple[frozenset[str], Callable[[DataTable], Readings]]] = {
 
 def predict(kernels: Kernels, fit: Any, machine: Machine) -> Array:
     """Time of each kernel with given constants. [s]"""
-    arguments = dict(kernels.arguments)
-    if kernels.operands is not None:
-        arguments["memory"] = arguments["memory"] * machine.relieved(kernels.operands) / kernels.operands
-    return FORMS[kernels.section](fit, machine, **arguments)
+    return predictor([kernels], machine)(fit)
+
+
+def predictor(parts: Sequence[Kernels], machine: Machine) -> Callable[[Any], Array]:
+    """Times of kernels of one section on one device as a function of the constants, all rows side by side. [s]"""
+    section, operands = parts[0].section, [part.operands for part in parts if part.operands is not None]
+    arguments = {name: np.concatenate([part.arguments[name] for part in parts]) for name in parts[0].arguments}
+    if operands:
+        size = np.concatenate(operands)
+        arguments["memory"] = arguments["memory"] * RELIEVED.get(section, Machine.relieved)(machine, size) / size
+    return lambda fit: FORMS[section](fit, machine, **arguments)
 
 
 def project(kernels: Kernels) -> Array:
