@@ -46,6 +46,10 @@ HOST, LATENCY, CAPACITY = "host", "latency", "capacity"
 
 COMPUTE, MEMORIES, LINKS = "compute", "memory", "link"
 """Kinds of which there are several resources."""
+OVERLAP = "overlap"
+"""What engines and pipeline stages do at the same time: it brings the sum of all parts to the time of a phase."""
+FLOPS = "flops."
+"""Of quantities of work, products by their dtype begin so: ``flops.bf16``."""
 
 MEMORY = {
     "main": MAIN,

@@ -18,7 +18,7 @@ from llmperf.phases.answered import Evaluated
 from llmperf.phases.phase import Phase
 from llmperf.phases.serving.scheduled import alone
 from llmperf.records import dataclass
-from llmperf.resources import MATRIX, MEMORIES, VECTOR, is_link, kind_of
+from llmperf.resources import FLOPS, MATRIX, MEMORIES, OVERLAP, VECTOR, is_link, kind_of
 
 COLUMNS = {
     "weights_read": ("weights_read", "B"),
@@ -30,11 +30,6 @@ COLUMNS = {
     "vector_flops": ("vector_flops", "FLOP"),
 }
 """Quantity -> column of the operator table, and unit; matrix products are counted by dtype, as ``flops.bf16``."""
-
-FLOPS = "flops."
-
-OVERLAP = "overlap"
-"""What engines and pipeline stages do at the same time: it brings the sum of all parts to the time of the phase."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]], phases: Itera
         found.append(f"no kernels of {hardware.name} were measured: its constants are those of {achieved.name}")
     else:
         found += _unmeasured(scenario, schemes)
-    found += [reason for phase in phases if (reason := _beyond(scenario, phase))]
+    found += _beyond(scenario, phases)
     if model.ssm is not None or model.encoder is not None or model.vision is not None:
         found.append("the kernels of recurrent, encoder and vision layers were not measured")
     if not scenario.kv_cache.linear:
@@ -256,14 +256,23 @@ def extrapolated(scenario: Scenario, schemes: dict[str, set[str]], phases: Itera
     return found
 
 
-def _beyond(scenario: Scenario, phase: str) -> str:
-    """Why the band of a phase is not that of its own class and chip; empty where it is."""
-    name, one = name_of(phase, scenario), expected(scenario, phase)
-    if one is None:
-        return f"{phase}: no measured results of this kind"
-    said = f"few measured results of {name}; the band is that of {one.band.name}" if one.band.name != name else ""
-    other = f"none on {scenario.hardware.name}; the band is what holds for chips left out" if one.elsewhere else ""
-    return f"{phase}: {'; '.join(filter(None, (said, other)))}" if said or other else ""
+def _beyond(scenario: Scenario, phases: Iterable[str]) -> list[str]:
+    """Why bands are not those of the phase's own class and chip; empty where all are."""
+    bands = {phase: expected(scenario, phase) for phase in phases}
+    none = [phase for phase, one in bands.items() if one is None]
+    held = {phase: one for phase, one in bands.items() if one is not None}
+    wider = [one.band.name for phase, one in held.items() if one.band.name != name_of(phase, scenario)]
+    elsewhere = [phase for phase, one in held.items() if one.elsewhere]
+    found = []
+    if none:
+        found.append(f"no measured results of this kind: {', '.join(none)}")
+    if wider:
+        own = name_of("", scenario).strip("/")
+        found.append(f"few measured results of {own}; the bands are those of {', '.join(wider)}")
+    if elsewhere:
+        chip = scenario.hardware.name
+        found.append(f"none measured on {chip}: bands of {', '.join(elsewhere)} are what holds for chips left out")
+    return found
 
 
 def _unmeasured(scenario: Scenario, schemes: dict[str, set[str]]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,12 @@ from llmperf.evidence.bands import Band
 from llmperf.evidence.confidence import Expected, error_bands, metric_of, neighbours
 from llmperf.evidence.nearest import Neighbour
 from llmperf.numeric import first
-from llmperf.words.items import Item
+from llmperf.records import dataclass
 from llmperf.words.labels import noun
 from llmperf.words.quantities import count, percent, quantity
+
+if TYPE_CHECKING:
+    from llmperf.words.items import Item
 
 REGIMES = {
     "single": "one device",
@@ -88,6 +91,8 @@ def _sure(result: Answer, metric: str, one: Expected, near: list[Neighbour]) -> 
 
 def items(result: Answer) -> Iterator[Item]:
     """The same in sentences."""
+    from llmperf.words.items import Item
+
     known = sure(result)
     for one in known:
         if one.nearest:

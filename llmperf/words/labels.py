@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from llmperf.answers.differences import FLOPS, OVERLAP
 from llmperf.operators.kinds import KINDS
 from llmperf.outputs import by_path
-from llmperf.resources import HOST, LATENCY, MAIN, RESOURCES
+from llmperf.resources import FLOPS, HOST, LATENCY, MAIN, OVERLAP, RESOURCES
 
 PARTS = {
     HOST: "the host",

@@ -167,7 +167,7 @@ def test_eight_bit_products_and_the_passes_that_they_need_are_named() -> None:
 
 def test_other_hardware_does_the_same_work_at_other_rates() -> None:
     said = words({"hardware": "h100-sxm"})
-    assert re.search(r"decode: attention \S+ -> \S+ ms: the same work, at 1.3 -> \S+ TB/s", said)
+    assert re.search(r"decode: attention \S+ -> \S+ ms: the same work, at \S+ -> \S+ TB/s", said)
     assert "capacity" not in said
 
 

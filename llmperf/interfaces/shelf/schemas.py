@@ -55,7 +55,14 @@ def _written(kind: str, schema: dict[str, Any]) -> dict[str, Any]:
         schema["anyOf"] = [{"required": ["extends"]}, {"required": required}]
     if kind == "hardware":
         schema["properties"]["achieved"] = {"anyOf": [{"type": "string"}, schema["properties"]["achieved"]]}
+        _extend(schema["$defs"])
     return schema
+
+
+def _extend(definitions: dict[str, Any]) -> None:
+    """Let the parts of hardware that the catalog holds build on one of it."""
+    for name in ("Achieved", "Link", "Tier"):
+        definitions[name]["properties"] = {"extends": {"type": "string"}, **definitions[name]["properties"]}
 
 
 def _make_optional(schema: Any) -> None:
@@ -87,6 +94,7 @@ def _scenario() -> dict[str, Any]:
         inner["properties"] = {"extends": {"type": "string"}, **inner["properties"]}
         if name == "hardware":
             inner["properties"]["achieved"] = {"anyOf": [{"type": "string"}, inner["properties"]["achieved"]]}
+            _extend(definitions)
         properties[name] = {"anyOf": [{"type": "string", "description": "a catalog name, an alias or a file"}, inner]}
     for name, cls in SECTIONS.items():
         inner = adapter(cls).json_schema()
