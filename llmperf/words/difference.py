@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from llmperf.answers.differences import (
-    FLOPS,
     Change,
     Difference,
     Part,
@@ -22,7 +21,7 @@ from llmperf.answers.differences import (
     unit,
 )
 from llmperf.outputs import CAPACITY, MEMORY_CLASSES, by_path
-from llmperf.resources import MAIN, MEMORIES, kind_of
+from llmperf.resources import FLOPS, MAIN, MEMORIES, kind_of
 from llmperf.words.labels import CAPACITIES, WORKLOAD, part_label, quantity_label, resource_label, wait_label
 from llmperf.words.quantities import GIB, arrow, measured, times
 from llmperf.words.tables import compared
