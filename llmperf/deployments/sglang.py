@@ -159,6 +159,17 @@ def _dispatch(draft: Draft, flag: Flag) -> None:
 SPREADING = ("deepep", "mooncake", "nixl", "mori", "ascend_fuseep", "flashinfer", "megamoe")
 """Backends with which SGLang sets ``--ep`` to ``--tp`` (server_args.py, ``_handle_a2a_moe``)."""
 
+
+_GRAPH_BATCH = whole("engine.graph_batch")
+
+
+def _captured(draft: Draft, flag: Flag) -> None:
+    """The largest captured batch, whatever the layout."""
+    _GRAPH_BATCH.take(draft, flag)
+    if "engine.graph_batch" in draft.settings:
+        draft.settings["engine.wide_graph_batch"] = draft.settings["engine.graph_batch"]
+
+
 RULES = {
     "model-path": text("_model"),
     "served-model-name": vllm.RULES["served-model-name"],
@@ -183,7 +194,7 @@ RULES = {
     "page-size": whole("engine.kv_block"),
     "disable-radix-cache": switch("engine.shared_prefix_cache", on=False, off=True),
     "disable-cuda-graph": switch("engine.graphs", on=False, off=True),
-    "cuda-graph-max-bs": whole("engine.graph_batch"),
+    "cuda-graph-max-bs": Rule(_captured, path=_GRAPH_BATCH.path),
     "node-rank": Rule(vllm.part, unknown=True),
 }
 

@@ -69,6 +69,7 @@ class DeviceDefaults:
     token_budget: Whole | None = None
     max_sequences: Whole | None = None
     graph_batch: Whole | None = None
+    wide_graph_batch: Whole | None = None
     utilization: Fraction | None = None
 
 
@@ -109,6 +110,8 @@ class ServingEngine:
     graph_batch: Whole | None = None
     """Most sequences of a decode step for which a graph is captured; larger ones run as steps with prompts do (None: no
     limit)."""
+    wide_graph_batch: Whole | None = None
+    """The same of layers that four devices or more share (None: no other)."""
     launch_time: Seconds | None = None
     """Host time of one launch outside of a graph, the framework's share included (None: the hardware's)."""
     launches_per_operator: Positive = 1.0

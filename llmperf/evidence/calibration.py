@@ -17,6 +17,7 @@ from llmperf.evidence.datasets import of_devices, read_kernels, shipped
 from llmperf.evidence.fit import NoFitError
 from llmperf.evidence.kernels.base import Readings, chip
 from llmperf.evidence.kernels.formats import FORMATS
+from llmperf.files.store import load_file
 from llmperf.scenarios.components import component
 
 
@@ -37,7 +38,7 @@ def run(
     *,
     output: Path | None = None,
     name: str | None = None,
-    base: str = "gpu-datacenter",
+    base: str | None = None,
     samples: int = 20,
     force: bool = False,
     progress: Callable[[int, int], None] | None = None,
@@ -52,8 +53,9 @@ def run(
         The chip: a name, or a file of one's own, whose block ``achieved:`` is replaced. Several: a class.
     output : Path, optional
         The file that is to hold the constants; by default the hardware file itself (with `force`), or ``NAME.yaml``.
-    name, base : str
-        Name of the entry, and the class whose constants stand where nothing is fitted.
+    name, base : str, optional
+        Name of the entry, and the class whose constants stand where nothing is fitted: by default what the chip's own
+        file names, else ``gpu-datacenter``.
     samples, force, progress
         Bootstrap samples; whether a file may be replaced; called with the fits done and in all.
 
@@ -72,6 +74,7 @@ def run(
     known = {str(file): str(file), "*": str(file)} if file else None
     found = read_kernels(list(data) or shipped(FORMATS), known)
     chosen = found.kernels if file else of_devices(found, hardware)
+    base = base or (_class_of(file) if file else USUAL)
     class_constants = component("achieved", base)
     result = calibrate(chosen, class_constants, implementations=len(hardware) == 1, samples=samples, progress=progress)
     try:
@@ -86,6 +89,17 @@ def run(
     if not file and path.stem == label:
         del content["name"]  # a file's stem is its name
     return Calibrated(label, path, _with_block(file, content) if file else _text(content), result, found.omitted)
+
+
+USUAL = "gpu-datacenter"
+"""Class of a chip that the catalog names, where none is said."""
+
+
+def _class_of(file: Path) -> str:
+    """The class whose constants a hardware file names, or builds on."""
+    named = load_file(str(file)).data.get("achieved")
+    named = named.get("extends") if isinstance(named, dict) else named
+    return named if isinstance(named, str) else USUAL
 
 
 def _host(found: Readings, hardware: Hardware) -> dict[str, Any]:

@@ -136,7 +136,27 @@ def error_bands(result: Answer) -> dict[str, Expected]:
         one, metric = expected(result.scenario, phase), metric_of(result, phase)
         if one is not None and metric is not None:
             out[phase] = _clipped(one, result.bound.of(metric), result.projection.of(metric))
+    if {"prefill", "decode", "e2e"} <= out.keys() and out["e2e"].band.name != name_of("e2e", result.scenario):
+        out["e2e"] = _of_parts(result, out)
     return out
+
+
+def _of_parts(result: Answer, known: dict[str, Expected]) -> Expected:
+    """Ends of whole requests that were not measured as such, from those of their prompts and tokens.
+
+    The wider classes of whole requests hold loads of other kinds. What it rests on is what the longer part does.
+    """
+    whole, first_token = (np.asarray(result.projection.of(name), dtype=float) for name in ("e2e_s", "ttft_s"))
+    share = first_token / whole
+    prefill, decode = known["prefill"], known["decode"]
+    longer = prefill if float(np.mean(share)) > 0.5 else decode
+
+    def both(prompt: Any, token: Any) -> Any:
+        end = np.asarray(prompt) * share + np.asarray(token) * (1.0 - share)
+        return end if end.shape else float(end)
+
+    ends = [both(getattr(prefill, name), getattr(decode, name)) for name in ("low", "middle", "high")]
+    return replace(longer, low=ends[0], middle=ends[1], high=ends[2])
 
 
 def _clipped(one: Expected, bound: Any, projection: Any) -> Expected:
@@ -263,6 +283,7 @@ def _beyond(scenario: Scenario, phases: Iterable[str]) -> list[str]:
     held = {phase: one for phase, one in bands.items() if one is not None}
     wider = [one.band.name for phase, one in held.items() if one.band.name != name_of(phase, scenario)]
     elsewhere = [phase for phase, one in held.items() if one.elsewhere]
+    others = [phase for phase in elsewhere if held[phase].band.of_chips is not None]
     found = []
     if none:
         found.append(f"no measured results of this kind: {', '.join(none)}")
@@ -271,7 +292,8 @@ def _beyond(scenario: Scenario, phases: Iterable[str]) -> list[str]:
         found.append(f"few measured results of {own}; the bands are those of {', '.join(wider)}")
     if elsewhere:
         chip = scenario.hardware.name
-        found.append(f"none measured on {chip}: bands of {', '.join(elsewhere)} are what holds for chips left out")
+        text = f"; bands of {', '.join(others)} are what holds for chips left out" if others else ""
+        found.append(f"none of {', '.join(elsewhere)} measured on {chip}{text}")
     return found
 
 

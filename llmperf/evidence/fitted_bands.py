@@ -20,12 +20,19 @@ COVERAGE = 0.80
 """Share of a left-out group's or chip's rows that a band is meant to hold. [1]"""
 FEWEST_GROUPS, FEWEST_CHIPS = 8, 4
 """Groups and chips that ends need; of fewer, one decides each tail, and the parent's hold."""
-TRIED = (*((round(0.01 * part, 2), 1.0) for part in range(20, 0, -1)), *((0.01, 1.0 + 0.1 * n) for n in range(1, 21)))
+LEAST = 0.04
+"""Least share of a class beyond each end: one group of 25 may lie outside, so that no single row decides. [1]"""
+TRIED = (
+    *((round(0.01 * part, 2), 1.0) for part in range(20, round(100 * LEAST) - 1, -1)),
+    *((LEAST, 1.0 + 0.1 * n) for n in range(1, 6)),
+)
 """Shares below the lower end and above the upper one, and how far the ends are then moved out from the middle (in
 logarithms), the narrowest first. [1]"""
 _TAILS = np.array([tail for tail, _ in TRIED])
 SHARES = np.stack([_TAILS, 1.0 - _TAILS, np.full_like(_TAILS, 0.5)])
 FAR = np.array([far for _, far in TRIED])
+FARTHEST = float(np.log(10.0))
+"""Ends further apart than ten times say nothing of another chip: those of the class stand in their place."""
 DATA_CENTER = "gpu-hbm"
 Text = NDArray[np.str_]
 Numbers = NDArray[np.intp]
@@ -128,7 +135,10 @@ def covered(logs: Array, groups: Numbers, units: Numbers) -> Array:
 
 
 def ends(rows: Sample, units: Numbers) -> tuple[float, float, float]:
-    """The narrowest ends that hold enough of units left out, and their coverage. [ln, ln, 1]"""
+    """The narrowest ends that hold enough of units left out, and their coverage; the widest where none do.
+
+    [ln, ln, 1]
+    """
     share = covered(rows.logs, rows.groups, units)
     enough = np.flatnonzero(share >= COVERAGE)
     chosen = int(enough[0]) if len(enough) else len(TRIED) - 1
@@ -136,9 +146,23 @@ def ends(rows: Sample, units: Numbers) -> tuple[float, float, float]:
     return float(low[chosen]), float(high[chosen]), float(share[chosen])
 
 
-def _ends(rows: Sample, units: Numbers) -> Ends:
-    low, high, share = ends(rows, units)
+def of_others(rows: Sample, units: Numbers, fewest: int) -> tuple[float, float, float] | None:
+    """Those ends for a unit that has no rows; None of too few units, or where they differ too much to say anything."""
+    if len(np.unique(units)) < fewest:
+        return None
+    found = ends(rows, units)
+    return found if found[2] >= COVERAGE and found[1] - found[0] <= FARTHEST else None
+
+
+def _said(found: tuple[float, float, float]) -> Ends:
+    low, high, share = found
     return Ends(float(f"{np.exp(low):.3g}"), float(f"{np.exp(high):.3g}"), float(f"{share:.3g}"))
+
+
+def _of_chips(rows: Sample) -> Ends | None:
+    """Ends that hold chips left out, where any say something."""
+    found = of_others(rows, rows.chips, FEWEST_CHIPS)
+    return None if found is None else _said(found)
 
 
 def bands(found: Iterable[Rows]) -> BandTable:
@@ -160,8 +184,8 @@ def bands(found: Iterable[Rows]) -> BandTable:
             Band(
                 name,
                 float(f"{np.exp(tried(mine.logs, mine.groups)[1]):.3g}"),
-                _ends(mine, mine.groups),
-                _ends(mine, mine.chips) if len(chips) >= FEWEST_CHIPS else None,
+                _said(ends(mine, mine.groups)),
+                _of_chips(mine),
                 len(mine),
                 len(np.unique(mine.groups)),
                 len(np.unique(mine.sources)),
@@ -179,13 +203,13 @@ def _inside(rows: Sample, name: str) -> NDArray[np.bool_]:
 
 def held(rows: Sample) -> Iterator[Held]:
     """How bands hold on groups and on chips left out, of data-center GPUs and of all other hardware."""
-    kinds: tuple[tuple[str, Callable[[Sample], Numbers], int], ...] = (
-        ("groups left out", lambda one: one.groups, FEWEST_GROUPS),
-        ("chips left out", lambda one: one.chips, FEWEST_CHIPS),
+    kinds: tuple[tuple[str, Callable[[Sample], Numbers]], ...] = (
+        ("groups left out", lambda one: one.groups),
+        ("chips left out", lambda one: one.chips),
     )
     data_center = np.array([str(name).split("/")[1] == DATA_CENTER for name in rows.classes])[rows.names]
-    for what, units, fewest in kinds:
-        judged = _judged(rows, units, fewest)
+    for what, units in kinds:
+        judged = _judged(rows, units(rows), what == "chips left out")
         for label, of in (("data-center GPUs", data_center), ("all other hardware", ~data_center)):
             mine, unit = judged[of], units(rows)[of]
             known = np.isfinite(mine[:, 0])
@@ -204,32 +228,29 @@ def _held(of: str, judged: Array, units: Numbers) -> Held:
     return Held(of, len(parts), len(inside), *(float(f"{number:.3g}") for number in numbers))
 
 
-def _judged(rows: Sample, units: Callable[[Sample], Numbers], fewest: int) -> Array:
+def _judged(rows: Sample, units: Numbers, chips: bool) -> Array:
     """Of each row, whether it lies in the band that is made without its unit, and that band's width; NaN without one.
 
     The lower end is at least the row's bound, as of an answer.
     """
     out = np.full((len(rows), 2), np.nan)
-    every = units(rows)
-    for unit in np.unique(every):
-        without = rows.where(every != unit)
-        for name in np.unique(rows.names[every == unit]):
-            found = _without(without, str(rows.classes[name]), units, fewest)
+    for unit in np.unique(units):
+        without = rows.where(units != unit)
+        for name in np.unique(rows.names[units == unit]):
+            found = _without(without, str(rows.classes[name]), chips)
             if found is None:
                 continue
-            mine = (every == unit) & (rows.names == name)
+            mine = (units == unit) & (rows.names == name)
             low, high = np.maximum(found[0], rows.floors[mine]), np.maximum(found[1], rows.floors[mine])
             out[mine] = np.stack([(rows.logs[mine] >= low) & (rows.logs[mine] <= high), high - low], axis=1)
     return out
 
 
-def _without(
-    rows: Sample, name: str, units: Callable[[Sample], Numbers], fewest: int
-) -> tuple[float, float, float] | None:
-    """The ends of a class, or of its nearest parent with enough groups, and enough of the units."""
-    for part in parents(name):
-        mine = rows.where(_inside(rows, part))
-        groups, of = np.unique(mine.groups), np.unique(units(mine))
-        if len(groups) >= FEWEST_GROUPS and len(of) >= fewest:
-            return ends(mine, units(mine))
-    return None
+def _without(rows: Sample, name: str, chips: bool) -> tuple[float, float, float] | None:
+    """The ends that an answer of a class would have: of its nearest parent with enough groups, or, on a chip without
+    rows, of the nearest whose chips say something of others.
+    """
+    every = (rows.where(_inside(rows, part)) for part in parents(name))
+    known = [mine for mine in every if len(np.unique(mine.groups)) >= FEWEST_GROUPS]
+    others = (of_others(mine, mine.chips, FEWEST_CHIPS) for mine in known) if chips else iter(())
+    return next((one for one in others if one is not None), ends(known[0], known[0].groups) if known else None)

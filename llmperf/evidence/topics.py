@@ -83,8 +83,9 @@ def topic(rows: Rows, index: int) -> tuple[str, str, str, str]:
 
 
 def _percentile(metric: str) -> str:
-    """A percentile in words: ``ttft p90``."""
-    return metric.removesuffix("_s").replace("_", " ")
+    """A percentile in words: ``ttft p90``; other rows without a band are those that contradict their own source."""
+    said = metric.removesuffix("_s").replace("_", " ")
+    return said if "_p9" in metric else f"{said} of rows that contradict their source"
 
 
 def lines(found: Iterable[Rows], engines: bool = True) -> list[Line]:

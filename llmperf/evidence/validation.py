@@ -71,6 +71,9 @@ def run(
         out.rows = validate(data or (), dataset, progress)
     if claims is not None or everything:
         out.claims = claims_module.evaluate(list(claims) if claims else None, catalog, categories)
+    gated = max_error is not None or no_bound_violations
+    if gated and data is not None and not any(len(rows.ids) for rows in out.rows):
+        out.failures.append("none of the rows can be expressed: there is nothing that the limits hold for")
     if max_error is not None:
         for part in out.summaries:
             error = math.expm1(part.median_abs_log)

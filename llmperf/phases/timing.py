@@ -198,8 +198,8 @@ def step_time(
         busy = _launching(setup, device, costs.launches)
         waits[HOST] = busy.total - device.total
         device = busy
-    elif engine.graph_batch is not None and anywhere(sequences > engine.graph_batch):
-        beyond = sequences > engine.graph_batch  # runs as steps with prompts do
+    elif engine.graph_batch is not None and anywhere(sequences > (limit := _captured_up_to(setup))):
+        beyond = sequences > limit  # runs as steps with prompts do
         busy = _launching(setup, device, costs.launches)
         busy = combine(lambda longer, time: choose(beyond, longer, time), busy, device)
         waits[HOST] = busy.total - device.total
@@ -213,6 +213,18 @@ def step_time(
     # later stages of a pipeline prepare a step while the first computes it
     through = None if device.whole is None else device.whole + host
     return StepTime(Sum(device.stages + host, through), ideal, waits)
+
+
+WIDE = 4
+"""Tensor-parallel devices from which on an engine may capture larger batches (SGLang, server_args.py). [1]"""
+
+
+def _captured_up_to(setup: Setup) -> Real:
+    """Most sequences of a captured step. [1]"""
+    engine = setup.scenario.engine
+    usual = np.inf if engine.graph_batch is None else engine.graph_batch
+    wide = engine.wide_graph_batch
+    return usual if wide is None else choose(setup.scenario.parallelism.tp >= WIDE, wide, usual)
 
 
 def _launching(setup: Setup, device: Sum, launches: Sum) -> Sum:

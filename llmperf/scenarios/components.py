@@ -431,7 +431,10 @@ def _with_achieved(document: Document, extra: tuple[str, ...]) -> Document:
     if not isinstance(value, str):
         return document
     try:
-        data = catalog.merge(catalog.load("achieved", value, extra, "achieved").data, own)
+        base = catalog.load("achieved", value, extra, "achieved").data
+        if "fitted" in own:  # how well the base was fitted says nothing of these constants
+            base = {key: item for key, item in base.items() if key != "fitted"}
+        data = catalog.merge(base, own)
     except InputError as error:
         file, line = document.file, document.line("achieved")
         raise InputError([p if p.file else replace(p, file=file, line=line) for p in error.problems]) from None

@@ -170,6 +170,7 @@ def _bin(name: str, chip: Mapping[str, Any], cores: float | None, capacity: floa
         share = cores / float(chip["cores"]) if chip.get("cores") else 0.0
         if not _LEAST_BIN <= share <= 1.0:
             return None
+    if cores is not None and share < 1.0:
         own["name"], own["cores"] = f"{name}-{cores:.0f}c", cores
         own["engines"] = {
             key: {"peaks": {dtype: units.parse(rate, "compute") * share for dtype, rate in engine["peaks"].items()}}

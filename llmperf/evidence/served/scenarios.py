@@ -74,13 +74,15 @@ class Asked:
         """What each case is about, which sets the class of its error band; None where it has no answer."""
         known: dict[int, Subject] = {}
         out: list[Subject | None] = []
-        for case, scenario in zip(self.cases, self.scenarios, strict=True):
+        flying = self.columns.get("concurrency")
+        batches = [case.batch for case in self.cases] if flying is None else flying.tolist()
+        for case, scenario, batch in zip(self.cases, self.scenarios, batches, strict=True):
             if scenario is None:
                 out.append(None)
                 continue
             if id(scenario) not in known:
                 known[id(scenario)] = subject(phase, scenario, 0.0, 0.0)
-            out.append(replace(known[id(scenario)], batch=case.batch, length=case.input))
+            out.append(replace(known[id(scenario)], batch=batch, length=case.input))
         return out
 
     @property

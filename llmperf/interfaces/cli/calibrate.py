@@ -20,8 +20,13 @@ def calibrate(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.", metavar="FILE")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Name of the entry; a class needs one.")] = None,
     base: Annotated[
-        str, typer.Option("--base", help="Class whose constants stand where nothing is fitted.", metavar="CLASS")
-    ] = "gpu-datacenter",
+        str | None,
+        typer.Option(
+            "--base",
+            help="Class whose constants stand where nothing is fitted; by default your file's, or gpu-datacenter.",
+            metavar="CLASS",
+        ),
+    ] = None,
     samples: Annotated[int, typer.Option("--samples", min=0, max=1000, help="Bootstrap samples for intervals.")] = 20,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
     as_json: Annotated[bool, JSON] = False,
