@@ -216,3 +216,19 @@ def test_ends_are_what_they_say() -> None:
     one = Band("decode/gpu-hbm", 1.0, Ends(0.5, 1.5, 0.8), None, 10, 8, 1, ("c",))
     assert (one.low, one.high, one.widest) == (0.5, 1.5, 2.0)
     assert replace(one, name="decode").widest == bands.WIDEST_ELSEWHERE
+
+
+def test_what_is_said_of_a_chip_without_rows_says_something() -> None:
+    ends = [one.of_chips for one in bands.table().bands if one.of_chips is not None]
+    assert ends
+    assert all(one.high <= 10.0 * one.low * 1.01 for one in ends)
+
+
+def test_whole_requests_that_were_not_measured_have_the_ends_of_their_parts() -> None:
+    result = llmperf.estimate(model="llama-3.1-8b", hardware="l40s", batch=16)
+    known = confidence.error_bands(result)
+    prefill, decode, whole = (known[phase] for phase in ("prefill", "decode", "e2e"))
+    assert min(prefill.high, decode.high) <= whole.high <= max(prefill.high, decode.high)
+    times = result.projection
+    expected = times.ttft_s * prefill.high + (times.e2e_s - times.ttft_s) * decode.high
+    assert whole.high * times.e2e_s == pytest.approx(expected)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,21 @@ def test_every_key_has_its_line() -> None:
 
 def test_aliases_of_yaml_expand_to_what_they_name() -> None:
     assert parse_yaml(b"a: &x {b: 1}\nc: *x\n", "f.yaml").data == {"a": {"b": 1}, "c": {"b": 1}}
+
+
+def test_geforce_cards_since_turing_exchange_through_the_host() -> None:
+    """Their drivers open no peer-to-peer over PCIe (NVIDIA/nccl issue 1127)."""
+    cards = [name for name in catalog.files("hardware") if re.match(r"rtx-(20[678]0|30[5-9]0|40[6-9]0|50[6-9]0)", name)]
+    assert len(cards) > 30
+    for name in cards:
+        links = catalog.load("hardware", name).data["links"]
+        assert links["pcie"].get("peer_to_peer") is False, name
+
+
+def test_cards_of_one_box_that_leave_their_bridge_stay_in_the_box() -> None:
+    for name in ("h100-pcie", "h100-nvl", "a100-pcie-80gb"):
+        alone, four = (
+            llmperf.estimate(model="llama-3.1-70b", weights="fp8", hardware=name, tp=tp, batch=1).projection.tpot_s
+            for tp in (2, 4)
+        )
+        assert four < alone, name
